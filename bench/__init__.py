@@ -1,0 +1,1 @@
+"""The harness: records, knowledge, backbones, journal, runs and the command line."""

@@ -1,0 +1,1 @@
+"""Built-in generators of patient records, one module each."""

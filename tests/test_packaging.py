@@ -1,0 +1,185 @@
+"""What is installed is what pyproject.toml names and what the folders hold."""
+
+import dataclasses
+import importlib
+import inspect
+import pkgutil
+import re
+import subprocess
+import sys
+import tarfile
+import tomllib
+import zipfile
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint, EntryPoints, distribution
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("bench", "generators", "metrics", "leaderboards")
+DATA = {".csv", ".css", ".html", ".j2", ".js", ".json", ".jsonl", ".md", ".svg", ".txt", ".yaml"}
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+
+
+def named() -> list[EntryPoint]:
+    """The entry points that pyproject.toml names, the console script among them."""
+    groups = {"console_scripts": PROJECT["scripts"], **PROJECT["entry-points"]}
+    return [
+        EntryPoint(name=name, value=value, group=group)
+        for group, lines in groups.items()
+        for name, value in lines.items()
+    ]
+
+
+def triples(points: Iterator[EntryPoint] | EntryPoints | list[EntryPoint]) -> set[tuple[str, ...]]:
+    return {(point.group, point.name, point.value) for point in points}
+
+
+def test_installed_entry_points_are_those_of_pyproject() -> None:
+    assert triples(distribution(PROJECT["name"]).entry_points) == triples(named())
+
+
+@pytest.mark.parametrize("point", named(), ids=lambda p: f"{p.group}:{p.name}")
+def test_entry_point_loads_from_our_own_folder(point: EntryPoint) -> None:
+    target = point.load()
+    assert inspect.isclass(target) or inspect.isroutine(target)
+    file = Path(inspect.getfile(importlib.import_module(point.module)))
+    assert file.resolve() == ROOT.joinpath(*point.module.split(".")).with_suffix(".py")
+
+
+# A plug-in that nobody named
+
+
+def modules(package: ModuleType) -> Iterator[ModuleType]:
+    """Every module of a package, at any depth, itself included."""
+    yield package
+    for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        yield importlib.import_module(found.name)
+
+
+def is_plugin(cls: type) -> bool:
+    """Whether a class is a usable plug-in: public, concrete and with a card, however declared."""
+    if cls.__name__.startswith("_") or inspect.isabstract(cls) or vars(cls).get("_is_protocol"):
+        return False
+    bases = [base for base in cls.__mro__ if not vars(base).get("_is_protocol")]
+    declared = any("card" in inspect.get_annotations(base) for base in bases)
+    fields = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
+    return declared or hasattr(cls, "card") or any(field.name == "card" for field in fields)
+
+
+def plugins(package: ModuleType) -> set[str]:
+    """`module:Class` of every plug-in defined in a package, wherever else it is imported."""
+    return {
+        f"{module.__name__}:{name}"
+        for module in modules(package)
+        for name, cls in inspect.getmembers(module, inspect.isclass)
+        if cls.__module__ == module.__name__ and is_plugin(cls)
+    }
+
+
+@pytest.mark.parametrize("folder", ["generators", "metrics"])
+def test_every_plugin_in_the_folder_is_named(folder: str) -> None:
+    registered = {point.value for point in named() if point.group == f"pzbench.{folder}"}
+    assert plugins(importlib.import_module(folder)) - registered == set()
+
+
+def test_plugin_search_is_not_fooled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "shelf"
+    (package / "deep").mkdir(parents=True)
+    (package / "__init__.py").write_text("from shelf.deep.plain import Plain\n")
+    (package / "deep" / "__init__.py").write_text("")
+    (package / "deep" / "plain.py").write_text(
+        "class Plain:\n    card = 1\nclass Heir(Plain): pass\nclass _Hidden:\n    card = 1\n"
+    )
+    (package / "other.py").write_text(
+        "import abc\n"
+        "from dataclasses import dataclass, field\n"
+        "from typing import Protocol\n"
+        "class Shape(Protocol):\n    card: int\n"
+        "class Late:\n    card: int\n    def __init__(self): self.card = 1\n"
+        "@dataclass\nclass Data:\n    card: int = field(default_factory=int)\n"
+        "class Asked:\n    @property\n    def card(self): return 1\n"
+        "class Base(abc.ABC):\n    card = 1\n    @abc.abstractmethod\n    def go(self): ...\n"
+        "class Helper: pass\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    try:
+        found = plugins(importlib.import_module("shelf"))
+    finally:
+        for name in [name for name in sys.modules if name.split(".")[0] == "shelf"]:
+            del sys.modules[name]
+    assert found == {
+        "shelf.deep.plain:Plain",
+        "shelf.deep.plain:Heir",
+        "shelf.other:Late",
+        "shelf.other:Data",
+        "shelf.other:Asked",
+    }
+
+
+# What is built
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a wheel and an sdist, built offline without an environment of its own."""
+    out = tmp_path_factory.mktemp("dist")
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-t", "sdist", "-d", str(out)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    return out
+
+
+def package_files() -> set[str]:
+    """Every source and data file of the four folders, whatever .gitignore says."""
+    return {
+        path.relative_to(ROOT).as_posix()
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*")
+        if path.suffix in DATA | {".py"} or path.name == "py.typed"
+    }
+
+
+def test_wheel_holds_the_four_packages_and_their_data(built: Path) -> None:
+    (wheel,) = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        files = {name for name in archive.namelist() if not name.endswith("/")}
+        info = next(name.split("/")[0] for name in files if ".dist-info/" in name)
+        metadata = archive.read(f"{info}/METADATA").decode()
+    assert {name.split("/")[0] for name in files} == {*PACKAGES, info}
+    assert package_files() <= files
+    assert not [name for name in files if name.endswith((".pyc", ".sqlite"))]
+    assert f"{info}/licenses/LICENSE" in files
+    assert "License-Expression: Apache-2.0" in metadata
+
+
+def test_sdist_holds_what_builds_and_tests_it(built: Path) -> None:
+    (sdist,) = built.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        files = {name.split("/", 1)[1] for name in archive.getnames()}
+    wanted = {"pyproject.toml", "README.md", "LICENSE", "Makefile", "constraints.txt"}
+    assert package_files() | wanted | {"tests/test_packaging.py"} <= files
+
+
+# What is pinned
+
+
+def canonical(requirement: str) -> str:
+    name = re.split(r"[\[<>=!~; ]", requirement, maxsplit=1)[0]
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_every_requirement_is_pinned_and_no_pin_names_a_host() -> None:
+    lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+    assert [line for line in lines if not re.fullmatch(r"[a-z0-9-]+==[0-9][0-9a-z.]*", line)] == []
+    pins = dict(line.split("==") for line in lines)
+    groups = [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]
+    assert {canonical(line) for group in groups for line in group} - {PROJECT["name"]} <= set(pins)
+    assert pins["torch"] == "2.13.0"
+    assert "uv" in pins
