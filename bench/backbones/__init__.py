@@ -1,0 +1,1 @@
+"""What answers tasks: language models behind one protocol, and the rules."""

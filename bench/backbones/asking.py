@@ -1,0 +1,163 @@
+"""Asking a backbone: every exchange through the journal, invalid answers asked again.
+
+A repair is an exchange of its own, with its own key, so a kill between two of them costs only the
+one in flight.
+"""
+
+import asyncio
+import json
+from dataclasses import asdict, replace
+from typing import Any
+
+from bench.backbones.prompt import (
+    Answer,
+    AskError,
+    Backbone,
+    Completion,
+    Invalid,
+    Prompt,
+    Refused,
+    Scores,
+    Spent,
+    T,
+)
+from bench.backbones.structured import parse, schema_of, with_fault
+from bench.errors import UserError
+from bench.journal.journal import Entry, Journal
+
+REPAIRS = 2
+"""How often an invalid answer is shown to the model and asked again."""
+
+
+def request_of(backbone: Backbone, prompt: Prompt[Any]) -> dict[str, Any]:
+    """Everything an answer depends on; its hash is the journal key (DESIGN section 5)."""
+    request: dict[str, Any] = {
+        "backbone": backbone.name,
+        "version": backbone.version,
+        "endpoint": backbone.endpoint,
+        "messages": [asdict(message) for message in prompt.messages],
+        "answer": schema_of(prompt.answer),
+        "sampling": asdict(prompt.sampling),
+        "replicate": prompt.replicate,
+    }
+    if backbone.reads == "task":
+        request["task"] = {"kind": prompt.task.kind, **prompt.task.model_dump(mode="json")}
+    return request
+
+
+class Respondent:
+    """A backbone in a role."""
+
+    def __init__(
+        self,
+        role: str,
+        backbone: Backbone,
+        journal: Journal,
+        *,
+        at_once: int = 32,
+        retry_failed: bool = False,
+    ) -> None:
+        """`at_once` bounds the exchanges in flight; `retry_failed` asks stored failures again."""
+        self.role = role
+        self.backbone = backbone
+        self.spent = Spent()
+        self._journal = journal
+        self._slots = asyncio.Semaphore(at_once)
+        self._retry_failed = retry_failed
+
+    @property
+    def name(self) -> str:
+        """Name of the backbone."""
+        return self.backbone.name
+
+    async def ask(self, prompt: Prompt[T]) -> Answer[T]:
+        """The validated answer to a prompt.
+
+        Raises:
+            Refused, Invalid: stored, and raised again on replay until `retry_failed`.
+            Unreachable: not stored.
+            UserError: the run cannot go on.
+        """
+        try:
+            return await self._ask(prompt)
+        except (Refused, Invalid) as failure:
+            if not self._retry_failed or not await self._forget(failure.keys):
+                raise
+        return await self._ask(prompt)
+
+    async def _forget(self, keys: tuple[str, ...]) -> bool:
+        """Remove a failed ask's rows if all are of an earlier run."""
+        entries = [self._journal.get(key) for key in keys]
+        if not all(entry is not None and entry.earlier for entry in entries):
+            return False
+        await self._journal.forget(keys)
+        return True
+
+    async def _ask(self, prompt: Prompt[T]) -> Answer[T]:
+        keys: list[str] = []
+        asked = prompt
+        fault = ""
+        for _ in range(1 + REPAIRS):
+            try:
+                completion, key = await self._exchange(asked)
+            except AskError as failure:
+                raise type(failure)(failure.reason, (*keys, *failure.keys)) from failure
+            keys.append(key)
+            if completion.outcome == "refusal":
+                raise Refused(completion.text or "the model refused", tuple(keys))
+            try:
+                return Answer(parse(completion.text, prompt.answer), tuple(keys))
+            except ValueError as error:
+                fault = str(error)
+            if completion.outcome == "cut":
+                fault = f"the answer was cut off after {prompt.sampling.max_tokens} tokens: {fault}"
+            asked = with_fault(prompt, completion.text, fault)
+        raise Invalid(f"no valid answer in {1 + REPAIRS} tries: {fault}", tuple(keys))
+
+    async def _exchange(self, prompt: Prompt[Any]) -> tuple[Completion, str]:
+        async def compute(key: str) -> bytes:
+            async with self._slots:
+                completion = await self.backbone.complete(prompt, key)
+            return json.dumps(asdict(completion), ensure_ascii=False).encode()
+
+        entry = await self._journal.once(request_of(self.backbone, prompt), compute)
+        self._count(entry)
+        return Completion(**json.loads(entry.body)), entry.key
+
+    async def logprobs(
+        self, context: str, text: str, replicate: str
+    ) -> tuple[tuple[float, ...], str]:
+        """Natural-log probability of each token of `text` after `context`, and the journal key.
+
+        Raises:
+            UserError: if the backbone gives no log-probabilities.
+            Unreachable, AskError: this text could not be scored.
+        """
+        backbone = self.backbone
+        if not isinstance(backbone, Scores):
+            raise UserError(
+                f"{backbone.name} gives no log-probabilities: this needs a causal LM, for "
+                f"instance --{self.role} hf/MODEL or an endpoint that echoes them"
+            )
+
+        async def compute(_: str) -> bytes:
+            async with self._slots:
+                return json.dumps(await backbone.logprobs(context, text)).encode()
+
+        request = {
+            "backbone": backbone.name,
+            "version": backbone.version,
+            "endpoint": "logprobs",
+            "context": context,
+            "text": text,
+            "replicate": replicate,
+        }
+        entry = await self._journal.once(request, compute)
+        self._count(entry)
+        return tuple(json.loads(entry.body)), entry.key
+
+    def _count(self, entry: Entry) -> None:
+        if entry.earlier:
+            self.spent = replace(self.spent, replayed=self.spent.replayed + 1)
+        else:
+            self.spent = replace(self.spent, asked=self.spent.asked + 1)

@@ -1,0 +1,148 @@
+"""What is asked of a backbone and what comes back."""
+
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
+
+from pydantic import BaseModel
+
+from bench.backbones.tasks import Task
+
+T = TypeVar("T", bound=BaseModel | str)
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message of a chat."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How an answer is drawn."""
+
+    temperature: float = 1.0
+    max_tokens: int = 4096
+
+
+GENERATING = Sampling()
+"""The paper's generator settings (section 4.1.3)."""
+JUDGING = Sampling(temperature=0.0)
+"""Judges, NLI and raters answer greedily."""
+
+
+@dataclass(frozen=True)
+class Prompt(Generic[T]):
+    """One request, typed for the rules and in words for a language model."""
+
+    task: Task
+    """Typed inputs; what `rules` reads."""
+    messages: tuple[Message, ...]
+    """The same in words; what a language model reads."""
+    answer: type[T]
+    """Pydantic model of the answer, or str."""
+    sampling: Sampling
+    replicate: str
+    """The case (and round, turn) asked for: the same words for two cases are two draws."""
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What one exchange with a backbone gave; stored in the journal before anybody reads it."""
+
+    text: str
+    """The answer as received; JSON where a model was asked for."""
+    outcome: Literal["answer", "refusal", "cut"] = "answer"
+    """`cut` when the token limit ended the text."""
+    model: str | None = None
+    """Model name the endpoint reported."""
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+
+
+class Backbone(Protocol):
+    """Answers tasks. A plug-in implements this; it need import nothing of ours.
+
+    Made by its entry point as `Target(name, **options)`, where `name` is what follows the slash
+    in "openai/gpt-4o" (empty if there is no slash).
+    """
+
+    name: str
+    """Full name, for instance "openai/gpt-4o-2024-08-06"; part of every journal key."""
+    version: str
+    """What else decides the answers (a code or weights hash); empty if the name says all."""
+    endpoint: str
+    """Kind of endpoint, for instance "chat"."""
+    reads: Literal["task", "messages"]
+    """What the answer depends on: the rules read the task, language models the messages."""
+
+    async def complete(self, prompt: Prompt[Any], key: str) -> Completion:
+        """One exchange. `key` is the journal key, of use as a random seed.
+
+        Raises:
+            bench.backbones.prompt.Unreachable: the exchange failed and may be tried another day.
+            bench.errors.UserError: no exchange can succeed until the user changes something.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Release connections and memory."""
+        ...
+
+
+@runtime_checkable
+class Scores(Protocol):
+    """The optional ability to give log-probabilities of a given text."""
+
+    async def logprobs(self, context: str, text: str) -> tuple[float, ...]:
+        """Natural-log probability of each token of `text` after `context`; each value <= 0."""
+        ...
+
+
+class AskError(Exception):
+    """An ask that ended without an answer; one item's failure, never the run's."""
+
+    outcome = "error"
+
+    def __init__(self, reason: str, keys: tuple[str, ...] = ()) -> None:
+        """Keep the reason and the journal keys of the exchanges made."""
+        super().__init__(reason)
+        self.reason = reason
+        self.keys = keys
+
+
+class Unreachable(AskError):
+    """Transport failed after the client's retries; not stored, asked again next run."""
+
+    outcome = "unreachable"
+
+
+class Refused(AskError):
+    """The model refused; stored."""
+
+    outcome = "refusal"
+
+
+class Invalid(AskError):
+    """Still no valid answer after the repairs; stored."""
+
+    outcome = "invalid"
+
+
+@dataclass(frozen=True)
+class Answer(Generic[T]):
+    """A validated answer with the journal keys that prove it."""
+
+    value: T
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Exchanges counted for one role."""
+
+    asked: int = 0
+    """Exchanges made with the backbone in this process."""
+    replayed: int = 0
+    """Exchanges found in the journal."""

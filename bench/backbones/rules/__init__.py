@@ -1,0 +1,1 @@
+"""The embedded stand-in: answers from the knowledge base by rule; not a language model."""

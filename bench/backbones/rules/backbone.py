@@ -1,0 +1,59 @@
+"""The rules as a backbone: each task kind is answered by one function of its inputs and a seed."""
+
+import hashlib
+import random
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from bench.backbones.prompt import AskError, Completion, Prompt
+from bench.backbones.rules.judge import judge
+from bench.backbones.rules.writer import write
+from bench.backbones.tasks import Judge, Task, Write
+from bench.knowledge.library import Library
+
+Answerer = Callable[[Any, Library, random.Random], BaseModel]
+ANSWERERS: dict[type[Task], Answerer] = {Write: write, Judge: judge}
+
+
+class Rules:
+    """One small honest program, seeded by the prompt's key; it cannot see which method asks."""
+
+    endpoint = "rules"
+    reads = "task"
+
+    def __init__(self, name: str = "", *, library: Library | None = None) -> None:
+        """`name` must be empty; `library` is the knowledge to answer from, ours by default."""
+        self.name = "rules"
+        self._library = library or Library()
+
+    @cached_property
+    def version(self) -> str:
+        """Hash of the rules' code and of the knowledge: either changes the answers."""
+        hashed = hashlib.sha256(self._library.digest.encode())
+        for path in sorted(Path(__file__).parent.glob("*.*")):
+            if path.suffix in (".py", ".txt"):
+                hashed.update(path.read_bytes())
+        return hashed.hexdigest()[:16]
+
+    async def complete(self, prompt: Prompt[Any], key: str) -> Completion:
+        """The answer as JSON.
+
+        Raises:
+            AskError: for a task kind that the rules do not answer, or an unknown disease.
+        """
+        answer = ANSWERERS.get(type(prompt.task))
+        if answer is None:
+            known = ", ".join(sorted(task.kind for task in ANSWERERS))
+            raise AskError(
+                f"the rules do not answer tasks of kind {prompt.task.kind!r} (they answer {known}): "
+                "name a language model for this role"
+            )
+        made = answer(prompt.task, self._library, random.Random(key))
+        return Completion(text=made.model_dump_json(), model="rules")
+
+    async def close(self) -> None:
+        """Nothing is held."""

@@ -1,0 +1,67 @@
+"""Does a record say something? Words compared by rule, with an eye on negation.
+
+A deliberately small matcher: it is meant for the outlines' own short phrases, and prefers missing
+a paraphrase to seeing a fault that is not there.
+"""
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+
+_WORD = re.compile(r"[a-z0-9]+(?:[.'-][a-z0-9]+)*")
+_CLAUSE = re.compile(r"[;,()]|\.(?:\s|$)|\bbut\b")
+_NEGATIONS = frozenset(
+    ["no", "not", "without", "denies", "denied", "never", "absent", "none", "nor", "negative"]
+)
+_FILLERS = frozenset(
+    "a an and are as at be by for from has have in into is it its of on or over that the their "
+    "this to up was were while with".split()
+)
+
+
+@lru_cache(maxsize=65536)
+def words(text: str) -> tuple[str, ...]:
+    """Lower-case words without fillers, plural endings cut."""
+    found = _WORD.findall(text.lower())
+    return tuple(_stem(word) for word in found if word not in _FILLERS)
+
+
+def _stem(word: str) -> str:
+    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
+        return word[:-1]
+    return word
+
+
+@lru_cache(maxsize=65536)
+def clauses(text: str) -> tuple[tuple[str, ...], ...]:
+    """The words of each clause."""
+    return tuple(found for part in _CLAUSE.split(text.lower()) if (found := words(part)))
+
+
+def states(statement: str, phrase: str) -> bool:
+    """Whether a clause of the statement holds all words of the phrase and negates as it does."""
+    wanted = words(phrase)
+    negated = bool(_NEGATIONS & set(wanted))
+    content = [word for word in wanted if word not in _NEGATIONS]
+    for clause in clauses(statement):
+        if not content or not set(content) <= set(clause):
+            continue
+        first = min(clause.index(word) for word in content)
+        if negated == bool(_NEGATIONS & set(clause[:first])):
+            return True
+    return False
+
+
+def resembles(statement: str, phrases: Iterable[str], share: float = 0.5) -> bool:
+    """Whether the statement holds at least this share of the words of one of the phrases."""
+    held = set(words(statement))
+    for phrase in phrases:
+        wanted = set(words(phrase))
+        if wanted and len(wanted & held) >= share * len(wanted):
+            return True
+    return False
+
+
+def same_name(one: str, other: str) -> bool:
+    """Whether two names consist of the same words, in any order."""
+    return set(words(one)) == set(words(other))

@@ -1,0 +1,90 @@
+"""Answers as typed values: the schema in words, and text back into the model."""
+
+import json
+from typing import Any, cast
+
+from json_repair import loads as repair
+from pydantic import BaseModel, ValidationError
+
+from bench.backbones.prompt import Message, Prompt, T
+
+
+def schema_of(answer: type[BaseModel] | type[str]) -> dict[str, Any] | None:
+    """JSON schema of an answer type; none for plain text."""
+    if issubclass(answer, BaseModel):
+        return answer.model_json_schema()
+    return None
+
+
+def strict_schema(answer: type[BaseModel]) -> dict[str, Any]:
+    """The schema as endpoints with strict structured output want it.
+
+    Every property is required (an absent one is null or empty) and none may be added; defaults,
+    which strict mode refuses, are dropped.
+    """
+
+    def strict(node: Any) -> Any:
+        if isinstance(node, list):
+            return [strict(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        made = {name: strict(value) for name, value in node.items() if name != "default"}
+        if isinstance(made.get("properties"), dict):
+            made["required"] = list(made["properties"])
+            made["additionalProperties"] = False
+        return made
+
+    return cast(dict[str, Any], strict(answer.model_json_schema()))
+
+
+def schema_message(answer: type[BaseModel]) -> Message:
+    """The schema as a message, for endpoints without structured output."""
+    schema = json.dumps(answer.model_json_schema(), ensure_ascii=False)
+    return Message(
+        "user",
+        "Answer with one JSON object and nothing else. It must follow this JSON schema:\n" + schema,
+    )
+
+
+def parse(text: str, answer: type[T]) -> T:
+    """The typed value of an answer's text; slightly broken JSON is repaired first.
+
+    Raises:
+        ValueError: with one line naming the fields at fault, fit to be shown to the model.
+    """
+    if not issubclass(answer, BaseModel):
+        if not text.strip():
+            raise ValueError("the answer is empty")
+        return cast(T, text)
+    value = repair(text)
+    if not isinstance(value, dict):
+        raise ValueError("the answer holds no JSON object")
+    try:
+        return cast(T, answer.model_validate(value))
+    except ValidationError as error:
+        raise ValueError(faults(error)) from error
+
+
+def faults(error: ValidationError, most: int = 5) -> str:
+    """What a validation found, field by field, on one line."""
+    listed = [
+        f"{'.'.join(str(part) for part in fault['loc']) or 'the whole'}: {fault['msg']}"
+        for fault in error.errors(include_url=False, include_input=False)
+    ]
+    more = f" (and {len(listed) - most} more)" if len(listed) > most else ""
+    return "; ".join(listed[:most]) + more
+
+
+def with_fault(prompt: Prompt[T], text: str, fault: str) -> Prompt[T]:
+    """The prompt that shows a model its invalid answer and asks again."""
+    asked = (
+        Message("assistant", text or "(empty)"),
+        Message("user", f"That answer is not valid: {fault}. Answer again, in full."),
+    )
+    return Prompt(
+        task=prompt.task,
+        messages=prompt.messages + asked,
+        answer=prompt.answer,
+        sampling=prompt.sampling,
+        replicate=prompt.replicate,
+    )

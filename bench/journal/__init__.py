@@ -1,0 +1,1 @@
+"""The store of everything that was asked or computed by a model."""

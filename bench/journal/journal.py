@@ -1,0 +1,167 @@
+"""One mechanism for caching, resuming and proving (DESIGN section 5).
+
+Promise: what a model was asked or computed is stored before it is used; a key is worked on once at
+a time; the caller always gets the row as stored. So after a kill at any instant at most the
+requests in flight are asked again, and the same journal gives the same results to the byte.
+Failures to compute are not stored.
+"""
+
+import asyncio
+import hashlib
+import json
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.journal.store import Row, Store
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row as stored."""
+
+    key: str
+    """Hex sha256 of the request."""
+    body: bytes
+    earlier: bool
+    """Whether it was stored before this journal was opened."""
+
+
+def canonical(request: Mapping[str, Any]) -> bytes:
+    """The one JSON text of a request: sorted keys, no spaces, UTF-8.
+
+    Raises:
+        TypeError, ValueError: if the request is not JSON.
+    """
+    return json.dumps(
+        request, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    ).encode()
+
+
+def key_of(request: Mapping[str, Any]) -> str:
+    """The journal key of a request: hex sha256 of its canonical JSON."""
+    return hashlib.sha256(canonical(request)).hexdigest()
+
+
+class Journal:
+    """The store of everything a model was asked or computed."""
+
+    def __init__(self, store: Store, folder: "tempfile.TemporaryDirectory[str] | None") -> None:
+        """Use `open`."""
+        self._store = store
+        self._folder = folder
+        self._opened = time.time()
+        self._flights: dict[bytes, asyncio.Task[None]] = {}
+
+    @classmethod
+    def open(cls, path: Path | None) -> "Journal":
+        """Open or create a journal; none for one that lasts as long as the object.
+
+        Raises:
+            UserError: if the file cannot be opened, or is not a journal.
+        """
+        folder = None
+        if path is None:
+            folder = tempfile.TemporaryDirectory(prefix="pzbench-")
+            path = Path(folder.name) / "journal.sqlite"
+        return cls(Store(path), folder)
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self._store)
+
+    def get(self, key: str) -> Entry | None:
+        """The row of a key, or none."""
+        found = self._store.get(bytes.fromhex(key))
+        return None if found is None else Entry(key, found[0], found[1] < self._opened)
+
+    def request(self, key: str) -> dict[str, Any] | None:
+        """What was asked under a key."""
+        found = self._store.request(bytes.fromhex(key))
+        return None if found is None else json.loads(found)
+
+    async def once(
+        self, request: Mapping[str, Any], compute: Callable[[str], Awaitable[bytes]]
+    ) -> Entry:
+        """The row of a request, computed by `compute(key)` if there is none.
+
+        Raises:
+            UserError: if the journal cannot be written.
+            Exception: whatever `compute` raises; nothing is stored then.
+        """
+
+        async def one(_: Sequence[int]) -> Sequence[bytes]:
+            return [await compute(key_of(request))]
+
+        (entry,) = await self.many([request], one)
+        return entry
+
+    async def many(
+        self,
+        requests: Sequence[Mapping[str, Any]],
+        compute: Callable[[Sequence[int]], Awaitable[Sequence[bytes]]],
+    ) -> list[Entry]:
+        """The rows of some requests; `compute` is called once, for the indexes that lack one.
+
+        Raises:
+            UserError: if the journal cannot be written.
+            Exception: whatever `compute` raises; nothing is stored then.
+        """
+        texts = [canonical(request) for request in requests]
+        keys = [hashlib.sha256(text).digest() for text in texts]
+        missing: dict[bytes, int] = {}
+        for index, key in enumerate(keys):
+            if key not in missing and key not in self._flights and self._store.get(key) is None:
+                missing[key] = index
+        if missing:
+            indexes = list(missing.values())
+            await self._fly([(keys[i], texts[i]) for i in indexes], lambda: compute(indexes))
+        flights = [self._flights[key] for key in keys if key in self._flights]
+        if flights:
+            await asyncio.shield(asyncio.gather(*flights))
+        entries = []
+        for key in keys:
+            found = self._store.get(key)
+            if found is None:
+                raise RuntimeError(f"journal row {key.hex()} vanished while it was read")
+            entries.append(Entry(key.hex(), found[0], found[1] < self._opened))
+        return entries
+
+    async def _fly(
+        self,
+        asked: Sequence[tuple[bytes, bytes]],
+        compute: Callable[[], Awaitable[Sequence[bytes]]],
+    ) -> None:
+        """Compute and store, the keys marked as in flight meanwhile.
+
+        The work is a task of its own: a caller that is cancelled does not take the answer from
+        the others that wait for it.
+        """
+
+        async def work() -> None:
+            bodies = await compute()
+            rows = [Row(key, text, body) for (key, text), body in zip(asked, bodies, strict=True)]
+            await self._store.put(rows)
+
+        task = asyncio.create_task(work())
+        for key, _ in asked:
+            self._flights[key] = task
+        task.add_done_callback(lambda _: [self._flights.pop(key, None) for key, _ in asked])
+        await asyncio.shield(task)
+
+    async def forget(self, keys: Sequence[str]) -> None:
+        """Remove rows, so that they are asked again."""
+        await self._store.forget([bytes.fromhex(key) for key in keys])
+
+    async def close(self) -> None:
+        """End what is in flight, write what was computed, close the file."""
+        flights = list(self._flights.values())
+        for flight in flights:
+            flight.cancel()
+        await asyncio.gather(*flights, return_exceptions=True)
+        self._store.close()
+        if self._folder is not None:
+            self._folder.cleanup()

@@ -1,0 +1,1 @@
+"""Disease outlines, their index, and the cases planned from them."""

@@ -1,0 +1,324 @@
+"""The disease outline: the structured knowledge a record is grounded in (paper section 3.1, step 1)."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from bench.model import Model
+
+Severity = Literal["mild", "moderate", "severe"]
+AgeGroup = Literal["children", "adults", "elderly"]
+Gender = Literal["female", "male"]
+Probability = Annotated[float, Field(ge=0, le=1)]
+Weight = Annotated[float, Field(gt=0)]
+
+SEVERITIES: tuple[Severity, ...] = ("mild", "moderate", "severe")
+AGE_GROUPS: dict[AgeGroup, tuple[int, int]] = {
+    "children": (0, 17),
+    "adults": (18, 59),
+    "elderly": (60, 85),
+}
+"""Ages in whole years, both ends included (paper section 4.1.1)."""
+
+
+class Codes(Model):
+    """Where the disease stands in the classifications."""
+
+    icd10: str
+    """WHO ICD-10 code."""
+    icd10cm: str
+    """US ICD-10-CM code."""
+
+
+class AgeBand(Model):
+    """How often the disease is met in one age group."""
+
+    group: AgeGroup
+    """The age group of the paper."""
+    weight: Weight
+    """Relative frequency of this group among patients; weights need not sum to one."""
+    low: int = Field(ge=0, le=85)
+    """Youngest plausible age within the group, years."""
+    high: int = Field(ge=0, le=85)
+    """Oldest plausible age within the group, years."""
+
+    @model_validator(mode="after")
+    def _inside_group(self) -> "AgeBand":
+        low, high = AGE_GROUPS[self.group]
+        if not low <= self.low <= self.high <= high:
+            raise ValueError(
+                f"ages {self.low}-{self.high} are not a range within {self.group} ({low}-{high})"
+            )
+        return self
+
+
+class Frequency(Model):
+    """How common the disease is in a stated population."""
+
+    measure: Literal["prevalence", "incidence per year"]
+    low: float = Field(ge=0)
+    """Lower end of the usual range, cases per `per` persons."""
+    high: float = Field(ge=0)
+    """Upper end of the usual range, cases per `per` persons."""
+    per: int = Field(gt=0)
+    """Denominator, for instance 100000."""
+    population: str
+    """Who was counted, for instance "adults in high-income countries"."""
+
+
+class Symptom(Model):
+    """One complaint and how typical it is."""
+
+    name: str
+    """Short lower-case noun phrase, for instance "numbness of the foot"."""
+    phrases: tuple[str, ...] = ()
+    """Other ways a record may put it, each able to stand in a symptom list."""
+    typicality: Probability
+    """Share of patients of moderate severity who have it."""
+    by_severity: dict[Severity, Probability] = {}
+    """Shares that differ from `typicality` at a severity level."""
+    by_age: dict[AgeGroup, Probability] = {}
+    """Shares that differ from `typicality` in an age group; severity goes first."""
+
+    def share(self, severity: Severity, group: AgeGroup) -> float:
+        """Probability in [0, 1] that a patient of this severity and age group has the symptom."""
+        if severity in self.by_severity:
+            return self.by_severity[severity]
+        return self.by_age.get(group, self.typicality)
+
+
+class Weighted(Model):
+    """A phrase with its relative frequency."""
+
+    text: str
+    weight: Weight = 1.0
+
+
+class Duration(Model):
+    """How long the complaints have lasted when the patient is seen."""
+
+    low: int = Field(gt=0)
+    high: int = Field(gt=0)
+    unit: Literal["hours", "days", "weeks", "months", "years"]
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Duration":
+        if self.low > self.high:
+            raise ValueError(f"low {self.low} is above high {self.high}")
+        return self
+
+
+class Course(Model):
+    """How the disease unfolds in time (paper section 3.1, step 2)."""
+
+    onset: tuple[Weighted, ...] = Field(min_length=1)
+    """Onset patterns, for instance "sudden, after lifting"."""
+    duration: dict[Severity, Duration]
+    """Usual length of the complaints at presentation, for each severity level."""
+    evolution: tuple[Weighted, ...] = Field(min_length=1)
+    """How severity moves over that time, for instance "steadily worsening"."""
+    triggers: tuple[Weighted, ...] = ()
+    """What brings the complaints on or makes them worse."""
+    relief: tuple[Weighted, ...] = ()
+    """What eases them."""
+
+    @model_validator(mode="after")
+    def _every_level(self) -> "Course":
+        missing = [level for level in SEVERITIES if level not in self.duration]
+        if missing:
+            raise ValueError(f"duration lacks {', '.join(missing)}")
+        return self
+
+
+class HistoryItem(Model):
+    """A statement that may stand in a patient's history."""
+
+    text: str
+    """A statement as a record has it; "{n}" is replaced by a number of years the patient can have."""
+    weight: Probability
+    """Share of patients in whom it is found."""
+    sex: Literal["any", "female", "male"] = "any"
+    """Sex to which it can apply."""
+    groups: tuple[AgeGroup, ...] = ("children", "adults", "elderly")
+    """Age groups to which it can apply."""
+
+
+class History(Model):
+    """What is found in the past of patients with the disease."""
+
+    medical: tuple[HistoryItem, ...] = Field(min_length=1)
+    family: tuple[HistoryItem, ...] = Field(min_length=1)
+    lifestyle: tuple[HistoryItem, ...] = Field(min_length=1)
+    vaccination: tuple[HistoryItem, ...] = Field(min_length=1)
+    medication: tuple[HistoryItem, ...] = ()
+    allergy: tuple[HistoryItem, ...] = ()
+
+
+class Reference(Model):
+    """A reference interval of a quantity."""
+
+    low: float | None = None
+    """Lower limit; none where only an upper limit is used."""
+    high: float | None = None
+    """Upper limit; none where only a lower limit is used."""
+    sex: Literal["any", "female", "male"] = "any"
+    groups: tuple[AgeGroup, ...] = ("children", "adults", "elderly")
+
+    @model_validator(mode="after")
+    def _bounded(self) -> "Reference":
+        if self.low is None and self.high is None:
+            raise ValueError("a reference interval needs low, high or both")
+        if self.low is not None and self.high is not None and self.low >= self.high:
+            raise ValueError(f"low {self.low} is not below high {self.high}")
+        return self
+
+
+class Range(Model):
+    """A closed numeric range."""
+
+    low: float
+    high: float
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Range":
+        if self.low > self.high:
+            raise ValueError(f"low {self.low} is above high {self.high}")
+        return self
+
+
+class Quantity(Model):
+    """A test whose result is a number."""
+
+    unit: str
+    """Unit as printed in a report, for instance "U/L", "mmHg", "10^9/L"."""
+    reference: tuple[Reference, ...] = Field(min_length=1)
+    """Reference intervals; the first that fits sex and age group is used."""
+    expected: Literal["high", "low", "normal", "variable"]
+    """Where results of patients with the disease lie against the reference interval."""
+    patient_range: dict[Severity, Range]
+    """Plausible results in patients, for each severity level at which the test is informative."""
+    decimals: int = Field(default=0, ge=0, le=4)
+    """Digits after the point in a report."""
+
+    def reference_for(self, gender: str, group: AgeGroup) -> Reference | None:
+        """The first reference interval that fits, or none."""
+        for reference in self.reference:
+            if reference.sex in ("any", gender) and group in reference.groups:
+                return reference
+        return None
+
+
+class Finding(Model):
+    """A statement of an examination report."""
+
+    text: str
+    """The statement, for instance "straight leg raising positive at 40 degrees on the left"."""
+    weight: Probability
+    """Share of examined patients in whom it is found."""
+    severities: tuple[Severity, ...] = SEVERITIES
+    """Severity levels at which it can be found."""
+
+
+class ExaminationGuide(Model):
+    """One examination of the work-up and what it shows."""
+
+    category: str
+    """Head under which a report files it: "physical", "laboratory", "imaging", "special"."""
+    test: str
+    """Name of the test, for instance "Serum lipase" or "MRI of the lumbar spine"."""
+    typicality: Probability
+    """Share of patients in whom it is done."""
+    quantity: Quantity | None = None
+    """What is measured, where the result is a number."""
+    findings: tuple[Finding, ...] = ()
+    """What a descriptive result says."""
+    sex: Literal["any", "female", "male"] = "any"
+    """Sex in which it is done."""
+    groups: tuple[AgeGroup, ...] = ("children", "adults", "elderly")
+    """Age groups in which it is done."""
+
+    @model_validator(mode="after")
+    def _says_something(self) -> "ExaminationGuide":
+        if self.quantity is None and not self.findings:
+            raise ValueError(f"examination {self.test!r} has neither a quantity nor findings")
+        return self
+
+
+class Differential(Model):
+    """Another diagnosis to consider and what tells it apart."""
+
+    name: str
+    distinguished_by: str
+
+
+class Incompatible(Model):
+    """Statements that can never all be true of one patient with the disease."""
+
+    facts: tuple[str, ...] = Field(min_length=1)
+    """Short phrases as records have them; a laboratory level is written "TEST high", "TEST low" or "TEST normal".
+
+    One phrase alone is incompatible with the disease itself.
+    """
+    because: str
+
+
+class Source(Model):
+    """A work in which the outline can be checked."""
+
+    title: str
+    kind: Literal["guideline", "textbook", "review"]
+    year: int
+    publisher: str
+    """Publisher or issuing body; for a textbook also its edition."""
+
+
+class Outline(Model):
+    """The knowledge of one disease, in our own words; every method and the judge read the same."""
+
+    id: str
+    """Department letters and number, for instance "ORT-02"."""
+    name: str
+    synonyms: tuple[str, ...] = ()
+    department: str
+    codes: Codes
+    sex: Literal["any", "female", "male"]
+    """Sex to which the disease is bound, or any."""
+    female_share: Probability | None
+    """Typical share of women and girls among patients; none where the disease is bound to one sex."""
+    ages: tuple[AgeBand, ...] = Field(min_length=1)
+    frequency: Frequency | None
+    """None where no usable figure is known."""
+    risk_factors: tuple[str, ...]
+    causes: tuple[str, ...]
+    symptoms: tuple[Symptom, ...] = Field(min_length=1)
+    course: Course
+    pertinent_negatives: tuple[str, ...]
+    """Complaints whose absence is characteristic; as noun phrases without "no"."""
+    history: History
+    examinations: tuple[ExaminationGuide, ...] = Field(min_length=1)
+    complications: tuple[str, ...]
+    differentials: tuple[Differential, ...]
+    red_flags: tuple[str, ...]
+    never_together: tuple[Incompatible, ...]
+    sources: tuple[Source, ...]
+
+    def band(self, age: int) -> AgeBand | None:
+        """The age band that holds an age in years, or none where the disease is not met."""
+        return next((band for band in self.ages if band.low <= age <= band.high), None)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Outline":
+        if (self.sex == "any") != (self.female_share is not None):
+            raise ValueError("female_share goes with sex 'any', and only with it")
+        groups = [band.group for band in self.ages]
+        if len(set(groups)) != len(groups):
+            raise ValueError("an age group stands twice in ages")
+        return self
+
+
+def age_group(age: int) -> AgeGroup:
+    """The paper's age group of an age in years (section 4.1.1); 86 and over count as elderly."""
+    for group, (_, high) in AGE_GROUPS.items():
+        if age <= high:
+            return group
+    return "elderly"

@@ -1,0 +1,1 @@
+"""Patient records, their three formats, reading and writing."""

@@ -1,0 +1,141 @@
+"""The three formats in which an agent or a metric holds a record (paper section 4.3)."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from bench.records.record import Examination, PatientRecord
+
+
+class Format(Protocol):
+    """How a record is put into words."""
+
+    name: str
+
+    def render(self, record: PatientRecord, *, identity: bool = True) -> str:
+        """The record as text; `identity=False` leaves out id, name and origin."""
+        ...
+
+
+@dataclass(frozen=True)
+class Fact:
+    """The smallest self-contained statement of a record (paper section 3.2)."""
+
+    path: str
+    """Field it came from, for instance "disease_information.symptoms.2"."""
+    label: str
+    """What the value is, as a person would say it."""
+    value: str
+
+    def __str__(self) -> str:
+        """The fact as one line."""
+        return f"{self.label}: {self.value}"
+
+
+_LABELS = {
+    "name": "Name",
+    "gender": "Gender",
+    "age": "Age",
+    "medical_history": "Medical history",
+    "lifestyle": "Lifestyle",
+    "vaccination_history": "Vaccination history",
+    "family_history": "Family history",
+    "disease": "Disease",
+    "severity": "Severity",
+    "symptoms": "Symptoms",
+    "duration": "Duration",
+}
+_SINGULAR = {"symptoms": "Symptom"}
+
+
+def describe_examination(examination: Examination) -> str:
+    """An examination's result on one line: value, unit, reference range, finding."""
+    measured = " ".join(part for part in (examination.value, examination.unit) if part)
+    if measured and examination.reference_range:
+        measured += f" (reference {examination.reference_range})"
+    return "; ".join(part for part in (measured, examination.finding) if part)
+
+
+def facts(record: PatientRecord, *, identity: bool = True) -> Iterator[Fact]:
+    """The record's atomic facts in the order of its fields; nothing else is added or lost."""
+    if identity:
+        yield Fact("id", "ID", record.id)
+    for section in ("basic_information", "epidemiology", "disease_information"):
+        for field, value in getattr(record, section):
+            if field == "name" and not identity:
+                continue
+            if isinstance(value, tuple):
+                label = _SINGULAR.get(field, _LABELS[field])
+                for number, item in enumerate(value):
+                    yield Fact(f"{section}.{field}.{number}", label, item)
+            elif value not in (None, ""):
+                yield Fact(f"{section}.{field}", _LABELS[field], str(value))
+    for number, examination in enumerate(record.examination_results):
+        label = f"{examination.test} ({examination.category})"
+        yield Fact(f"examination_results.{number}", label, describe_examination(examination))
+    if record.profile is not None:
+        for field, value in record.profile:
+            if value is not None:
+                label = field.replace("_", " ").capitalize()
+                yield Fact(f"profile.{field}", label, str(value))
+
+
+class Json:
+    """The record as a JSON object."""
+
+    name = "json"
+
+    def render(self, record: PatientRecord, *, identity: bool = True) -> str:
+        """Indented JSON; empty and unknown fields are left out."""
+        data = record.model_dump(
+            mode="json", exclude_none=True, exclude={"schema_version", "origin"}
+        )
+        if not identity:
+            del data["id"], data["basic_information"]["name"]
+        return json.dumps(data, indent=2, ensure_ascii=False)
+
+
+class Text:
+    """The record as a clinical note laid out as in figure 5."""
+
+    name = "text"
+
+    def render(self, record: PatientRecord, *, identity: bool = True) -> str:
+        """Headed paragraphs, one line per field and per examination."""
+        return "\n".join(self._lines(record, identity))
+
+    def _lines(self, record: PatientRecord, identity: bool) -> Iterator[str]:
+        yield "Basic Information"
+        if identity:
+            yield f"ID: {record.id}"
+        yield from self._section(record, "basic_information", identity)
+        yield "Epidemiology"
+        yield from self._section(record, "epidemiology", identity)
+        yield "Disease Information"
+        yield from self._section(record, "disease_information", identity)
+        yield "Examination Results"
+        for examination in record.examination_results:
+            yield f"{examination.test} ({examination.category}): {describe_examination(examination)}"
+        if record.profile is not None:
+            yield "Profile"
+            for field, value in record.profile:
+                if value is not None:
+                    yield f"{field.replace('_', ' ').capitalize()}: {value}"
+
+    def _section(self, record: PatientRecord, section: str, identity: bool) -> Iterator[str]:
+        for field, value in getattr(record, section):
+            if value in (None, "", ()) or (field == "name" and not identity):
+                continue
+            shown = "; ".join(value) if isinstance(value, tuple) else value
+            yield f"{_LABELS[field]}: {shown}"
+
+
+class Atomic:
+    """The record as atomic facts, one line each."""
+
+    name = "atomic"
+
+    def render(self, record: PatientRecord, *, identity: bool = True) -> str:
+        """One fact a line, in the order of the record's fields."""
+        return "\n".join(str(fact) for fact in facts(record, identity=identity))

@@ -1,0 +1,189 @@
+"""The patient record, as in figure 5 of the paper, with PatientSim's profile items beside it."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field
+
+from bench.knowledge.outline import Severity
+from bench.model import Model
+
+SCHEMA_VERSION = 1
+
+Section = Literal["basic_information", "epidemiology", "disease_information", "examination_results"]
+SECTIONS: tuple[Section, ...] = (
+    "basic_information",
+    "epidemiology",
+    "disease_information",
+    "examination_results",
+)
+
+
+def _as_list(value: object) -> object:
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, str) else value
+
+
+def _gender(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    word = value.strip().lower()
+    return {"f": "female", "m": "male", "woman": "female", "man": "male"}.get(word, word)
+
+
+def _lower(value: object) -> object:
+    return value.strip().lower() or None if isinstance(value, str) else value
+
+
+Statements = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
+"""Statements in the order given; a single string stands for a list of one."""
+RecordGender = Annotated[Literal["female", "male", "other"], BeforeValidator(_gender)]
+"""Any letter case; "F", "M", "woman" and "man" are understood."""
+
+
+class RecordModel(Model):
+    """A part of a record; numbers given for text (a laboratory value, say) become text."""
+
+    model_config = ConfigDict(coerce_numbers_to_str=True)
+
+
+class BasicInformation(RecordModel):
+    """Who the patient is."""
+
+    name: str
+    """Full name; invented."""
+    gender: RecordGender
+    """Female, male or other."""
+    age: int = Field(ge=0, le=120)
+    """Age in whole years."""
+
+
+class Epidemiology(RecordModel):
+    """What came before the present illness."""
+
+    medical_history: Statements
+    """Earlier and chronic conditions, operations, injuries, allergies and regular drugs."""
+    lifestyle: Statements
+    """Occupation, activity, diet, tobacco, alcohol and the like."""
+    vaccination_history: Statements
+    """Vaccinations received or missing."""
+    family_history: Statements
+    """Conditions of relatives."""
+
+
+class DiseaseInformation(RecordModel):
+    """The present illness."""
+
+    disease: str
+    """Name of the disease."""
+    severity: Annotated[Severity | None, BeforeValidator(_lower)] = None
+    """Mild, moderate or severe; the paper's "level"."""
+    symptoms: Statements
+    """Complaints, one statement each."""
+    duration: str = ""
+    """How long the complaints have lasted and how they changed."""
+
+
+class Examination(RecordModel):
+    """One examination with its result."""
+
+    category: str
+    """Head under which the report files it, for instance "laboratory" or "imaging"."""
+    test: str
+    """Name of the test."""
+    value: str | None = None
+    """Measured value as printed, without unit; none for a descriptive result."""
+    unit: str | None = None
+    """Unit of the value."""
+    reference_range: str | None = None
+    """Reference interval as printed, for instance "30-110"."""
+    finding: str = ""
+    """What the result says, in words."""
+
+
+class BasicSections(RecordModel):
+    """The sections written first (paper section 3.1, step 2)."""
+
+    basic_information: BasicInformation
+    epidemiology: Epidemiology
+    disease_information: DiseaseInformation
+
+
+class ExaminationSections(RecordModel):
+    """The section written last (paper section 3.1, step 3)."""
+
+    examination_results: tuple[Examination, ...]
+    """Examinations in the order reported."""
+
+
+class RecordSections(ExaminationSections, BasicSections):
+    """The four sections of a record, without id and origin."""
+
+
+class Profile(RecordModel):
+    """The items of PatientSim's 24 that the paper's record has no place for; all optional."""
+
+    race: str | None = None
+    marital_status: str | None = None
+    insurance: str | None = None
+    occupation: str | None = None
+    living_situation: str | None = None
+    children: str | None = None
+    exercise: str | None = None
+    tobacco: str | None = None
+    alcohol: str | None = None
+    illicit_drug: str | None = None
+    sexual_history: str | None = None
+    allergies: str | None = None
+    medical_device: str | None = None
+    present_illness_negative: str | None = None
+    """Complaints the patient denies."""
+    chiefcomplaint: str | None = None
+    pain: float | None = Field(default=None, ge=0, le=10)
+    """Pain from 0 to 10."""
+    medication: str | None = None
+    arrival_transport: str | None = None
+    disposition: str | None = None
+
+
+class Origin(RecordModel):
+    """Where a record comes from."""
+
+    generator: str
+    """Name of the generator."""
+    backbone: str | None = None
+    """Name of the backbone; none where no model was used."""
+    keys: tuple[str, ...] = ()
+    """Journal keys of the completions the record was made from."""
+
+
+class PatientRecord(RecordSections):
+    """A synthetic patient record (paper figure 5)."""
+
+    schema_version: Literal[1] = 1
+    """Version of this schema."""
+    id: str = Field(min_length=1)
+    """Unique within a file; the id of the planned case where there is one."""
+    department: str = ""
+    """Clinical department; records are compared within it."""
+    profile: Profile | None = None
+    """PatientSim's further items."""
+    origin: Origin | None = None
+    """Generator and journal keys; none for records made elsewhere."""
+
+    def sections(self) -> RecordSections:
+        """The four sections alone: what a judge or a writer may see."""
+        return RecordSections.model_construct(**{name: getattr(self, name) for name in SECTIONS})
+
+    @classmethod
+    def compose(cls, *parts: Mapping[str, Any] | RecordModel, **fields: Any) -> "PatientRecord":
+        """A record from section models written one after the other.
+
+        Raises:
+            pydantic.ValidationError: if a section is missing.
+        """
+        merged: dict[str, Any] = {}
+        for part in parts:
+            merged.update(dict(part))
+        return cls(**merged, **fields)

@@ -1,0 +1,121 @@
+"""What a metric is and what it gives.
+
+A metric is one class with a `card` and an async `score`; a plug-in needs to import nothing of
+ours. `bench.pairs.PairMetric` does everything for a similarity of two texts but the similarity.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+
+from bench.model import Model
+from bench.records.record import PatientRecord
+from bench.stats import Interval
+
+if TYPE_CHECKING:
+    from bench.context import Context
+
+Direction = Literal["higher", "lower"]
+
+
+@dataclass(frozen=True)
+class MetricCard:
+    """What a user should know of a metric before running it."""
+
+    name: str
+    """Name in tables and on the command line."""
+    summary: str
+    """One sentence: what it measures, by whose definition."""
+    unit: str
+    """"share" (0 to 1), "similarity" (0 to 1), "probability" or a unit of its own."""
+    better: Direction
+    """Which direction is better."""
+    needs: tuple[str, ...] = ()
+    """Roles it asks, for instance "judge"."""
+    extra: str | None = None
+    """Extra of patient-zero-bench that it needs installed."""
+    comparable: bool = True
+    """Whether its figures may be set beside the paper's; false where the paper names no model."""
+
+
+class Score(Model):
+    """A metric's value with everything that makes it checkable."""
+
+    metric: str
+    value: float | None
+    """None where nothing could be scored; `notes` says why."""
+    unit: str
+    better: Direction
+    n: int
+    """Items scored."""
+    n_missing: int
+    """Items planned that could not be scored."""
+    interval: Interval | None
+    signature: str
+    """What pins its meaning, as in sacrebleu: versions, tokenizer, model, view, pairs."""
+    bounds: tuple[float, float] | None = None
+    """Value if every missing item were worst and if every one were best."""
+    notes: tuple[str, ...] = ()
+    """What a reader must know, for instance "by construction"."""
+    departments: dict[str, float] = {}
+    """The value within each department."""
+    items: dict[str, float] = {}
+    """The value of each item by id; for pair metrics its mean with all others."""
+    keys: dict[str, tuple[str, ...]] = {}
+    """Journal keys of the answers behind each item."""
+
+
+class Difference(Model):
+    """One metric's value for a method minus that for another, on the cases both have."""
+
+    metric: str
+    first: str
+    second: str
+    value: float
+    interval: Interval | None
+    n: int
+    """Cases both have."""
+    p_value: float | None = None
+    """Exact McNemar p-value, for shares."""
+
+
+@dataclass(frozen=True)
+class Items:
+    """Records to score; can be iterated again and again."""
+
+    records: Iterable[PatientRecord]
+    """A list, or a file reader that starts anew at each iteration."""
+    missing: int = 0
+    """Records that were planned and failed."""
+
+    def __iter__(self) -> Iterator[PatientRecord]:
+        """The records in file order."""
+        return iter(self.records)
+
+
+class Metric(Protocol):
+    """Scores items. Options are keyword arguments of the constructor, with defaults."""
+
+    card: MetricCard
+
+    async def score(self, items: Items, context: "Context") -> tuple[Score, ...]:
+        """The scores of the items.
+
+        Raises:
+            bench.errors.UserError: if something it needs is not given or not installed.
+        """
+        ...
+
+
+@runtime_checkable
+class Compares(Protocol):
+    """The optional ability to compare two methods by something better than per-item values."""
+
+    async def compare(
+        self, first: Items, second: Items, context: "Context"
+    ) -> tuple[float, Interval | None, int] | None:
+        """Value of first minus value of second on shared ids, its interval, and their number.
+
+        None where they share too few.
+        """
+        ...
