@@ -1,0 +1,23 @@
+from collections.abc import Iterator
+
+import pytest
+from openai_server import OpenAIServer
+
+
+@pytest.fixture
+def openai_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAIServer]:
+    """A real OpenAI-compatible server on a free port; no key of the user's is in reach."""
+    for variable in (
+        "OPENAI_API_KEY",
+        "OPENAI_BASE_URL",
+        "OPENAI_ORG_ID",
+        "OPENAI_PROJECT_ID",
+        "OPENAI_API_VERSION",
+        "AZURE_OPENAI_API_KEY",
+        "AZURE_OPENAI_AD_TOKEN",
+        "AZURE_OPENAI_ENDPOINT",
+    ):
+        monkeypatch.delenv(variable, raising=False)
+    server = OpenAIServer().start()
+    yield server
+    server.stop()
