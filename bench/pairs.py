@@ -4,6 +4,7 @@ Pairs are all unordered pairs within a department; departments weigh the same. A
 similarities in blocks, so memory is O(n) for the kernel's own data plus one block.
 """
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -28,7 +29,11 @@ Grouping = Literal["department", "disease", "corpus"]
 
 
 class Kernel(Protocol):
-    """Symmetric similarities of n texts."""
+    """Symmetric similarities of n texts.
+
+    May also have `moments()`, where there is a shorter way to them, and `keys`: for each text the
+    journal keys of what a model computed for it.
+    """
 
     def __len__(self) -> int:
         """Number of texts."""
@@ -139,13 +144,13 @@ class PairMetric(ABC):
         """The similarities of some texts."""
 
     @abstractmethod
-    def method(self) -> tuple[str, ...]:
-        """The parts of the signature that say how a similarity is computed."""
+    def method(self, context: "Context") -> tuple[str, ...]:
+        """The parts of the signature that say how a similarity is computed, and by which model."""
 
-    def signature(self) -> str:
+    def signature(self, context: "Context") -> str:
         """What pins the meaning of the score."""
         return signature_of(
-            *self.method(), f"view:{self.view}", f"pairs:{self.pairs}", "mean:macro"
+            *self.method(context), f"view:{self.view}", f"pairs:{self.pairs}", "mean:macro"
         )
 
     def group(self, record: PatientRecord) -> str:
@@ -167,15 +172,18 @@ class PairMetric(ABC):
         """Macro mean over groups of the mean similarity of their pairs; each group O(n^2)."""
         strata: dict[str, PairMoments] = {}
         means: dict[str, float] = {}
-        alone = n = 0
+        keys: dict[str, tuple[str, ...]] = {}
+        alone = 0
         for name, records in self._groups(items).items():
-            n += len(records)
             if len(records) < 2:
                 alone += 1
                 continue
-            strata[name] = moments(await self._kernel(records, context))
+            kernel = await self._kernel(records, context)
+            strata[name] = await asyncio.to_thread(moments, kernel)
+            ids = [record.id for record in records]
+            keys.update(zip(ids, getattr(kernel, "keys", ()), strict=False))
             per_record = strata[name].row_sums / (len(records) - 1)
-            means.update(zip((r.id for r in records), per_record.tolist(), strict=True))
+            means.update(zip(ids, per_record.tolist(), strict=True))
         value, interval = macro_pair_mean(list(strata.values())) if strata else (None, None)
         notes = (f"{alone} group(s) of one record left out",) if alone else ()
         score = Score(
@@ -183,13 +191,14 @@ class PairMetric(ABC):
             value=value,
             unit=self.card.unit,
             better=self.card.better,
-            n=n,
-            n_missing=items.missing,
+            n=len(means),
+            n_missing=items.missing + alone,
             interval=interval,
-            signature=self.signature(),
+            signature=self.signature(context),
             notes=notes if strata else (*notes, "no two records to compare"),
             departments={name: found.mean for name, found in strata.items()},
             items=means,
+            keys=keys,
         )
         return (score,)
 
@@ -212,7 +221,7 @@ class PairMetric(ABC):
             n += len(shared)
             a = await self._kernel([left[identity] for identity in shared], context)
             b = await self._kernel([right[identity] for identity in shared], context)
-            strata.append(moments(KernelDifference(a, b)))
+            strata.append(await asyncio.to_thread(moments, KernelDifference(a, b)))
         if not strata:
             return None
         value, interval = macro_pair_mean(strata)

@@ -6,8 +6,10 @@ ours. `bench.pairs.PairMetric` does everything for a similarity of two texts but
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
+from bench.failure import Failure
 from bench.model import Model
 from bench.records.record import PatientRecord
 from bench.stats import Interval
@@ -32,6 +34,10 @@ class MetricCard:
     """Which direction is better."""
     needs: tuple[str, ...] = ()
     """Roles it asks, for instance "judge"."""
+    calls: int = 0
+    """Exchanges for one record, repairs not counted."""
+    prompts: tuple[Path, ...] = ()
+    """Template files; their hashes go into the manifest."""
     extra: str | None = None
     """Extra of patient-zero-bench that it needs installed."""
     comparable: bool = True
@@ -63,6 +69,8 @@ class Score(Model):
     """The value of each item by id; for pair metrics its mean with all others."""
     keys: dict[str, tuple[str, ...]] = {}
     """Journal keys of the answers behind each item."""
+    failures: tuple[Failure, ...] = ()
+    """Items that were there and could not be scored."""
 
 
 class Difference(Model):

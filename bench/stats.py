@@ -93,7 +93,7 @@ def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> float:
     only_second = sum(b and not a for a, b in pairs)
     n, k = only_first + only_second, min(only_first, only_second)
     tail = sum(math.comb(n, i) for i in range(k + 1))
-    return min(1.0, 2 * tail / 2**n)
+    return min(1.0, 2 * tail / (1 << n))
 
 
 def mean_interval(values: Sequence[float], level: float = LEVEL) -> tuple[float, Interval | None]:
@@ -132,7 +132,7 @@ class PairMoments:
     @property
     def total(self) -> float:
         """Sum over ordered pairs, the same on any number of threads."""
-        return math.fsum(self.row_sums)
+        return math.fsum(self.row_sums.tolist())
 
     @property
     def mean(self) -> float:

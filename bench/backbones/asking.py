@@ -70,6 +70,11 @@ class Respondent:
         """Name of the backbone."""
         return self.backbone.name
 
+    @property
+    def stand_in(self) -> bool:
+        """Whether the backbone is no model, only the embedded stand-in for one."""
+        return bool(getattr(self.backbone, "stand_in", False))
+
     async def ask(self, prompt: Prompt[T]) -> Answer[T]:
         """The validated answer to a prompt.
 

@@ -1,4 +1,4 @@
-"""Outlines by disease: a committed index tells what there is, and each file is read when asked for."""
+"""Outlines by disease: a committed index says what there is; each file is read when asked for."""
 
 import hashlib
 import json
@@ -39,7 +39,7 @@ def read_outline(path: Path) -> Outline:
         UserError: naming the file and the line or field at fault.
     """
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), _LOADER)  # noqa: S506
+        data = yaml.load(path.read_text(encoding="utf-8"), _LOADER)
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"the outline {path} cannot be read ({error})") from error
     except yaml.YAMLError as error:
@@ -121,9 +121,8 @@ class Library:
         """
         found = [item for item in self.listings if item.department == department]
         if not found:
-            raise UserError(
-                f"there is no department {department!r}{self._nearest(department, self.departments)}"
-            )
+            hint = self._nearest(department, self.departments)
+            raise UserError(f"there is no department {department!r}{hint}")
         return found
 
     def find(self, disease: str) -> Outline | None:

@@ -1,4 +1,4 @@
-"""The disease outline: the structured knowledge a record is grounded in (paper section 3.1, step 1)."""
+"""The disease outline: the knowledge a record is grounded in (paper section 3.1, step 1)."""
 
 from typing import Annotated, Literal
 
@@ -134,7 +134,7 @@ class HistoryItem(Model):
     """A statement that may stand in a patient's history."""
 
     text: str
-    """A statement as a record has it; "{n}" is replaced by a number of years the patient can have."""
+    """A statement as a record has it; "{n}" stands for a number of years the patient can have."""
     weight: Probability
     """Share of patients in whom it is found."""
     sex: Literal["any", "female", "male"] = "any"
@@ -171,6 +171,26 @@ class Reference(Model):
         if self.low is not None and self.high is not None and self.low >= self.high:
             raise ValueError(f"low {self.low} is not below high {self.high}")
         return self
+
+    def level(self, value: float) -> Literal["high", "low", "normal"]:
+        """Where a value lies; the limits themselves count as normal."""
+        if self.high is not None and value > self.high:
+            return "high"
+        if self.low is not None and value < self.low:
+            return "low"
+        return "normal"
+
+    def printed(self, decimals: int = 0) -> str:
+        """The interval as a report prints it: "30-110", "<5" or ">60"."""
+
+        def shown(limit: float) -> str:
+            return f"{limit:.{decimals}f}" if round(limit, decimals) == limit else f"{limit:g}"
+
+        if self.low is None:
+            return f"<{shown(self.high or 0)}" if self.high else "0"
+        return (
+            f">{shown(self.low)}" if self.high is None else f"{shown(self.low)}-{shown(self.high)}"
+        )
 
 
 class Range(Model):
@@ -255,9 +275,9 @@ class Incompatible(Model):
     """Statements that can never all be true of one patient with the disease."""
 
     facts: tuple[str, ...] = Field(min_length=1)
-    """Short phrases as records have them; a laboratory level is written "TEST high", "TEST low" or "TEST normal".
+    """Short phrases as records have them; one alone is incompatible with the disease itself.
 
-    One phrase alone is incompatible with the disease itself.
+    A laboratory level is written "TEST high", "TEST low" or "TEST normal".
     """
     because: str
 
@@ -284,7 +304,7 @@ class Outline(Model):
     sex: Literal["any", "female", "male"]
     """Sex to which the disease is bound, or any."""
     female_share: Probability | None
-    """Typical share of women and girls among patients; none where the disease is bound to one sex."""
+    """Typical share of women and girls among patients; none where only one sex has it."""
     ages: tuple[AgeBand, ...] = Field(min_length=1)
     frequency: Frequency | None
     """None where no usable figure is known."""

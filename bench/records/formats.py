@@ -116,7 +116,8 @@ class Text:
         yield from self._section(record, "disease_information", identity)
         yield "Examination Results"
         for examination in record.examination_results:
-            yield f"{examination.test} ({examination.category}): {describe_examination(examination)}"
+            told = describe_examination(examination)
+            yield f"{examination.test} ({examination.category}): {told}"
         if record.profile is not None:
             yield "Profile"
             for field, value in record.profile:

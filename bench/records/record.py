@@ -156,6 +156,10 @@ class Origin(RecordModel):
     """Name of the backbone; none where no model was used."""
     keys: tuple[str, ...] = ()
     """Journal keys of the completions the record was made from."""
+    disease: str | None = None
+    """Disease that was planned; accuracy is judged against its outline."""
+    rewritten: int = Field(default=0, ge=0)
+    """How often a plausibility check had the record written anew."""
 
 
 class PatientRecord(RecordSections):

@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
@@ -23,7 +23,8 @@ class Rules:
     """One small honest program, seeded by the prompt's key; it cannot see which method asks."""
 
     endpoint = "rules"
-    reads = "task"
+    reads: Literal["task"] = "task"
+    stand_in = True
 
     def __init__(self, name: str = "", *, library: Library | None = None) -> None:
         """`name` must be empty; `library` is the knowledge to answer from, ours by default."""
@@ -49,7 +50,7 @@ class Rules:
         if answer is None:
             known = ", ".join(sorted(task.kind for task in ANSWERERS))
             raise AskError(
-                f"the rules do not answer tasks of kind {prompt.task.kind!r} (they answer {known}): "
+                f"the rules answer tasks of kind {known}, not {prompt.task.kind!r}: "
                 "name a language model for this role"
             )
         made = answer(prompt.task, self._library, random.Random(key))

@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable, Iterator
 
 from bench.backbones.rules.matching import resembles, same_name, states, words
-from bench.backbones.rules.writer import level_of, print_reference
 from bench.backbones.tasks import Judge, SectionVerdict, Verdict
 from bench.knowledge.library import Library
 from bench.knowledge.outline import (
@@ -29,9 +28,9 @@ _NUMBER = re.compile(r"[-+]?\d+(?:[.,]\d+)*")
 _RANGE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:-|–|to)\s*(\d+(?:\.\d+)?)")
 _HOURS = {"hour": 1.0, "day": 24.0, "week": 168.0, "month": 730.0, "year": 8766.0}
 _LEVEL_WORDS = {
-    "high": frozenset("above elevated high increased raised".split()),
-    "low": frozenset("below decreased low reduced".split()),
-    "normal": frozenset("normal within unremarkable".split()),
+    "high": frozenset(["above", "elevated", "high", "increased", "raised"]),
+    "low": frozenset(["below", "decreased", "low", "reduced"]),
+    "normal": frozenset(["normal", "within", "unremarkable"]),
 }
 _FEMALE_ONLY = (
     "pregnancy",
@@ -68,7 +67,7 @@ def judge(task: Judge, library: Library, drawn: random.Random) -> Verdict:
 
 def _who(record: RecordSections, outline: Outline) -> Iterator[tuple[Section, str]]:
     basic = record.basic_information
-    if outline.sex != "any" and basic.gender != outline.sex:
+    if outline.sex not in ("any", basic.gender):
         yield "basic_information", f"{outline.name} occurs in {outline.sex} patients only"
     if outline.band(basic.age) is None:
         known = ", ".join(f"{band.low}-{band.high}" for band in outline.ages)
@@ -136,14 +135,14 @@ def _level_agrees(
     examination: Examination, value: float, reference: Reference
 ) -> Iterator[tuple[Section, str]]:
     """The words of a result against its own number and reference range."""
-    level = level_of(value, reference)
+    level = reference.level(value)
     said = set(words(examination.finding))
     claimed = [name for name, signs in _LEVEL_WORDS.items() if said & signs]
     if claimed and level not in claimed:
         shown = f"{examination.test} {examination.value} {examination.unit or ''}".strip()
         yield (
             "examination_results",
-            f"{shown} is {level} against {print_reference(reference, 0)}, "
+            f"{shown} is {level} against {reference.printed()}, "
             f"but the finding says {examination.finding!r}",
         )
 
@@ -166,7 +165,7 @@ def _value_expected(
             f"{shown} is not a plausible result (about {lowest:g}-{highest:g})",
         )
     elif reference is not None and quantity.expected in ("high", "low", "normal"):
-        level = level_of(value, reference)
+        level = reference.level(value)
         if level != quantity.expected and not lowest <= value <= highest:
             yield (
                 "examination_results",
@@ -207,7 +206,7 @@ def _statements(record: RecordSections, outline: Outline) -> Iterator[tuple[Sect
         reference = _reference(record, examination, guide)
         if value is not None and reference is not None:
             name = guide.test if guide is not None else examination.test
-            yield "examination_results", f"{name} {level_of(value, reference)}"
+            yield "examination_results", f"{name} {reference.level(value)}"
 
 
 def find_guide(examination: Examination, outline: Outline) -> ExaminationGuide | None:

@@ -14,8 +14,10 @@ _NEGATIONS = frozenset(
     ["no", "not", "without", "denies", "denied", "never", "absent", "none", "nor", "negative"]
 )
 _FILLERS = frozenset(
-    "a an and are as at be by for from has have in into is it its of on or over that the their "
-    "this to up was were while with".split()
+    _WORD.findall(
+        "a an and are as at be by for from has have in into is it its of on or over that the "
+        "their this to up was were while with"
+    )
 )
 
 

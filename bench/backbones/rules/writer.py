@@ -4,7 +4,6 @@ import random
 from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Literal
 
 from pydantic import BaseModel
 
@@ -19,7 +18,6 @@ from bench.knowledge.outline import (
     HistoryItem,
     Outline,
     Quantity,
-    Reference,
     Severity,
     age_group,
 )
@@ -189,38 +187,16 @@ class _Patient:
         if span is None or reference is None:
             return None
         value = round(self._drawn.uniform(span.low, span.high), quantity.decimals)
-        level = level_of(value, reference)
+        level = reference.level(value)
         return Examination(
             category=guide.category,
             test=guide.test,
             value=f"{value:.{quantity.decimals}f}",
             unit=quantity.unit,
-            reference_range=print_reference(reference, quantity.decimals),
+            reference_range=reference.printed(quantity.decimals),
             finding={"high": "above", "low": "below", "normal": "within"}[level]
             + " the reference range",
         )
-
-
-def level_of(value: float, reference: Reference) -> Literal["high", "low", "normal"]:
-    """Where a value lies against a reference interval; its limits count as normal."""
-    if reference.high is not None and value > reference.high:
-        return "high"
-    if reference.low is not None and value < reference.low:
-        return "low"
-    return "normal"
-
-
-def print_reference(reference: Reference, decimals: int) -> str:
-    """A reference interval as a report prints it: "30-110", "<5" or ">60"."""
-
-    def shown(limit: float) -> str:
-        return f"{limit:.{decimals}f}" if round(limit, decimals) == limit else f"{limit:g}"
-
-    if reference.low is None and reference.high is not None:
-        return f"<{shown(reference.high)}"
-    if reference.high is None and reference.low is not None:
-        return f">{shown(reference.low)}"
-    return f"{shown(reference.low or 0)}-{shown(reference.high or 0)}"
 
 
 @cache

@@ -1,0 +1,110 @@
+"""An outline in words, as a language model is given it."""
+
+from collections.abc import Iterable, Iterator
+
+from bench.knowledge.outline import (
+    SEVERITIES,
+    ExaminationGuide,
+    HistoryItem,
+    Outline,
+    Quantity,
+    Severity,
+    Weighted,
+)
+
+
+def describe(outline: Outline, severity: Severity | None = None) -> str:
+    """The outline as headed lines; findings and values for one severity level, or all."""
+    levels = SEVERITIES if severity is None else (severity,)
+    return "\n".join(_lines(outline, levels))
+
+
+def _lines(outline: Outline, levels: tuple[Severity, ...]) -> Iterator[str]:
+    yield f"Disease: {outline.name}" + _aside(outline.synonyms, "also called ")
+    yield f"Department: {outline.department}"
+    yield f"Sex: {_sex(outline)}"
+    yield "Ages: " + "; ".join(
+        f"{band.group} {band.low}-{band.high} (weight {band.weight:g})" for band in outline.ages
+    )
+    yield from _head("Risk factors", outline.risk_factors)
+    yield from _head("Causes", outline.causes)
+    yield "Symptoms (share of patients):"
+    for symptom in outline.symptoms:
+        shares = ", ".join(f"{level} {symptom.share(level, 'adults'):.0%}" for level in levels)
+        yield f"- {symptom.name} ({shares})"
+    yield from _head("Onset", _texts(outline.course.onset))
+    spans = (
+        f"{level} {span.low}-{span.high} {span.unit}"
+        for level, span in outline.course.duration.items()
+        if level in levels
+    )
+    yield from _head("Duration at presentation", spans)
+    yield from _head("Evolution", _texts(outline.course.evolution))
+    yield from _head("Worse with", _texts(outline.course.triggers))
+    yield from _head("Eased by", _texts(outline.course.relief))
+    yield from _head("Typically absent", outline.pertinent_negatives)
+    history = outline.history
+    yield from _head("Medical history", _statements(history.medical))
+    yield from _head("Family history", _statements(history.family))
+    yield from _head("Lifestyle", _statements(history.lifestyle))
+    yield "Examinations:"
+    for guide in outline.examinations:
+        yield f"- {guide.test} ({guide.category}): {_result(guide, levels)}"
+    yield from _head("Complications", outline.complications)
+    yield from _head(
+        "Differential diagnoses",
+        (f"{other.name} ({other.distinguished_by})" for other in outline.differentials),
+    )
+    yield from _head("Red flags", outline.red_flags)
+    yield "Never true together:"
+    for rule in outline.never_together:
+        yield f"- {' + '.join(rule.facts)} ({rule.because})"
+
+
+def _head(title: str, items: Iterable[str]) -> Iterator[str]:
+    listed = "; ".join(items)
+    if listed:
+        yield f"{title}: {listed}"
+
+
+def _aside(items: Iterable[str], lead: str) -> str:
+    listed = ", ".join(items)
+    return f" ({lead}{listed})" if listed else ""
+
+
+def _sex(outline: Outline) -> str:
+    if outline.female_share is None:
+        return f"{outline.sex} only"
+    return f"either; about {outline.female_share:.0%} are female"
+
+
+def _texts(choices: Iterable[Weighted]) -> Iterator[str]:
+    return (choice.text for choice in choices)
+
+
+def _statements(items: Iterable[HistoryItem]) -> Iterator[str]:
+    return (item.text.replace("{n} years", "some years") for item in items)
+
+
+def _result(guide: ExaminationGuide, levels: tuple[Severity, ...]) -> str:
+    if guide.quantity is not None:
+        return _quantity(guide.quantity, levels)
+    found = [item.text for item in guide.findings if set(item.severities) & set(levels)]
+    return " / ".join(found)
+
+
+def _quantity(quantity: Quantity, levels: tuple[Severity, ...]) -> str:
+    references = ", ".join(
+        item.printed(quantity.decimals)
+        + ("" if item.sex == "any" else f" {item.sex}")
+        + ("" if len(item.groups) == 3 else f" {'/'.join(item.groups)}")
+        for item in quantity.reference
+    )
+    expected = ", ".join(
+        f"{level} {span.low:g}-{span.high:g}"
+        for level, span in quantity.patient_range.items()
+        if level in levels
+    )
+    return (
+        f"{quantity.expected}; {expected} {quantity.unit}; reference {references} {quantity.unit}"
+    )

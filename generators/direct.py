@@ -1,0 +1,53 @@
+"""Direct generation: the whole record from one prompt (paper section 4.2, "Direct")."""
+
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+
+from bench.backbones.prompt import GENERATING, Prompt
+from bench.backbones.tasks import Write
+from bench.context import Context
+from bench.failure import Failure
+from bench.generating import GeneratorCard, each_case, subject_of
+from bench.knowledge.cases import Case
+from bench.prompts import Template
+from bench.records.record import SECTIONS, Origin, PatientRecord, RecordSections
+
+PROMPT = Template(Path(__file__).with_name("direct.j2"))
+
+
+class Direct:
+    """One prompt names the disease, gender and age; no outline, no example, no steps."""
+
+    card = GeneratorCard(
+        name="direct",
+        summary="The whole record from one prompt, without outline (the paper's Direct).",
+        prompts=(PROMPT.path,),
+    )
+
+    def generate(
+        self, cases: Iterable[Case], context: Context
+    ) -> AsyncIterator[PatientRecord | Failure]:
+        """One exchange a case."""
+        return each_case(self._write, cases, context, self.card.name)
+
+    async def _write(self, case: Case, context: Context) -> PatientRecord:
+        subject = subject_of(case)
+        writer = context.role("generator")
+        answer = await writer.ask(
+            Prompt(
+                task=Write(wanted=SECTIONS, subject=subject),
+                messages=PROMPT.messages(subject=subject),
+                answer=RecordSections,
+                sampling=GENERATING,
+                replicate=case.id,
+            )
+        )
+        origin = Origin(
+            generator=self.card.name,
+            backbone=writer.name,
+            disease=case.disease,
+            keys=answer.keys,
+        )
+        return PatientRecord.compose(
+            answer.value, id=case.id, department=case.department, origin=origin
+        )
