@@ -1,0 +1,205 @@
+"""A causal language model in process: token lists in, token lists and log-probabilities out.
+
+Promise: what a row of a batch gives depends on that row and its seed alone, to the precision of
+the arithmetic. Sampling adds Gumbel noise from the row's own stream and takes the largest, which
+draws from the same distribution as sampling does; padding is masked.
+
+Imports torch and transformers at once, which costs seconds: import this module late.
+"""
+
+import hashlib
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from jinja2 import TemplateError
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+)
+from transformers.utils import logging
+
+from bench.backbones.prompt import Message
+
+LIMITS = ("max_position_embeddings", "n_positions", "max_sequence_length", "max_seq_len")
+UNLIMITED = 2**20
+"""Tokens that a model without positions (a state-space model, say) is trusted with."""
+HEADS = {"system": "System", "user": "User", "assistant": "Assistant"}
+
+Tokens = Sequence[int]
+
+
+class Seeded(LogitsProcessor):  # type: ignore[misc]  # transformers is Any to mypy
+    """Turns greedy choice into sampling, each row with a random stream of its own."""
+
+    def __init__(self, temperature: float, keys: Sequence[str], device: Any) -> None:
+        self.temperature = temperature
+        self.streams = []
+        for key in keys:
+            seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") >> 1
+            self.streams.append(torch.Generator(device=device).manual_seed(seed))
+
+    def __call__(self, input_ids: Any, scores: Any) -> Any:
+        noise = torch.empty_like(scores, dtype=torch.float32)
+        for row, stream in zip(noise, self.streams, strict=True):
+            row.exponential_(generator=stream)
+        # The logarithm of an exponential draw, negated, is Gumbel noise.
+        return scores.float() / self.temperature - noise.log()
+
+
+class CausalModel:
+    """A model with its tokenizer, on one device; one forward pass at a time."""
+
+    def __init__(self, folder: Path, device: str, dtype: str) -> None:
+        """Load from a local folder.
+
+        Raises:
+            OSError, ValueError: the folder holds no causal model that transformers knows.
+            RuntimeError: the device is not there or has no room.
+        """
+        logging.disable_progress_bar()  # ours is the only one
+        self.device = _device() if device == "auto" else device
+        self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True)
+        self.model = model.to(self.device).eval()
+        config = self.model.config.get_text_config()
+        known: list[int] = [one for name in LIMITS if (one := getattr(config, name, None))]
+        self.limit = min([*known, UNLIMITED])
+        """Tokens that prompt and answer may have together."""
+        self.ends = _ends(self.model, self.tokenizer)
+        self._pad = self.tokenizer.pad_token_id
+        if self._pad is None:
+            self._pad = next(iter(self.ends), 0)
+        first = self.tokenizer("a")["input_ids"][:1]
+        begin = self.tokenizer.bos_token_id
+        self.begin = first if begin is not None and first == [begin] else []
+        """What the tokenizer puts in front of a text of its own accord."""
+        # The repository's habits (top_p, penalties) would sample otherwise than was asked.
+        self.model.generation_config = GenerationConfig()
+        self._lock = threading.Lock()
+
+    def chat(self, messages: Sequence[Message]) -> list[int]:
+        """Tokens of a chat, up to where the answer begins.
+
+        Raises:
+            jinja2.TemplateError: the model's chat template cannot say this chat.
+        """
+        if not self.tokenizer.chat_template:
+            said = "\n\n".join(f"{HEADS[one.role]}: {one.content}" for one in messages)
+            return [*self.begin, *self.text(f"{said}\n\nAssistant:")]
+        spoken = _alternating(messages)
+        try:
+            return self._templated(spoken)
+        except TemplateError:
+            # Some templates know no system role.
+            first = Message("user", messages[0].content)
+            if messages[0].role != "system":
+                raise
+            return self._templated(_alternating([first, *messages[1:]]))
+
+    def _templated(self, spoken: list[dict[str, str]]) -> list[int]:
+        made = self.tokenizer.apply_chat_template(
+            spoken, add_generation_prompt=True, tokenize=False
+        )
+        return list(self.tokenizer(made, add_special_tokens=False)["input_ids"])
+
+    def text(self, text: str) -> list[int]:
+        """Tokens of a text, none added."""
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def words(self, tokens: Tokens) -> str:
+        """Text of an answer's tokens."""
+        return str(self.tokenizer.decode(tokens, skip_special_tokens=True))
+
+    def generate(
+        self, rows: Sequence[Tokens], keys: Sequence[str], temperature: float, most: int
+    ) -> list[list[int]]:
+        """Continue each row by at most so many tokens; a finished one ends in one of `ends`.
+
+        Raises:
+            RuntimeError: no memory, or the model failed.
+        """
+        longest = max(len(row) for row in rows)
+        padded = [[self._pad] * (longest - len(row)) + list(row) for row in rows]
+        mask = [[0] * (longest - len(row)) + [1] * len(row) for row in rows]
+        chosen = LogitsProcessorList()
+        if temperature > 0:
+            chosen.append(Seeded(temperature, keys, self.device))
+        settings = GenerationConfig(
+            do_sample=False,
+            max_new_tokens=most,
+            eos_token_id=sorted(self.ends) or None,
+            pad_token_id=self._pad,
+        )
+        with self._lock, torch.inference_mode():
+            made = self.model.generate(
+                input_ids=torch.tensor(padded, device=self.device),
+                attention_mask=torch.tensor(mask, device=self.device),
+                generation_config=settings,
+                logits_processor=chosen,
+            )
+        return [self._until_end(row) for row in made[:, longest:].tolist()]
+
+    def _until_end(self, tokens: list[int]) -> list[int]:
+        """Without the padding that waits for the longer rows of a batch."""
+        for place, token in enumerate(tokens):
+            if token in self.ends:
+                return tokens[: place + 1]
+        return tokens
+
+    def score(self, rows: Sequence[Tokens], starts: Sequence[int]) -> list[list[float]]:
+        """Log-probability of each token of each row from its start (at least 1) on.
+
+        Raises:
+            RuntimeError: no memory, or the model failed.
+        """
+        longest = max(len(row) for row in rows)
+        padded = [list(row) + [self._pad] * (longest - len(row)) for row in rows]
+        mask = [[1] * len(row) + [0] * (longest - len(row)) for row in rows]
+        found: list[list[float]] = []
+        with self._lock, torch.inference_mode():
+            tokens = torch.tensor(padded, device=self.device)
+            known = torch.tensor(mask, device=self.device)
+            logits = self.model(input_ids=tokens, attention_mask=known, use_cache=False).logits
+            for place, (row, start) in enumerate(zip(rows, starts, strict=True)):
+                # The position before a token predicts it. One row at a time: the floats of a
+                # large vocabulary would otherwise need a multiple of the memory.
+                wanted = tokens[place, start : len(row)].unsqueeze(1)
+                chances = logits[place, start - 1 : len(row) - 1].float().log_softmax(-1)
+                values = chances.gather(1, wanted).squeeze(1).tolist()
+                found.append([min(0.0, value) for value in values])
+        return found
+
+    def relieve(self) -> None:
+        """Give back memory that a failed batch left behind."""
+        if self.device.startswith("cuda"):
+            torch.cuda.empty_cache()
+
+
+def _device() -> str:
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _ends(model: Any, tokenizer: Any) -> frozenset[int]:
+    """Tokens that end an answer: chat models often name several."""
+    named = model.generation_config.eos_token_id
+    named = named if isinstance(named, list) else [named]
+    return frozenset(one for one in (*named, tokenizer.eos_token_id) if one is not None)
+
+
+def _alternating(messages: Sequence[Message]) -> list[dict[str, str]]:
+    """Neighbours of one role joined: most templates want user and assistant by turns."""
+    joined: list[dict[str, str]] = []
+    for message in messages:
+        if joined and joined[-1]["role"] == message.role:
+            joined[-1]["content"] += "\n\n" + message.content
+        else:
+            joined.append({"role": message.role, "content": message.content})
+    return joined
