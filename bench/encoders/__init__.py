@@ -1,0 +1,1 @@
+"""Text encoders run in process."""

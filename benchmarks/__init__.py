@@ -1,0 +1,1 @@
+"""Speed measured against the usual way. Not part of the package."""

@@ -1,0 +1,95 @@
+"""ROUGE-L over pairs of records: the longest common subsequence of their words.
+
+A similarity is the F1 of rouge-score without stemmer, to the last bit. Words are ranked by
+frequency and written as one character each, so that rapidfuzz's bit-parallel comparison finds the
+256 commonest in its direct table.
+"""
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from rapidfuzz.distance import LCSseq
+from rapidfuzz.process import cdist
+
+from bench.pairs import Kernel, Matrix, PairMetric, signature_of
+from bench.scoring import MetricCard
+
+if TYPE_CHECKING:
+    from bench.context import Context
+
+_WORD = re.compile("[a-z0-9]+")
+_CHARACTERS = 0x110000
+"""Characters of Unicode: the words that one character each can stand for."""
+
+
+def words(text: str) -> list[str]:
+    """Words as rouge-score has them: lower case, runs of a-z and 0-9; nothing else counts."""
+    return _WORD.findall(text.lower())
+
+
+@dataclass(frozen=True)
+class RougeLKernel:
+    """ROUGE-L F1 of n texts, 0 to 1."""
+
+    encoded: Sequence[str] | Sequence[list[int]]
+    """Each text with a character (a number, past Unicode's end) for each word."""
+    lengths: NDArray[np.int64]
+    """Shape (n,): words of each text."""
+
+    def __len__(self) -> int:
+        """Number of texts."""
+        return len(self.lengths)
+
+    def block(self, rows: slice, columns: slice) -> Matrix:
+        """F1 of two runs of texts; 0 where either has no words."""
+        left = self.encoded[rows]
+        # The same list object given twice is compared only above the diagonal.
+        right = left if rows == columns else self.encoded[columns]
+        common = cdist(left, right, scorer=LCSseq.similarity, dtype=np.int32)
+        # The order of rouge-score's own operations, so that no bit differs.
+        recall = common / np.maximum(self.lengths[rows], 1)[:, None]
+        precision = common / np.maximum(self.lengths[columns], 1)[None, :]
+        sums = precision + recall
+        score: Matrix = 2 * precision * recall / np.where(sums > 0, sums, 1.0)
+        return score
+
+
+def rouge_l_kernel(texts: Sequence[str]) -> RougeLKernel:
+    """The kernel of some texts. Memory O(n)."""
+    split = [words(text) for text in texts]
+    counts = Counter(word for one in split for word in one)
+    rank = {word: number for number, (word, _) in enumerate(counts.most_common())}
+    lengths = np.array([len(one) for one in split], dtype=np.int64)
+    if len(rank) > _CHARACTERS:
+        return RougeLKernel([[rank[word] for word in one] for one in split], lengths)
+    character = {word: chr(number) for word, number in rank.items()}
+    return RougeLKernel(["".join([character[word] for word in one]) for one in split], lengths)
+
+
+class RougeL(PairMetric):
+    """Mean ROUGE-L F1 over pairs (rouge-score 0.1.2 without stemmer).
+
+    Only a-z and 0-9 count as text: accented letters split words, other scripts are not seen at
+    all and give 0.
+    """
+
+    card = MetricCard(
+        name="rouge-l",
+        summary="Mean ROUGE-L F1 over pairs of records, by rouge-score's definition, 0 to 1",
+        unit="similarity",
+        better="lower",
+    )
+
+    async def kernel(self, texts: Sequence[str], context: "Context") -> Kernel:
+        """ROUGE-L F1; O(words) to prepare."""
+        return await asyncio.to_thread(rouge_l_kernel, texts)
+
+    def method(self, context: "Context") -> tuple[str, ...]:
+        """What is equalled, and by which library."""
+        return (signature_of("rougeL", "f1", "stem:no", "tok:a-z0-9", packages=("rapidfuzz",)),)

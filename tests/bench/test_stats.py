@@ -1,0 +1,144 @@
+import math
+import random
+from itertools import permutations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binomtest, ttest_1samp
+
+from bench.pairs import Matrix
+from bench.stats import (
+    PairMoments,
+    macro_pair_mean,
+    mcnemar,
+    mean_interval,
+    paired_share_difference,
+    wilson,
+)
+
+
+def moments_of(matrix: Matrix) -> PairMoments:
+    hollow = matrix - np.diag(np.diag(matrix))
+    return PairMoments(row_sums=hollow.sum(axis=1), sum_of_squares=float((hollow**2).sum()))
+
+
+def simulated(draw: np.random.Generator, n: int, shared: float) -> Matrix:
+    """A symmetric kernel with mean 0.5: effects of the items, their product, and noise."""
+    effect = draw.normal(size=n)
+    noise = np.triu(draw.normal(size=(n, n)), 1)
+    matrix: Matrix = 0.5 + shared * (effect[:, None] + effect) + 0.05 * np.outer(effect, effect)
+    return matrix + 0.05 * (noise + noise.T)
+
+
+@given(st.integers(0, 200), st.integers(1, 200), st.sampled_from([0.9, 0.95, 0.99]))
+def test_wilson_equals_scipy(k: int, n: int, level: float) -> None:
+    k = min(k, n)
+    expected = binomtest(k, n).proportion_ci(level, method="wilson")
+    found = wilson(k, n, level)
+    assert found is not None
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+def test_wilson_at_the_ends() -> None:
+    assert wilson(0, 0) is None
+    nothing, everything = wilson(0, 20), wilson(20, 20)
+    assert nothing is not None
+    assert everything is not None
+    assert nothing.low == 0
+    assert everything.high == 1
+    with pytest.raises(ValueError, match="21 successes of 20"):
+        wilson(21, 20)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), max_size=60))
+def test_mcnemar_equals_the_binomial_test(pairs: list[tuple[bool, bool]]) -> None:
+    first, second = [a for a, _ in pairs], [b for _, b in pairs]
+    differ = sum(a != b for a, b in pairs)
+    only = sum(a and not b for a, b in pairs)
+    expected = float(binomtest(only, differ, 0.5).pvalue) if differ else 1.0
+    assert mcnemar(first, second) == pytest.approx(expected, abs=1e-12)
+
+
+def test_paired_share_difference_by_hand() -> None:
+    # Of 10, 3 only first and 1 only second: p = 4/12, q = 2/12, se^2 = (1/2 - 1/36) / 12.
+    first = [True] * 3 + [False] + [True] * 4 + [False] * 2
+    second = [False] * 3 + [True] + [True] * 4 + [False] * 2
+    found = paired_share_difference(first, second)
+    assert found is not None
+    value, interval = found
+    half = 1.959963984540054 * math.sqrt((0.5 - 1 / 36) / 12)
+    assert value == pytest.approx(0.2)
+    assert (interval.low, interval.high) == pytest.approx((1 / 6 - half, 1 / 6 + half))
+    assert paired_share_difference([], []) is None
+    with pytest.raises(ValueError, match="shorter"):
+        paired_share_difference([True], [])
+
+
+@pytest.mark.parametrize("shares", [(0.2, 0.1), (0.02, 0.01), (0.4, 0.4), (0.0, 0.0)])
+def test_paired_share_difference_covers(shares: tuple[float, float]) -> None:
+    draw = random.Random(1)
+    truth, covered = shares[0] - shares[1], 0
+    for _ in range(400):
+        kinds = [draw.random() for _ in range(60)]
+        first = [kind < shares[0] for kind in kinds]
+        second = [shares[0] <= kind < sum(shares) for kind in kinds]
+        found = paired_share_difference(first, second)
+        assert found is not None
+        covered += found[1].low <= truth <= found[1].high
+    assert covered >= 0.93 * 400
+
+
+def test_mean_interval_equals_the_t_test() -> None:
+    values = [0.1, 0.4, 0.35, 0.8, 0.2]
+    mean, interval = mean_interval(values)
+    expected = ttest_1samp(values, 0).confidence_interval()
+    assert interval is not None
+    assert mean == pytest.approx(0.37)
+    assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high))
+    assert mean_interval([0.5]) == (0.5, None)
+    with pytest.raises(ValueError, match="no values"):
+        mean_interval([])
+
+
+@pytest.mark.parametrize("shared", [0.0, 0.1])
+def test_variance_equals_its_definition(shared: float) -> None:
+    n = 7
+    h = simulated(np.random.default_rng(3), n, shared)
+    same = np.mean([h[i, j] ** 2 for i, j in permutations(range(n), 2)])
+    one = np.mean([h[i, j] * h[i, k] for i, j, k in permutations(range(n), 3)])
+    none = np.mean([h[i, j] * h[k, m] for i, j, k, m in permutations(range(n), 4)])
+    z1, z2 = max(one - none, 0), same - none
+    expected = (4 * (n - 2) * z1 + 2 * z2) / (n * (n - 1))
+    assert moments_of(h).variance() == pytest.approx(float(expected))
+
+
+def test_variance_is_the_spread_of_the_mean() -> None:
+    draw = np.random.default_rng(4)
+    found = [moments_of(simulated(draw, 15, 0.1)) for _ in range(2000)]
+    spread = float(np.var([one.mean for one in found], ddof=1))
+    assert np.mean([one.variance() for one in found]) == pytest.approx(spread, rel=0.15)
+
+
+@pytest.mark.parametrize(("n", "shared"), [(10, 0.1), (10, 0.02), (10, 0.0), (40, 0.1)])
+def test_macro_interval_covers(n: int, shared: float) -> None:
+    draw = np.random.default_rng(5)
+    covered = 0
+    for _ in range(300):
+        mean, interval = macro_pair_mean([moments_of(simulated(draw, n, shared)) for _ in range(6)])
+        assert interval is not None
+        assert interval.low <= mean <= interval.high
+        covered += interval.low <= 0.5 <= interval.high
+    assert covered >= 0.92 * 300
+
+
+def test_few_items_have_no_interval() -> None:
+    draw = np.random.default_rng(6)
+    three, four = (moments_of(simulated(draw, n, 0.1)) for n in (3, 4))
+    assert macro_pair_mean([three, four])[1] is None
+    assert macro_pair_mean([four])[1] is not None
+    with pytest.raises(ValueError, match="no strata"):
+        macro_pair_mean([])
+    with pytest.raises(ValueError, match="two items"):
+        _ = PairMoments(row_sums=np.zeros(1), sum_of_squares=0.0).mean

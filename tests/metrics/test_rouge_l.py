@@ -1,0 +1,48 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rouge_score.rouge_scorer import RougeScorer
+
+from bench.pairs import Matrix
+from benchmarks.corpus import notes
+from metrics.rouge_l import RougeLKernel, rouge_l_kernel
+
+
+def whole(texts: list[str]) -> Matrix:
+    return rouge_l_kernel(texts).block(slice(0, len(texts)), slice(0, len(texts)))
+
+
+def test_equals_rouge_score_to_the_last_bit() -> None:
+    texts = [*notes(8, seed=3), *notes(12, seed=4, shortest=10, longest=60)]
+    texts += ["", "...", "Chest pain", "café au lait", "胸痛"]
+    scorer = RougeScorer(["rougeL"])
+    found = whole(texts)
+    for i, one in enumerate(texts):
+        for j in range(i):
+            score = scorer.score(one, texts[j])["rougeL"].fmeasure
+            assert found[j, i] == score
+
+
+@given(st.lists(st.text(alphabet="ab .É1İ", max_size=20), min_size=2, max_size=5))
+@settings(deadline=None)
+def test_equals_rouge_score_on_short_texts(texts: list[str]) -> None:
+    scorer = RougeScorer(["rougeL"])
+    kernel = rouge_l_kernel(texts)
+    for i in range(len(texts)):
+        for j in range(len(texts)):
+            found = kernel.block(slice(i, i + 1), slice(j, j + 1))[0, 0]
+            assert found == scorer.score(texts[i], texts[j])["rougeL"].fmeasure
+            assert 0 <= found <= 1
+            assert found == kernel.block(slice(j, j + 1), slice(i, i + 1))[0, 0]
+
+
+def test_identical_texts_give_one() -> None:
+    text = notes(1)[0]
+    assert whole([text, text])[0, 1] == 1
+
+
+def test_more_words_than_characters_give_the_same() -> None:
+    texts = notes(5, seed=2)
+    kernel = rouge_l_kernel(texts)
+    numbers = RougeLKernel([[ord(c) for c in one] for one in kernel.encoded], kernel.lengths)  # type: ignore[arg-type]
+    assert numbers.block(slice(0, 2), slice(2, 5)) == pytest.approx(whole(texts)[0:2, 2:5], abs=0)
