@@ -9,11 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from pydantic import ValidationError
-
-from bench.backbones.prompt import AskError
 from bench.backbones.tasks import Subject
-from bench.failure import Failure, failure_of
+from bench.failure import Failure, guarded
 from bench.flow import ordered_map
 from bench.knowledge.cases import Case
 from bench.records.record import PatientRecord
@@ -73,10 +70,7 @@ async def each_case(
     """Write the cases side by side, in case order; a case that fails is a `Failure`."""
 
     async def attempt(case: Case) -> PatientRecord | Failure:
-        try:
-            return await write(case, context)
-        except (AskError, ValidationError) as error:
-            return failure_of(case.id, stage, error)
+        return await guarded(write(case, context), case.id, stage)
 
     async for made in ordered_map(attempt, cases, context.at_once):
         yield made

@@ -59,18 +59,18 @@ def wilson(successes: int, n: int, level: float = LEVEL) -> Interval | None:
 
 def paired_share_difference(
     first: Sequence[bool], second: Sequence[bool], level: float = LEVEL
-) -> tuple[float, Interval] | None:
-    """Share of `first` minus share of `second` on the same items; none for no items.
+) -> tuple[float, Interval]:
+    """Share of `first` minus share of `second` on the same items.
 
     The interval is Bonett and Price's (2012) adjusted Wald interval for paired shares, which keeps
     its coverage where the two never differ.
 
     Raises:
-        ValueError: if the lengths differ.
+        ValueError: if the lengths differ, or there are no items.
     """
     pairs = list(zip(first, second, strict=True))
     if not pairs:
-        return None
+        raise ValueError("no items")
     n = len(pairs)
     only_first = sum(a and not b for a, b in pairs)
     only_second = sum(b and not a for a, b in pairs)

@@ -1,0 +1,39 @@
+"""`pzbench list`."""
+
+import typer
+
+
+def list_plugins(
+    kind: str | None = typer.Argument(
+        None, help="generators, metrics, backbones, formats, tables or runs; all but runs if none."
+    ),
+) -> None:
+    """List the plug-ins that are installed, without importing them; or the runs there are."""
+    from bench.errors import UserError
+    from bench.plugins import REGISTRIES, nearest
+
+    if kind == "runs":
+        _list_runs()
+        return
+    if kind is not None and kind not in REGISTRIES:
+        raise UserError(f"there is no kind {kind!r}{nearest(kind, [*REGISTRIES, 'runs'])}")
+    for name, registry in REGISTRIES.items():
+        if kind in (None, name):
+            typer.echo(name)
+            for plugin in registry.plugins():
+                typer.echo(f"  {plugin.name:<16} {plugin.target:<44} {plugin.package}")
+
+
+def _list_runs() -> None:
+    """The folders below runs/ that hold a run."""
+    from pathlib import Path
+
+    from bench.runs.folder import RunFolder
+
+    for path in sorted(Path("runs").glob("*/experiment.json")):
+        folder = RunFolder(path.parent)
+        experiment = folder.experiment()
+        done = "done" if (path.parent / "manifest.json").exists() else "not finished"
+        if experiment is not None:
+            backbones = ", ".join(choice.name for choice in experiment.roles.generator)
+            typer.echo(f"{path.parent}  {experiment.name}  {backbones}  {done}")

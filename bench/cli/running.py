@@ -1,0 +1,120 @@
+"""`pzbench run` and `pzbench reproduce`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from bench.runs.experiment import Experiment
+    from bench.runs.folder import RunFolder
+
+Out = typer.Option(None, "--out", help="Run folder; runs/NAME by default.")
+JournalPath = typer.Option(
+    None, "--journal", help="Journal to share between runs; the run's own by default."
+)
+AtOnce = typer.Option(32, "--at-once", min=1, help="Exchanges in flight for each role.")
+RetryFailed = typer.Option(
+    False, "--retry-failed", help="Ask stored refusals and invalid answers again."
+)
+PlanOnly = typer.Option(False, "--plan", help="Say what would be asked, and stop.")
+Yes = typer.Option(False, "--yes", "-y", help="Do not ask before many exchanges.")
+
+
+def run(
+    experiment: Path = typer.Argument(help="Experiment file (YAML)."),
+    out: Path | None = Out,
+    journal: Path | None = JournalPath,
+    at_once: int = AtOnce,
+    retry_failed: bool = RetryFailed,
+    plan: bool = PlanOnly,
+    yes: bool = Yes,
+) -> None:
+    """Run an experiment, or go on with it: running again asks only what was not answered."""
+    from bench.runs.experiment import load_experiment
+
+    _execute(load_experiment(experiment), out, journal, at_once, retry_failed, plan, yes)
+
+
+def reproduce(
+    table: str = typer.Argument(help="Table of the paper, for instance table3."),
+    backbone: list[str] | None = typer.Option(
+        None, "--backbone", "-b", help="Backbone that generates; may be given several times."
+    ),
+    judge: str | None = typer.Option(None, "--judge", help="Backbone that judges accuracy."),
+    scorer: str | None = typer.Option(None, "--scorer", help="Causal LM for GPTScore."),
+    method: list[str] | None = typer.Option(None, "--method", help="Only these generators."),
+    metric: list[str] | None = typer.Option(None, "--metric", help="Only these metrics."),
+    department: list[str] | None = typer.Option(
+        None, "--department", help="Only these departments."
+    ),
+    cases: int | None = typer.Option(None, "--cases", min=1, help="Cases for each department."),
+    seed: int | None = typer.Option(None, "--seed", help="Seed of the planned cases."),
+    out: Path | None = Out,
+    journal: Path | None = JournalPath,
+    at_once: int = AtOnce,
+    retry_failed: bool = RetryFailed,
+    plan: bool = PlanOnly,
+    yes: bool = Yes,
+) -> None:
+    """Reproduce a table of the paper; with no options, on the embedded stand-in."""
+    from bench.errors import UserError
+    from bench.plugins import TABLES
+    from bench.runs.experiment import Experiment, load_experiment
+
+    preset = TABLES.load(table).preset
+    if preset is None:
+        raise UserError(f"{table!r} is not a table of the paper: there is nothing to reproduce")
+    given = load_experiment(preset).model_dump(mode="json")
+    changes = {
+        "methods": method,
+        "metrics": metric,
+        "departments": department,
+        "cases_per_department": cases,
+        "seed": seed,
+    }
+    given.update({setting: value for setting, value in changes.items() if value is not None})
+    roles = {"generator": backbone, "judge": judge, "scorer": scorer}
+    given["roles"].update({role: name for role, name in roles.items() if name})
+    experiment = Experiment.model_validate(given)
+    _execute(experiment, out, journal, at_once, retry_failed, plan, yes)
+
+
+def _execute(
+    experiment: "Experiment",
+    out: Path | None,
+    journal: Path | None,
+    at_once: int,
+    retry_failed: bool,
+    plan: bool,
+    yes: bool,
+) -> None:
+    import asyncio
+
+    from bench.cli.screen import Progressing, show_files, show_grids
+    from bench.runs.engine import Settings, execute
+    from bench.runs.folder import RunFolder, safe_name
+    from bench.runs.results import make_tables
+
+    folder = RunFolder(out or Path("runs") / safe_name(experiment.name))
+    settings = Settings(journal=journal, at_once=at_once, retry_failed=retry_failed)
+    asyncio.run(execute(experiment, folder, settings, Progressing()))
+    grids, written = make_tables(folder)
+    show_grids(grids)
+    show_files(written)
+    _finish(folder)
+
+
+def _finish(folder: "RunFolder") -> None:
+    """Say what failed and what to do next."""
+    from bench.cli.main import FAILED_ITEMS
+
+    failures = folder.failures()
+    if failures:
+        outcomes: dict[str, int] = {}
+        for failure in failures:
+            outcomes[failure.outcome] = outcomes.get(failure.outcome, 0) + 1
+        counted = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
+        typer.echo(f"{len(failures)} items failed ({counted}): see {folder.path}/failures.jsonl")
+        typer.echo(f"first: {failures[0].item}, {failures[0].stage}: {failures[0].reason[:300]}")
+        raise typer.Exit(FAILED_ITEMS)

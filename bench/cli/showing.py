@@ -1,0 +1,44 @@
+"""`pzbench show`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from bench.runs.folder import RunFolder
+
+
+def show(
+    run: Path = typer.Argument(help="Run folder."),
+    record: str | None = typer.Option(None, "--record", help="Show the records with this id."),
+    form: str = typer.Option("text", "--format", help="Format of the record."),
+) -> None:
+    """Show a run: its tables, made anew, and its failures; or one of its records."""
+    from bench.cli.running import _finish
+    from bench.cli.screen import show_files, show_grids
+    from bench.runs.folder import RunFolder
+    from bench.runs.results import make_tables
+
+    folder = RunFolder(run)
+    folder.manifest()
+    if record is not None:
+        _show_record(folder, record, form)
+        return
+    grids, written = make_tables(folder)
+    show_grids(grids)
+    show_files(written)
+    _finish(folder)
+
+
+def _show_record(folder: "RunFolder", identity: str, form: str) -> None:
+    from bench.errors import UserError
+    from bench.plugins import FORMATS
+
+    renderer = FORMATS.make(form, {})
+    found = False
+    for cell, record in folder.find_record(identity):
+        found = True
+        typer.echo(f"# {cell.method} by {cell.backbone}\n{renderer.render(record)}\n")
+    if not found:
+        raise UserError(f"{folder.path} holds no record {identity!r}")

@@ -1,0 +1,1 @@
+"""Experiments, the engine and the run directory."""

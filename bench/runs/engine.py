@@ -1,0 +1,225 @@
+"""Runs an experiment: cases, records, scores, differences, tables, each from the file before it.
+
+Running again is resuming: everything a model answered is in the journal, the rest is computed anew.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+from pathlib import Path
+from typing import Any, Protocol
+
+from bench.context import Context
+from bench.failure import Failure, guarded
+from bench.files import writing
+from bench.generating import Generator
+from bench.journal.journal import Journal
+from bench.knowledge.cases import plan
+from bench.knowledge.library import Library
+from bench.plugins import GENERATORS, METRICS
+from bench.records.files import RecordFile, json_line
+from bench.runs.comparing import compare
+from bench.runs.experiment import Experiment, refuse_changes
+from bench.runs.folder import Cell, Compared, RunFolder, Scored
+from bench.runs.manifest import describe_run
+from bench.runs.team import Team
+from bench.scoring import Difference, Items, Metric, Score
+
+
+class Watch(Protocol):
+    """Is told how far a run is."""
+
+    @contextmanager
+    def stage(self, title: str, total: int) -> Iterator["Step"]:
+        """A stage of `total` items; the step is called for each."""
+        ...
+
+
+class Step(Protocol):
+    """Called when an item is done."""
+
+    def __call__(self, failed: bool = False) -> None:
+        """One more item."""
+        ...
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a run goes about it; nothing here changes a result."""
+
+    journal: Path | None = None
+    """Journal to share; none for the run's own."""
+    at_once: int = 32
+    """Exchanges in flight for each role."""
+    retry_failed: bool = False
+    """Ask stored refusals and invalid answers again."""
+
+
+@dataclass
+class _Run:
+    """What one execution holds on to."""
+
+    experiment: Experiment
+    folder: RunFolder
+    context: Context
+    team: Team
+    watch: Watch
+    metrics: tuple[Metric, ...]
+    methods: dict[str, Generator]
+    failures: list[Failure] = field(default_factory=list)
+
+    @property
+    def departments(self) -> tuple[str, ...]:
+        chosen = self.experiment.departments
+        return self.context.outlines.departments if chosen == ("all",) else chosen
+
+    @property
+    def planned(self) -> int:
+        return len(self.departments) * self.experiment.cases_per_department
+
+
+async def execute(
+    experiment: Experiment, folder: RunFolder, settings: Settings, watch: Watch
+) -> None:
+    """Run or resume an experiment in its folder.
+
+    Raises:
+        UserError: if the experiment cannot be run as it stands; what was answered is kept.
+    """
+    with folder.locked():
+        before = folder.experiment()
+        if before is not None:
+            refuse_changes(before, experiment, folder.path)
+        methods = {c.name: GENERATORS.make(c.name, c.options) for c in experiment.methods}
+        metrics = tuple(METRICS.make(c.name, c.options) for c in experiment.metrics)
+        journal = Journal.open(settings.journal or folder.journal)
+        team = Team(journal, at_once=settings.at_once, retry_failed=settings.retry_failed)
+        try:
+            context = Context(
+                journal=journal,
+                outlines=Library(),
+                roles=_roles(team, experiment),
+                encoder_model=experiment.encoder,
+                at_once=settings.at_once,
+            )
+            run = _Run(experiment, folder, context, team, watch, metrics, methods)
+            await _execute(run)
+        finally:
+            await team.close()
+            await journal.close()
+
+
+def _roles(team: Team, experiment: Experiment) -> dict[str, Any]:
+    named = {"judge": experiment.roles.judge, "scorer": experiment.roles.scorer}
+    return {role: team.engage(role, choice) for role, choice in named.items() if choice is not None}
+
+
+async def _execute(run: _Run) -> None:
+    for department in run.departments:
+        run.context.outlines.diseases(department)
+    writers = [run.team.engage("generator", choice) for choice in run.experiment.roles.generator]
+    run.folder.save_experiment(run.experiment)
+    compared: list[Compared] = []
+    for writer in writers:
+        context = replace(run.context, roles={**run.context.roles, "generator": writer})
+        cells: dict[str, Items] = {}
+        for name, generator in run.methods.items():
+            cell = Cell(backbone=writer.name, method=name)
+            cells[name] = await _generate(run, cell, generator, context)
+        scores: dict[str, tuple[Score, ...]] = {}
+        for name, items in cells.items():
+            scores[name] = await _score(run, name, items, context)
+            cell = Cell(backbone=writer.name, method=name)
+            run.folder.save_scores(Scored(cell=cell, scores=scores[name]))
+        differences = await _compare(run, cells, scores, context)
+        compared.append(Compared(backbone=writer.name, differences=tuple(differences)))
+    run.folder.save_differences(compared)
+    run.folder.save_failures(run.failures)
+    run.folder.save_manifest(
+        describe_run(run.experiment, run.team, run.methods, run.metrics, run.context.outlines)
+        | {"planned": run.planned, "failures": len(run.failures)}
+    )
+
+
+async def _generate(run: _Run, cell: Cell, generator: Generator, context: Context) -> Items:
+    """Write a cell's records file; what fails is counted."""
+    experiment = run.experiment
+    path = run.folder.records(cell)
+    cases = plan(
+        context.outlines, run.departments, experiment.cases_per_department, experiment.seed
+    )
+    written = 0
+    title = f"{cell.method} by {cell.backbone}"
+    with run.watch.stage(title, run.planned) as step, writing(path) as file:
+
+        async def all_of_them() -> None:
+            nonlocal written
+            async for made in generator.generate(cases, context):
+                step(failed=isinstance(made, Failure))
+                if isinstance(made, Failure):
+                    run.failures.append(made)
+                else:
+                    file.write(json_line(made))
+                    written += 1
+
+        ended = await guarded(all_of_them(), "*", cell.method)
+        if isinstance(ended, Failure):
+            run.failures.append(ended)
+    missing = max(run.planned - written, 0) if generator.card.paired else 0
+    return Items(RecordFile(path), missing=missing)
+
+
+async def _score(run: _Run, method: str, items: Items, context: Context) -> tuple[Score, ...]:
+    """All metrics of one cell; a metric that breaks is a failure with an empty score."""
+    scores: list[Score] = []
+    with run.watch.stage(f"scoring {method}", len(run.metrics)) as step:
+        for metric in run.metrics:
+            found = await guarded(metric.score(items, context), method, metric.card.name)
+            if isinstance(found, Failure):
+                run.failures.append(found)
+                found = (_empty(metric, items, found),)
+            for score in found:
+                run.failures.extend(score.failures)
+            scores.extend(found)
+            step()
+    return tuple(scores)
+
+
+def _empty(metric: Metric, items: Items, failure: Failure) -> Score:
+    return Score(
+        metric=metric.card.name,
+        value=None,
+        unit=metric.card.unit,
+        better=metric.card.better,
+        n=0,
+        n_missing=items.missing + sum(1 for _ in items),
+        interval=None,
+        signature="",
+        notes=(f"failed: {failure.reason}",),
+    )
+
+
+async def _compare(
+    run: _Run, cells: dict[str, Items], scores: dict[str, tuple[Score, ...]], context: Context
+) -> list[Difference]:
+    """Every method against every earlier one, on the cases both have."""
+    paired = [name for name, generator in run.methods.items() if generator.card.paired]
+    couples = list(combinations(paired, 2))
+    differences: list[Difference] = []
+    with run.watch.stage("comparing methods", len(couples) * len(run.metrics)) as step:
+        for first, second in couples:
+            for metric in run.metrics:
+                sides = (
+                    (second, cells[second], scores[second]),
+                    (first, cells[first], scores[first]),
+                )
+                found = await guarded(
+                    compare(metric, *sides, context), f"{second} - {first}", metric.card.name
+                )
+                if isinstance(found, Failure):
+                    run.failures.append(found)
+                elif found is not None:
+                    differences.append(found)
+                step()
+    return differences

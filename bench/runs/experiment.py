@@ -1,0 +1,170 @@
+"""Experiment files: what to generate, with whom, and what to score."""
+
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BeforeValidator, Field, ValidationError
+
+from bench.errors import UserError
+from bench.model import Model
+
+
+class Choice(Model):
+    """A plug-in by name, with its options."""
+
+    name: str
+    """Name as `pzbench list` shows it; for a backbone its full name, "openai/gpt-4o"."""
+    options: dict[str, Any] = {}
+    """Keyword arguments of the plug-in."""
+
+
+def _choice(value: object) -> object:
+    """ "bleu" or {name: bleu, view: values}: options stand beside the name."""
+    if isinstance(value, str):
+        return {"name": value}
+    if isinstance(value, dict) and "name" in value and "options" not in value:
+        return {"name": value["name"], "options": {k: v for k, v in value.items() if k != "name"}}
+    return value
+
+
+def _list(value: object) -> object:
+    return value if isinstance(value, list | tuple) else [value]
+
+
+Chosen = Annotated[Choice, BeforeValidator(_choice)]
+Choices = Annotated[tuple[Chosen, ...], BeforeValidator(_list)]
+
+
+class Roles(Model):
+    """Who answers."""
+
+    generator: Annotated[Choices, Field(min_length=1)]
+    """One backbone or several; every method is run with each."""
+    judge: Chosen | None = None
+    """Backbone that judges accuracy."""
+    scorer: Chosen | None = None
+    """Causal LM whose log-probabilities make GPTScore."""
+
+
+class Experiment(Model):
+    """One experiment: a grid of backbones and methods over the same cases, and its metrics."""
+
+    name: str = Field(min_length=1)
+    """What it is called in tables."""
+    seed: int = 0
+    """Seed of the planned cases and all that is drawn for them."""
+    departments: tuple[str, ...] = Field(min_length=1)
+    """Departments, or ["all"]."""
+    cases_per_department: int = Field(gt=0)
+    """Planned cases of each department."""
+    methods: Annotated[Choices, Field(min_length=1)]
+    """Generators."""
+    roles: Roles
+    metrics: Choices = ()
+    """Metrics, in the order of the tables' columns."""
+    tables: tuple[str, ...] = ("rows",)
+    """Tables to make."""
+    encoder: str | None = None
+    """Path or hub id of the text encoder; none for the packaged all-MiniLM-L6-v2."""
+
+
+def load_experiment(path: Path) -> Experiment:
+    """The experiment in a YAML file.
+
+    Raises:
+        UserError: naming the file and the line at fault.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"the experiment file {path} cannot be read ({error})") from error
+    try:
+        root = yaml.compose(text, yaml.SafeLoader)
+        data = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise UserError(f"{path}, line {line}: not valid YAML ({error.problem})") from error
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from error
+    try:
+        return Experiment.model_validate(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise UserError(_fault(path, root, first["loc"], first["msg"])) from error
+
+
+def _fault(path: Path, root: Any, location: Sequence[int | str], message: str) -> str:
+    """One sentence for a validation fault, with the line of the nearest node there is."""
+    line = 1 if root is None else _line(root, location)
+    field = ".".join(str(part) for part in location) or "the whole"
+    if message.startswith("Extra inputs"):
+        near = get_close_matches(str(location[-1]), list(Experiment.model_fields), n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        message = f"there is no such setting{hint}"
+    return f"{path}, line {line}: {field}: {message}"
+
+
+def _line(node: Any, location: Sequence[int | str]) -> int:
+    """Line of the deepest node on the way to a location, from 1."""
+    for part in location:
+        following = next(_children(node, part), None)
+        if following is None:
+            break
+        node = following
+    return int(node.start_mark.line) + 1
+
+
+def _children(node: Any, part: int | str) -> Iterator[Any]:
+    if isinstance(node, yaml.MappingNode):
+        yield from (value for key, value in node.value if key.value == part)
+    elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+        yield from node.value[part : part + 1]
+
+
+def refuse_changes(old: Experiment, new: Experiment, folder: Path) -> None:
+    """Let a run be extended but not changed (DESIGN section 5).
+
+    More departments, cases, methods, generator backbones, metrics or tables extend it.
+
+    Raises:
+        UserError: naming the first setting that differs.
+    """
+    for setting, was, now in _changes(old, new):
+        raise UserError(
+            f"{folder} holds another experiment: {setting} is {was} there and {now} now; "
+            "name another --out folder, or set it back"
+        )
+
+
+def _changes(old: Experiment, new: Experiment) -> Iterator[tuple[str, Any, Any]]:
+    for setting in ("name", "seed", "encoder"):
+        was, now = getattr(old, setting), getattr(new, setting)
+        if was != now:
+            yield setting, repr(was), repr(now)
+    for role in ("judge", "scorer"):
+        was, now = getattr(old.roles, role), getattr(new.roles, role)
+        if was is not None and was != now:
+            yield f"roles.{role}", _shown(was), _shown(now)
+    if new.cases_per_department < old.cases_per_department:
+        yield "cases_per_department", old.cases_per_department, new.cases_per_department
+    if not set(old.departments) <= set(new.departments) and new.departments != ("all",):
+        yield "departments", ", ".join(old.departments), ", ".join(new.departments)
+    for setting, before, after in (
+        ("methods", old.methods, new.methods),
+        ("roles.generator", old.roles.generator, new.roles.generator),
+        ("metrics", old.metrics, new.metrics),
+    ):
+        kept = {choice.name: choice for choice in after}
+        for choice in before:
+            if kept.get(choice.name) != choice:
+                yield setting, _shown(choice), _shown(kept.get(choice.name))
+
+
+def _shown(choice: Choice | None) -> str:
+    if choice is None:
+        return "absent"
+    options = ", ".join(f"{name}={value!r}" for name, value in choice.options.items())
+    return f"{choice.name}({options})" if options else choice.name

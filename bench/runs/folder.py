@@ -1,0 +1,189 @@
+"""The run directory: the manifest, the journal, records, scores and tables of one experiment."""
+
+import fcntl
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from bench.errors import UserError
+from bench.failure import Failure
+from bench.files import write_text
+from bench.model import Model
+from bench.records.files import RecordFile
+from bench.runs.experiment import Experiment
+from bench.scoring import Difference, Score
+
+M = TypeVar("M", bound=Model)
+
+
+class Cell(Model):
+    """One place of the grid."""
+
+    backbone: str
+    """Name of the generator's backbone."""
+    method: str
+    """Name of the generator."""
+
+    @property
+    def path(self) -> Path:
+        """Relative folder of the cell's files; the backbone's name made safe."""
+        return Path(safe_name(self.backbone)) / safe_name(self.method)
+
+
+class Scored(Model):
+    """The scores of one cell."""
+
+    cell: Cell
+    scores: tuple[Score, ...]
+
+
+class Compared(Model):
+    """The differences between methods with one backbone."""
+
+    backbone: str
+    differences: tuple[Difference, ...]
+
+
+def safe_name(name: str) -> str:
+    """A name as a single path component; unlike names stay unlike."""
+    return "".join(c if c.isalnum() or c in "-_." else f"%{ord(c):x}" for c in name).lstrip(".")
+
+
+class RunFolder:
+    """Reads and writes the files of a run; every file appears whole or not at all."""
+
+    def __init__(self, path: Path) -> None:
+        """A folder that may not exist yet."""
+        self.path = path
+
+    @property
+    def journal(self) -> Path:
+        """The run's own journal."""
+        return self.path / "journal.sqlite"
+
+    def records(self, cell: Cell) -> Path:
+        """The records file of a cell."""
+        return self.path / "records" / cell.path.parent / f"{cell.path.name}.jsonl"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder against a second process.
+
+        Raises:
+            UserError: if the folder cannot be made or written, or another run holds it.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = (self.path / ".lock").open("w", encoding="utf-8")
+        except OSError as error:
+            raise UserError(
+                f"the run folder {self.path} cannot be written ({error.strerror}): "
+                "name another with --out"
+            ) from error
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise UserError(
+                    f"another process is running in {self.path}: wait for it, or name another --out"
+                ) from error
+            yield
+
+    def experiment(self) -> Experiment | None:
+        """The experiment of the folder; none in a new one."""
+        path = self.path / "experiment.json"
+        return self._read(path, TypeAdapter(Experiment)) if path.exists() else None
+
+    def save_experiment(self, experiment: Experiment) -> None:
+        """Keep the experiment, with all defaults written out."""
+        self._write("experiment.json", experiment.model_dump(mode="json"))
+
+    def manifest(self) -> dict[str, Any]:
+        """What made the run.
+
+        Raises:
+            UserError: if the folder holds no finished run.
+        """
+        path = self.path / "manifest.json"
+        if not path.exists():
+            raise UserError(f"{self.path} holds no run; `pzbench list runs` shows those there are")
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return manifest
+
+    def save_manifest(self, manifest: dict[str, Any]) -> None:
+        """Keep the manifest."""
+        self._write("manifest.json", manifest)
+
+    def save_scores(self, scored: Scored) -> None:
+        """Keep the scores of a cell."""
+        self._write(
+            Path("scores") / scored.cell.path.with_suffix(".json"), scored.model_dump(mode="json")
+        )
+
+    def scores(self) -> list[Scored]:
+        """The scores of every cell of the experiment, in its order."""
+        return [
+            self._read(self.path / "scores" / cell.path.with_suffix(".json"), TypeAdapter(Scored))
+            for cell in self.cells()
+        ]
+
+    def cells(self) -> list[Cell]:
+        """The cells of the experiment that were scored, in its order."""
+        experiment = self.experiment()
+        if experiment is None:
+            return []
+        grid = [
+            Cell(backbone=backbone.name, method=method.name)
+            for backbone in experiment.roles.generator
+            for method in experiment.methods
+        ]
+        return [c for c in grid if (self.path / "scores" / c.path.with_suffix(".json")).exists()]
+
+    def save_differences(self, compared: list[Compared]) -> None:
+        """Keep the differences between methods."""
+        self._write("differences.json", [item.model_dump(mode="json") for item in compared])
+
+    def differences(self) -> list[Compared]:
+        """The differences between methods, for each backbone."""
+        path = self.path / "differences.json"
+        return self._read(path, TypeAdapter(list[Compared])) if path.exists() else []
+
+    def save_failures(self, failures: list[Failure]) -> None:
+        """Keep every failure, one a line; the file is there even if there are none."""
+        lines = (failure.model_dump_json() + "\n" for failure in failures)
+        write_text(self.path / "failures.jsonl", "".join(lines))
+
+    def failures(self) -> list[Failure]:
+        """Every failure of the run."""
+        path = self.path / "failures.jsonl"
+        if not path.exists():
+            return []
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return [Failure.model_validate_json(line) for line in lines]
+
+    def save_table(self, name: str, text: str) -> Path:
+        """Keep a table's file."""
+        write_text(self.path / name, text)
+        return self.path / name
+
+    def find_record(self, identity: str) -> Iterator[tuple[Cell, Any]]:
+        """Every record with an id, with the cell that made it."""
+        for cell in self.cells():
+            for record in RecordFile(self.records(cell)):
+                if record.id == identity:
+                    yield cell, record
+
+    def _write(self, name: str | Path, data: Any) -> None:
+        write_text(self.path / name, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+
+    @staticmethod
+    def _read(path: Path, adapter: TypeAdapter[Any]) -> Any:
+        try:
+            return adapter.validate_json(path.read_bytes())
+        except (OSError, ValidationError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise UserError(f"{path} cannot be read ({reason}): remove it and run again") from error

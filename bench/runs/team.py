@@ -1,0 +1,54 @@
+"""Backbones by name, and the roles of a run."""
+
+from bench.backbones.asking import Respondent
+from bench.backbones.prompt import Backbone
+from bench.journal.journal import Journal
+from bench.plugins import BACKBONES
+from bench.runs.experiment import Choice
+
+
+def make_backbone(choice: Choice) -> Backbone:
+    """The backbone of a full name: "openai/gpt-4o" is `openai` made with "gpt-4o".
+
+    Raises:
+        UserError: for an unknown kind of backbone, or options it does not have.
+    """
+    kind, _, model = choice.name.partition("/")
+    backbone: Backbone = BACKBONES.make(kind, choice.options, model)
+    return backbone
+
+
+class Team:
+    """The respondents of a run; one backbone object for each different choice."""
+
+    def __init__(self, journal: Journal, *, at_once: int, retry_failed: bool = False) -> None:
+        """Nobody is engaged yet."""
+        self._journal = journal
+        self._at_once = at_once
+        self._retry_failed = retry_failed
+        self._backbones: dict[str, Backbone] = {}
+        self.respondents: list[Respondent] = []
+
+    def engage(self, role: str, choice: Choice) -> Respondent:
+        """Somebody for a role.
+
+        Raises:
+            UserError: if the backbone cannot be made.
+        """
+        known = choice.model_dump_json()
+        if known not in self._backbones:
+            self._backbones[known] = make_backbone(choice)
+        respondent = Respondent(
+            role,
+            self._backbones[known],
+            self._journal,
+            at_once=self._at_once,
+            retry_failed=self._retry_failed,
+        )
+        self.respondents.append(respondent)
+        return respondent
+
+    async def close(self) -> None:
+        """Release all backbones."""
+        for backbone in self._backbones.values():
+            await backbone.close()

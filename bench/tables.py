@@ -1,0 +1,120 @@
+"""Tables made from a run's results; nothing in them but what the run holds.
+
+A table is one class with a `name`, the grids to show and the files to keep; a `preset`, where it
+has one, is the experiment file that `pzbench reproduce` runs for it.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from bench.scoring import Difference, Score
+
+Value = str | int | float | bool | None
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True)
+class Result:
+    """One metric's score for one method with one backbone."""
+
+    backbone: str
+    method: str
+    score: Score
+    stand_in: bool
+    """Whether the backbone, or the judge behind the score, is the embedded stand-in."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """Everything a table is made of."""
+
+    name: str
+    """Name of the experiment."""
+    backbones: tuple[str, ...]
+    methods: tuple[str, ...]
+    metrics: tuple[str, ...]
+    results: tuple[Result, ...]
+    differences: tuple[tuple[str, Difference], ...]
+    """Backbone and difference between two of its methods."""
+    manifest: dict[str, Any]
+
+    def find(self, backbone: str, method: str, metric: str) -> Result | None:
+        """One result, or none if it was not scored."""
+        for result in self.results:
+            if (result.backbone, result.method, result.score.metric) == (backbone, method, metric):
+                return result
+        return None
+
+    @property
+    def stand_in(self) -> bool:
+        """Whether any result comes from the embedded stand-in."""
+        return any(result.stand_in for result in self.results)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table ready to be shown."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()
+
+
+class Table(Protocol):
+    """Makes grids and files from results."""
+
+    name: str
+    preset: Path | None
+
+    def grids(self, results: Results) -> tuple[Grid, ...]:
+        """What is shown on the screen."""
+        ...
+
+    def files(self, results: Results) -> dict[str, str]:
+        """File names and their texts, kept in the run directory."""
+        ...
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Value]]) -> str:
+    """CSV with "\\n" line ends; text that a spreadsheet would run gets a quote mark before it."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_cell(value) for value in row] for row in rows)
+    return out.getvalue()
+
+
+def _cell(value: Value) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:.6f}"
+    if isinstance(value, int):
+        return str(value)
+    return f"'{value}" if value.startswith(_FORMULA) else value
+
+
+def markdown_text(grid: Grid) -> str:
+    """A grid as Markdown; pipes and angle brackets of foreign text are escaped."""
+
+    def row(cells: Iterable[str]) -> str:
+        return "| " + " | ".join(_escaped(cell) for cell in cells) + " |"
+
+    lines = [f"# {_escaped(grid.title)}", "", row(grid.columns)]
+    lines.append("|" + "---|" * len(grid.columns))
+    lines += [row(cells) for cells in grid.rows]
+    if grid.notes:
+        lines += ["", *(f"- {_escaped(note)}" for note in grid.notes)]
+    return "\n".join(lines) + "\n"
+
+
+def _escaped(text: str) -> str:
+    safe = text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace(">", "&gt;")
+    return "<br>".join(" ".join(line.split()) for line in safe.splitlines())

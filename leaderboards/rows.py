@@ -1,0 +1,109 @@
+"""Leaderboard rows: one line for each system and metric, with all that is needed to check it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+from bench.scoring import Score
+from bench.tables import Grid, Result, Results, Value, csv_text
+
+SCHEMA_VERSION = 1
+COLUMNS: dict[str, str] = {
+    "schema_version": "version of these columns",
+    "experiment": "name of the experiment",
+    "backbone": "backbone of the generator",
+    "method": "generator",
+    "metric": "metric",
+    "value": "its value; empty if it could not be scored",
+    "unit": "unit of the value",
+    "better": "higher or lower",
+    "ci_low": "lower end of the 95 % interval",
+    "ci_high": "upper end of the 95 % interval",
+    "ci_method": "how the interval was made",
+    "n": "records scored",
+    "n_missing": "records planned and not scored",
+    "bound_low": "value if every missing record were worst",
+    "bound_high": "value if every missing record were best",
+    "judge": "backbone of the judge, for judged metrics",
+    "signature": "what pins the metric's meaning",
+    "outlines": "hash of the disease knowledge",
+    "experiment_hash": "hash of the experiment's settings",
+    "prompts": "hash of all prompt templates",
+    "pzbench": "version of the harness",
+    "stand_in": "true if the embedded stand-in wrote or judged",
+    "ranked": "false for a stand-in, which never ranks among models",
+    "notes": "what a reader must know",
+}
+"""Column names and what they hold, in order."""
+
+
+class Rows:
+    """The rows of a run."""
+
+    name: ClassVar[str] = "rows"
+    preset: ClassVar[Path | None] = None
+
+    def grids(self, results: Results) -> tuple[Grid, ...]:
+        """Each system with its scores, one line a metric."""
+        rows = tuple(
+            (result.backbone, result.method, result.score.metric, *_shown(result.score))
+            for result in results.results
+        )
+        title = f"{results.name}: scores" + (" (stand-in)" if results.stand_in else "")
+        columns = ("Backbone", "Method", "Metric", "Value", "95 % interval", "n", "missing", "Note")
+        return (Grid(title, columns, rows),)
+
+    def files(self, results: Results) -> dict[str, str]:
+        """rows.csv."""
+        return {"rows.csv": csv_text(tuple(COLUMNS), list(self._rows(results)))}
+
+    def _rows(self, results: Results) -> Iterator[list[Value]]:
+        for result in results.results:
+            yield _row(result, results)
+
+
+def _row(result: Result, results: Results) -> list[Value]:
+    score, manifest = result.score, results.manifest
+    interval, bounds = score.interval, score.bounds
+    judge = next((r["backbone"] for r in manifest["roles"] if r["role"] == "judge"), None)
+    return [
+        SCHEMA_VERSION,
+        results.name,
+        result.backbone,
+        result.method,
+        score.metric,
+        score.value,
+        score.unit,
+        score.better,
+        interval.low if interval else None,
+        interval.high if interval else None,
+        interval.method if interval else None,
+        score.n,
+        score.n_missing,
+        bounds[0] if bounds else None,
+        bounds[1] if bounds else None,
+        judge if "judge:" in score.signature else None,
+        score.signature,
+        manifest["outlines"],
+        manifest["experiment"],
+        _digest(manifest["prompts"]),
+        manifest["pzbench"],
+        result.stand_in,
+        not result.stand_in,
+        "; ".join(score.notes),
+    ]
+
+
+def _digest(prompts: dict[str, Any]) -> str:
+    from hashlib import sha256
+
+    told = "\n".join(f"{name} {found}" for name, found in sorted(prompts.items()))
+    return sha256(told.encode()).hexdigest()
+
+
+def _shown(score: Score) -> tuple[str, ...]:
+    value = "n/a" if score.value is None else f"{score.value:.4f}"
+    interval = ""
+    if score.interval is not None:
+        interval = f"[{score.interval.low:.4f}, {score.interval.high:.4f}]"
+    return value, interval, str(score.n), str(score.n_missing), "; ".join(score.notes)
