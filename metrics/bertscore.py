@@ -1,7 +1,7 @@
 """BERTScore over pairs of records: each word piece greedily matched with the nearest of the other.
 
 A similarity is bert-score's F1 (no idf, no rescaling) for one pair alone. Every text is encoded
-once and a pair is one matrix product, about 1.7 ms for two texts of 512 pieces; the pairs are kept
+once and a pair is one matrix product, about 2 ms for two texts of 512 pieces; the pairs are kept
 in the journal by blocks of rows, so no pair is matched, and no model loaded, twice.
 """
 
@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.encoders.bert import Encoder, TokenVectors, in_parallel
 from bench.errors import UserError
 from bench.pairs import Grouping, Kernel, Matrix, PairMetric, View, runs, signature_of
 from bench.scoring import MetricCard
 
 if TYPE_CHECKING:
+    import torch
+
     from bench.context import Context
-    from bench.encoders.bert import Encoder, TokenVectors
 
 ROWS = 64
 """Rows of a stored block: what a killed run computes again at most."""
@@ -49,36 +51,43 @@ class BertScoreKernel:
 class Pieces:
     """A text made ready for matching."""
 
-    vectors: NDArray[np.float32]
+    vectors: "torch.Tensor"
     """Shape (pieces, width), each of length 1, special tokens included."""
-    weights: NDArray[np.float32]
-    """Shape (pieces,): what each piece counts; special tokens 0, the rest equal, sum 1 (or 0)."""
+    weights: "torch.Tensor"
+    """Shape (pieces,): what each piece counts; special tokens 0, the rest equal, sum 1."""
+    empty: bool
+    """Whether there are none but special tokens."""
 
     @classmethod
-    def of(cls, tokens: "TokenVectors") -> "Pieces":
+    def of(cls, tokens: TokenVectors) -> "Pieces":
         """Scale the vectors; special tokens may be matched but do not count, as in bert-score."""
-        lengths = np.linalg.norm(tokens.vectors, axis=1, keepdims=True)
-        counted = (~tokens.special).astype(np.float32)
-        return cls(tokens.vectors / lengths, counted / max(float(counted.sum()), 1.0))
+        import torch
+
+        vectors = torch.from_numpy(tokens.vectors)
+        counted = torch.from_numpy(~tokens.special).float()
+        total = float(counted.sum())
+        unit = vectors / vectors.norm(dim=1, keepdim=True)
+        return cls(unit, counted / max(total, 1.0), total == 0)
 
 
 def f1(left: Pieces, right: Pieces) -> float:
     """BERTScore F1 of two texts; 0 where either is empty."""
-    cosines = left.vectors @ right.vectors.T
-    precision = float(cosines.max(axis=1) @ left.weights)
-    recall = float(cosines.max(axis=0) @ right.weights)
-    if not (left.weights.any() and right.weights.any()) or precision + recall == 0:
+    if left.empty or right.empty:
         return 0.0
-    return 2 * precision * recall / (precision + recall)
+    cosines = left.vectors @ right.vectors.T
+    precision = float(cosines.amax(dim=1) @ left.weights)
+    recall = float(cosines.amax(dim=0) @ right.weights)
+    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
 def upper_rows(pieces: Sequence[Pieces], rows: slice) -> NDArray[np.float32]:
     """F1 of each row with every later text, one after the other."""
-    n = len(pieces)
-    return np.array(
-        [f1(pieces[i], pieces[j]) for i in range(rows.start, rows.stop) for j in range(i + 1, n)],
-        dtype=np.float32,
-    )
+
+    def row(i: int) -> list[float]:
+        return [f1(pieces[i], other) for other in pieces[i + 1 :]]
+
+    values = in_parallel(row, range(rows.start, rows.stop))
+    return np.array([value for one in values for value in one], dtype=np.float32)
 
 
 class BertScore(PairMetric):
@@ -156,7 +165,7 @@ class BertScore(PairMetric):
         return (signature_of("bertscore", "f1", model, *settings, packages=packages),)
 
 
-async def _pieces(texts: Sequence[str], encoder: "Encoder", layer: int) -> list[Pieces]:
+async def _pieces(texts: Sequence[str], encoder: Encoder, layer: int) -> list[Pieces]:
     """The texts encoded, equal ones once."""
     distinct = list(dict.fromkeys(texts))
     vectors = await encoder.tokens(distinct, layer)
