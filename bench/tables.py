@@ -80,6 +80,19 @@ class Table(Protocol):
         ...
 
 
+SCORE_COLUMNS = ("Metric", "Value", "95 % interval", "n", "missing", "Note")
+
+
+def score_cells(score: Score) -> tuple[str, ...]:
+    """A score as the cells of `SCORE_COLUMNS`."""
+    value = "n/a" if score.value is None else f"{score.value:.4f}"
+    interval = ""
+    if score.interval is not None:
+        interval = f"[{score.interval.low:.4f}, {score.interval.high:.4f}]"
+    counts = (str(score.n), str(score.n_missing))
+    return (score.metric, value, interval, *counts, "; ".join(score.notes))
+
+
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Value]]) -> str:
     """CSV with "\\n" line ends; text that a spreadsheet would run gets a quote mark before it."""
     out = io.StringIO()

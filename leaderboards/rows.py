@@ -1,11 +1,11 @@
 """Leaderboard rows: one line for each system and metric, with all that is needed to check it."""
 
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar
 
-from bench.scoring import Score
-from bench.tables import Grid, Result, Results, Value, csv_text
+from bench.tables import SCORE_COLUMNS, Grid, Result, Results, Value, csv_text, score_cells
 
 SCHEMA_VERSION = 1
 COLUMNS: dict[str, str] = {
@@ -46,12 +46,11 @@ class Rows:
     def grids(self, results: Results) -> tuple[Grid, ...]:
         """Each system with its scores, one line a metric."""
         rows = tuple(
-            (result.backbone, result.method, result.score.metric, *_shown(result.score))
+            (result.backbone, result.method, *score_cells(result.score))
             for result in results.results
         )
         title = f"{results.name}: scores" + (" (stand-in)" if results.stand_in else "")
-        columns = ("Backbone", "Method", "Metric", "Value", "95 % interval", "n", "missing", "Note")
-        return (Grid(title, columns, rows),)
+        return (Grid(title, ("Backbone", "Method", *SCORE_COLUMNS), rows),)
 
     def files(self, results: Results) -> dict[str, str]:
         """rows.csv."""
@@ -95,15 +94,5 @@ def _row(result: Result, results: Results) -> list[Value]:
 
 
 def _digest(prompts: dict[str, Any]) -> str:
-    from hashlib import sha256
-
     told = "\n".join(f"{name} {found}" for name, found in sorted(prompts.items()))
     return sha256(told.encode()).hexdigest()
-
-
-def _shown(score: Score) -> tuple[str, ...]:
-    value = "n/a" if score.value is None else f"{score.value:.4f}"
-    interval = ""
-    if score.interval is not None:
-        interval = f"[{score.interval.low:.4f}, {score.interval.high:.4f}]"
-    return value, interval, str(score.n), str(score.n_missing), "; ".join(score.notes)

@@ -1,6 +1,7 @@
 """Answers as typed values: the schema in words, and text back into the model."""
 
 import json
+from functools import cache
 from typing import Any, cast
 
 from json_repair import loads as repair
@@ -9,37 +10,45 @@ from pydantic import BaseModel, ValidationError
 from bench.backbones.prompt import Message, Prompt, T
 
 
-def schema_of(answer: type[BaseModel] | type[str]) -> dict[str, Any] | None:
-    """JSON schema of an answer type; none for plain text."""
-    if issubclass(answer, BaseModel):
-        return answer.model_json_schema()
-    return None
+def schema_of(answer: Any) -> dict[str, Any] | None:
+    """JSON schema of an answer type; none for plain text. Kept, not to be changed."""
+    return _schema(answer)
 
 
-def strict_schema(answer: type[BaseModel]) -> dict[str, Any]:
+@cache
+def _schema(answer: Any) -> dict[str, Any] | None:
+    return answer.model_json_schema() if issubclass(answer, BaseModel) else None
+
+
+def strict_schema(answer: Any) -> dict[str, Any]:
     """The schema as endpoints with strict structured output want it.
 
     Every property is required (an absent one is null or empty) and none may be added; defaults,
-    which strict mode refuses, are dropped.
+    which strict mode refuses, are dropped. Kept, not to be changed.
     """
+    return _strict_schema(answer)
 
-    def strict(node: Any) -> Any:
-        if isinstance(node, list):
-            return [strict(item) for item in node]
-        if not isinstance(node, dict):
-            return node
-        made = {name: strict(value) for name, value in node.items() if name != "default"}
-        if isinstance(made.get("properties"), dict):
-            made["required"] = list(made["properties"])
-            made["additionalProperties"] = False
-        return made
 
-    return cast(dict[str, Any], strict(answer.model_json_schema()))
+@cache
+def _strict_schema(answer: Any) -> dict[str, Any]:
+    return cast(dict[str, Any], _strict(answer.model_json_schema()))
+
+
+def _strict(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_strict(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    made = {name: _strict(value) for name, value in node.items() if name != "default"}
+    if isinstance(made.get("properties"), dict):
+        made["required"] = list(made["properties"])
+        made["additionalProperties"] = False
+    return made
 
 
 def schema_message(answer: type[BaseModel]) -> Message:
     """The schema as a message, for endpoints without structured output."""
-    schema = json.dumps(answer.model_json_schema(), ensure_ascii=False)
+    schema = json.dumps(schema_of(answer), ensure_ascii=False)
     return Message(
         "user",
         "Answer with one JSON object and nothing else. It must follow this JSON schema:\n" + schema,

@@ -1,14 +1,18 @@
 """`pzbench run` and `pzbench reproduce`."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 if TYPE_CHECKING:
+    from bench.runs.engine import Settings
     from bench.runs.experiment import Experiment
     from bench.runs.folder import RunFolder
 
+MANY = 1000
+"""Exchanges above which a run asks first, on a terminal."""
 Out = typer.Option(None, "--out", help="Run folder; runs/NAME by default.")
 JournalPath = typer.Option(
     None, "--journal", help="Journal to share between runs; the run's own by default."
@@ -31,9 +35,11 @@ def run(
     yes: bool = Yes,
 ) -> None:
     """Run an experiment, or go on with it: running again asks only what was not answered."""
+    from bench.runs.engine import Settings
     from bench.runs.experiment import load_experiment
 
-    _execute(load_experiment(experiment), out, journal, at_once, retry_failed, plan, yes)
+    settings = Settings(journal=journal, at_once=at_once, retry_failed=retry_failed)
+    _execute(load_experiment(experiment), out, settings, plan, yes)
 
 
 def reproduce(
@@ -60,6 +66,7 @@ def reproduce(
     """Reproduce a table of the paper; with no options, on the embedded stand-in."""
     from bench.errors import UserError
     from bench.plugins import TABLES
+    from bench.runs.engine import Settings
     from bench.runs.experiment import Experiment, load_experiment
 
     preset = TABLES.load(table).preset
@@ -77,35 +84,48 @@ def reproduce(
     roles = {"generator": backbone, "judge": judge, "scorer": scorer}
     given["roles"].update({role: name for role, name in roles.items() if name})
     experiment = Experiment.model_validate(given)
-    _execute(experiment, out, journal, at_once, retry_failed, plan, yes)
+    settings = Settings(journal=journal, at_once=at_once, retry_failed=retry_failed)
+    _execute(experiment, out, settings, plan, yes)
 
 
 def _execute(
-    experiment: "Experiment",
-    out: Path | None,
-    journal: Path | None,
-    at_once: int,
-    retry_failed: bool,
-    plan: bool,
-    yes: bool,
+    experiment: "Experiment", out: Path | None, settings: "Settings", plan: bool, yes: bool
 ) -> None:
     import asyncio
 
     from bench.cli.screen import Progressing, show_files, show_grids
-    from bench.runs.engine import Settings, execute
+    from bench.runs.engine import execute
     from bench.runs.folder import RunFolder, safe_name
     from bench.runs.results import make_tables
 
+    if not _agreed(experiment, plan, yes):
+        return
     folder = RunFolder(out or Path("runs") / safe_name(experiment.name))
-    settings = Settings(journal=journal, at_once=at_once, retry_failed=retry_failed)
     asyncio.run(execute(experiment, folder, settings, Progressing()))
     grids, written = make_tables(folder)
     show_grids(grids)
     show_files(written)
-    _finish(folder)
+    finish(folder)
 
 
-def _finish(folder: "RunFolder") -> None:
+def _agreed(experiment: "Experiment", plan: bool, yes: bool) -> bool:
+    """Say what will be asked; whether to go on."""
+    from bench.runs.costs import estimate
+
+    costs = estimate(experiment) if plan or not experiment.offline else []
+    for cost in costs:
+        typer.echo(f"plan: {cost}", err=True)
+    if plan:
+        if not costs:
+            typer.echo("plan: only the embedded stand-in is asked; it costs nothing", err=True)
+        return False
+    many = sum(cost.exchanges for cost in costs) > MANY
+    if many and not yes and sys.stdin.isatty():
+        return typer.confirm("go on?", err=True)
+    return True
+
+
+def finish(folder: "RunFolder") -> None:
     """Say what failed and what to do next."""
     from bench.cli.main import FAILED_ITEMS
 

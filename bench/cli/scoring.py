@@ -1,11 +1,103 @@
 """`pzbench score`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
+
+if TYPE_CHECKING:
+    from bench.scoring import Items, Metric, Score
 
 
 def score(
     records: Path = typer.Argument(help="Records: .jsonl or .parquet."),
+    metric: list[str] | None = typer.Option(
+        None, "--metric", "-m", help="Metrics; all whose needs are met if none is named."
+    ),
+    judge: str | None = typer.Option(None, "--judge", help="Backbone that judges accuracy."),
+    scorer: str | None = typer.Option(None, "--scorer", help="Causal LM for GPTScore."),
+    encoder: str | None = typer.Option(
+        None, "--encoder", help="Text encoder (path or hub id); all-MiniLM-L6-v2 if none."
+    ),
+    out: Path | None = typer.Option(None, "--out", help="Write the scores here as JSON."),
+    journal: Path | None = typer.Option(None, "--journal", help="Journal to keep answers in."),
+    at_once: int = typer.Option(32, "--at-once", min=1, help="Exchanges in flight."),
 ) -> None:
     """Score records made elsewhere; no plug-in needed."""
+    import asyncio
+    import json
+
+    from bench.cli.main import FAILED_ITEMS
+    from bench.cli.screen import show_files, show_grids
+    from bench.files import write_text
+    from bench.records.files import read_nonempty
+    from bench.scoring import Items
+    from bench.tables import SCORE_COLUMNS, Grid, score_cells
+
+    items = Items(read_nonempty(records))
+    roles = {role: name for role, name in (("judge", judge), ("scorer", scorer)) if name}
+    metrics = _metrics(metric, roles)
+    scores = asyncio.run(_score(items, metrics, roles, encoder, journal, at_once))
+    signed = (found for found in scores if found.signature and "/" not in found.metric)
+    notes = tuple(f"{found.metric}: {found.signature}" for found in signed)
+    rows = tuple(score_cells(found) for found in scores)
+    show_grids([Grid(f"{records}: scores", SCORE_COLUMNS, rows, notes)])
+    if out is not None:
+        told = [found.model_dump(mode="json") for found in scores]
+        write_text(out, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+        show_files([out])
+    failures = [failure for found in scores for failure in found.failures]
+    if failures:
+        first = failures[0]
+        typer.echo(
+            f"{len(failures)} items failed; first: {first.item}, {first.stage}: {first.reason}"
+        )
+        raise typer.Exit(FAILED_ITEMS)
+
+
+def _metrics(named: list[str] | None, roles: dict[str, str]) -> "list[Metric]":
+    """The metrics named, or all whose roles and libraries are there."""
+    from importlib.util import find_spec
+
+    from bench.plugins import METRICS
+
+    if named:
+        return [METRICS.make(name, {}) for name in named]
+    found = [METRICS.make(plugin.name, {}) for plugin in METRICS.plugins()]
+    neural = find_spec("torch") is not None
+    return [
+        metric
+        for metric in found
+        if set(metric.card.needs) <= set(roles) and (metric.card.extra is None or neural)
+    ]
+
+
+async def _score(
+    items: "Items",
+    metrics: "list[Metric]",
+    roles: dict[str, str],
+    encoder: str | None,
+    journal_path: Path | None,
+    at_once: int,
+) -> "list[Score]":
+    from bench.cli.screen import Progressing
+    from bench.context import Context
+    from bench.journal.journal import Journal
+    from bench.knowledge.library import Library
+    from bench.runs.experiment import Choice
+    from bench.runs.team import Team
+
+    journal = Journal.open(journal_path)
+    team = Team(journal, at_once=at_once)
+    try:
+        engaged = {role: team.engage(role, Choice(name=name)) for role, name in roles.items()}
+        context = Context(journal, Library(), engaged, encoder, at_once)
+        scores: list[Score] = []
+        with Progressing().stage("scoring", len(metrics)) as step:
+            for metric in metrics:
+                scores.extend(await metric.score(items, context))
+                step()
+        return scores
+    finally:
+        await team.close()
+        await journal.close()

@@ -1,7 +1,7 @@
 """Tables and progress on the screen."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -75,7 +75,7 @@ class _Counter:
 
     def __init__(self) -> None:
         self.done = self.failed = 0
-        self.tell = lambda: None
+        self.tell: Callable[[], None] = lambda: None
 
     def __call__(self, failed: bool = False) -> None:
         self.done += 1

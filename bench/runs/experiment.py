@@ -70,6 +70,12 @@ class Experiment(Model):
     encoder: str | None = None
     """Path or hub id of the text encoder; none for the packaged all-MiniLM-L6-v2."""
 
+    @property
+    def offline(self) -> bool:
+        """Whether nobody but the embedded stand-in is asked."""
+        named = (*self.roles.generator, self.roles.judge, self.roles.scorer)
+        return all(choice is None or choice.name == "rules" for choice in named)
+
 
 def load_experiment(path: Path) -> Experiment:
     """The experiment in a YAML file.

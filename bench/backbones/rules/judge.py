@@ -32,15 +32,7 @@ _LEVEL_WORDS = {
     "low": frozenset(["below", "decreased", "low", "reduced"]),
     "normal": frozenset(["normal", "within", "unremarkable"]),
 }
-_FEMALE_ONLY = (
-    "pregnancy",
-    "pregnant",
-    "menopause",
-    "postmenopausal",
-    "ovary",
-    "ovarian",
-    "uterus",
-)
+_FEMALE_ONLY = ("pregnant", "menopause", "postmenopausal", "ovarian", "hysterectomy")
 _MALE_ONLY = ("prostate", "testicular", "testis", "scrotum", "vasectomy")
 SPAN_TOLERANCE = 4.0
 """A duration may lie outside the outline's by this factor before it counts as a fault."""
@@ -174,11 +166,12 @@ def _value_expected(
 
 
 def _together(record: RecordSections, outline: Outline) -> Iterator[tuple[Section, str]]:
-    told = list(_statements(record, outline))
+    told = list(_statements(record))
+    levels = list(_levels(record, outline))
     for rule in outline.never_together:
         places: list[Section] = []
         for fact in rule.facts:
-            found = next((section for section, text in told if states(text, fact)), None)
+            found = _place(fact, told, levels)
             if found is None:
                 break
             places.append(found)
@@ -187,26 +180,41 @@ def _together(record: RecordSections, outline: Outline) -> Iterator[tuple[Sectio
             yield last, f"{' with '.join(map(repr, rule.facts))} cannot be: {rule.because}"
 
 
-def _statements(record: RecordSections, outline: Outline) -> Iterator[tuple[Section, str]]:
-    """Everything the record says, laboratory levels as "TEST high" beside it."""
+def _place(
+    fact: str, told: list[tuple[Section, str]], levels: list[tuple[str, str]]
+) -> Section | None:
+    """The section that states a fact; "TEST high" is looked up among the results of that test."""
+    test, _, level = fact.rpartition(" ")
+    if level in _LEVEL_WORDS and any(same_name(test, name) for name, _ in levels):
+        held = any(same_name(test, name) and level == found for name, found in levels)
+        return "examination_results" if held else None
+    return next((section for section, text in told if states(text, fact)), None)
+
+
+def _levels(record: RecordSections, outline: Outline) -> Iterator[tuple[str, str]]:
+    """Each test with "high", "low" or "normal", by its number or else by the finding's words."""
+    for examination in record.examination_results:
+        value = number(examination.value)
+        guide = find_guide(examination, outline)
+        reference = _reference(record, examination, guide)
+        name = guide.test if guide is not None else examination.test
+        if value is not None and reference is not None:
+            yield name, reference.level(value)
+        else:
+            said = set(words(examination.finding))
+            yield from ((name, level) for level, signs in _LEVEL_WORDS.items() if said & signs)
+
+
+def _statements(record: RecordSections) -> Iterator[tuple[Section, str]]:
+    """Everything the record says of the patient, statement by statement."""
     own = record.epidemiology
-    for statement in (
-        *own.medical_history,
-        *own.lifestyle,
-        *own.vaccination_history,
-    ):
+    for statement in (*own.medical_history, *own.lifestyle, *own.vaccination_history):
         yield "epidemiology", statement
     illness = record.disease_information
     for statement in (*illness.symptoms, illness.duration):
         yield "disease_information", statement
     for examination in record.examination_results:
         yield "examination_results", f"{examination.test} {examination.finding}"
-        value = number(examination.value)
-        guide = find_guide(examination, outline)
-        reference = _reference(record, examination, guide)
-        if value is not None and reference is not None:
-            name = guide.test if guide is not None else examination.test
-            yield "examination_results", f"{name} {reference.level(value)}"
 
 
 def find_guide(examination: Examination, outline: Outline) -> ExaminationGuide | None:
