@@ -122,8 +122,12 @@ def view_text(record: PatientRecord, view: View) -> str:
 
 
 def signature_of(*parts: str, packages: Sequence[str] = ()) -> str:
-    """A signature: parts and package versions joined by bars, as in sacrebleu."""
-    return "|".join([*parts, *(f"{name}:{version(name)}" for name in packages)])
+    """A signature: parts and package versions joined by bars, as in sacrebleu.
+
+    The build of a package (+cpu, +cu128) is left out: machines differ in it, meanings do not.
+    """
+    versions = (f"{name}:{version(name).partition('+')[0]}" for name in packages)
+    return "|".join([*parts, *versions])
 
 
 class PairMetric(ABC):
