@@ -60,10 +60,12 @@ def _metrics(named: list[str] | None, roles: dict[str, str]) -> "list[Metric]":
     from importlib.util import find_spec
 
     from bench.plugins import METRICS
+    from bench.runs.experiment import Choice
+    from bench.runs.plugged import make_metric
 
     if named:
-        return [METRICS.make(name, {}) for name in named]
-    found = [METRICS.make(plugin.name, {}) for plugin in METRICS.plugins()]
+        return [make_metric(Choice(name=name)) for name in named]
+    found = [make_metric(Choice(name=plugin.name)) for plugin in METRICS.plugins()]
     neural = find_spec("torch") is not None
     return [
         metric
@@ -85,6 +87,7 @@ async def _score(
     from bench.journal.journal import Journal
     from bench.knowledge.library import Library
     from bench.runs.experiment import Choice
+    from bench.runs.plugged import as_scores
     from bench.runs.team import Team
 
     journal = Journal.open(journal_path)
@@ -95,7 +98,7 @@ async def _score(
         scores: list[Score] = []
         with Progressing().stage("scoring", len(metrics)) as step:
             for metric in metrics:
-                scores.extend(await metric.score(items, context))
+                scores.extend(as_scores(await metric.score(items, context), metric, items))
                 step()
         return scores
     finally:

@@ -20,9 +20,9 @@ from bench.generating import Generator
 from bench.journal.journal import Journal
 from bench.knowledge.cases import Case, plan
 from bench.knowledge.library import Library
-from bench.plugins import GENERATORS, METRICS
 from bench.records.record import PatientRecord
 from bench.runs.experiment import Experiment
+from bench.runs.plugged import as_record, make_generator, make_metric
 from bench.scoring import Items, Metric
 
 SAMPLE = 12
@@ -96,8 +96,8 @@ def estimate(experiment: Experiment) -> list[Cost]:
 
 async def _estimate(experiment: Experiment) -> list[Cost]:
     library = Library()
-    methods = [GENERATORS.make(choice.name, choice.options) for choice in experiment.methods]
-    metrics = [METRICS.make(choice.name, choice.options) for choice in experiment.metrics]
+    methods = [make_generator(choice) for choice in experiment.methods]
+    metrics = [make_metric(choice) for choice in experiment.metrics]
     departments = experiment.departments
     names = library.departments if departments == ("all",) else departments
     planned = len(names) * experiment.cases_per_department
@@ -131,7 +131,8 @@ async def _records(
 ) -> AsyncIterator[PatientRecord]:
     if not method.card.paired:
         return
-    async for made in method.generate(cases, context):
+    async for given in method.generate(cases, context):
+        made = as_record(given, method.card.name)
         if not isinstance(made, Failure):
             yield made
 

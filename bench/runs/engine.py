@@ -17,12 +17,12 @@ from bench.generating import Generator
 from bench.journal.journal import Journal
 from bench.knowledge.cases import plan
 from bench.knowledge.library import Library
-from bench.plugins import GENERATORS, METRICS
 from bench.records.files import RecordFile, json_line
 from bench.runs.comparing import compare
 from bench.runs.experiment import Experiment, refuse_changes
 from bench.runs.folder import Cell, Compared, RunFolder, Scored
 from bench.runs.manifest import describe_run
+from bench.runs.plugged import as_record, as_scores, make_generator, make_metric
 from bench.runs.team import Team
 from bench.scoring import Difference, Items, Metric, Score
 
@@ -91,8 +91,8 @@ async def execute(
         before = folder.experiment()
         if before is not None:
             refuse_changes(before, experiment, folder.path)
-        methods = {c.name: GENERATORS.make(c.name, c.options) for c in experiment.methods}
-        metrics = tuple(METRICS.make(c.name, c.options) for c in experiment.metrics)
+        methods = {choice.name: make_generator(choice) for choice in experiment.methods}
+        metrics = tuple(make_metric(choice) for choice in experiment.metrics)
         journal = Journal.open(settings.journal or folder.journal)
         team = Team(journal, at_once=settings.at_once, retry_failed=settings.retry_failed)
         try:
@@ -155,7 +155,8 @@ async def _generate(run: _Run, cell: Cell, generator: Generator, context: Contex
 
         async def all_of_them() -> None:
             nonlocal written
-            async for made in generator.generate(cases, context):
+            async for given in generator.generate(cases, context):
+                made = as_record(given, cell.method)
                 step(failed=isinstance(made, Failure))
                 if isinstance(made, Failure):
                     run.failures.append(made)
@@ -175,7 +176,7 @@ async def _score(run: _Run, method: str, items: Items, context: Context) -> tupl
     scores: list[Score] = []
     with run.watch.stage(f"scoring {method}", len(run.metrics)) as step:
         for metric in run.metrics:
-            found = await guarded(metric.score(items, context), method, metric.card.name)
+            found = await guarded(_scored(metric, items, context), method, metric.card.name)
             if isinstance(found, Failure):
                 run.failures.append(found)
                 found = (_empty(metric, items, found),)
@@ -184,6 +185,10 @@ async def _score(run: _Run, method: str, items: Items, context: Context) -> tupl
             scores.extend(found)
             step()
     return tuple(scores)
+
+
+async def _scored(metric: Metric, items: Items, context: Context) -> tuple[Score, ...]:
+    return as_scores(await metric.score(items, context), metric, items)
 
 
 def _empty(metric: Metric, items: Items, failure: Failure) -> Score:

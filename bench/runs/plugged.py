@@ -1,0 +1,92 @@
+"""Generators and metrics by name, and what foreign ones give made ours.
+
+A plug-in needs to import nothing of ours: its card may be a mapping, its records mappings in the
+record's JSON form, and its scores mappings with at least `value` and `n`.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from typing import Any
+
+from pydantic import ValidationError
+
+from bench.backbones.structured import faults
+from bench.errors import UserError
+from bench.failure import Failure
+from bench.generating import Generator, GeneratorCard
+from bench.plugins import GENERATORS, METRICS
+from bench.records.record import PatientRecord
+from bench.runs.experiment import Choice
+from bench.scoring import Items, Metric, MetricCard, Score
+
+
+def make_generator(choice: Choice) -> Generator:
+    """A generator with its options and a whole card.
+
+    Raises:
+        UserError: if there is none of that name, or it refuses the options or has a bad card.
+    """
+    generator: Generator = GENERATORS.make(choice.name, choice.options)
+    _complete_card(generator, choice.name, GeneratorCard)
+    return generator
+
+
+def make_metric(choice: Choice) -> Metric:
+    """A metric with its options and a whole card.
+
+    Raises:
+        UserError: if there is none of that name, or it refuses the options or has a bad card.
+    """
+    metric: Metric = METRICS.make(choice.name, choice.options)
+    _complete_card(metric, choice.name, MetricCard)
+    return metric
+
+
+def _complete_card(plugin: Any, name: str, kind: type[GeneratorCard] | type[MetricCard]) -> None:
+    """Replace a mapping, or an object with some of the attributes, by the card itself."""
+    given = plugin.card
+    if isinstance(given, kind):
+        return
+    known = [field.name for field in fields(kind)]
+    if not isinstance(given, Mapping):
+        given = {field: getattr(given, field) for field in known if hasattr(given, field)}
+    try:
+        plugin.card = kind(**{"name": name, **given})
+    except TypeError as error:
+        raise UserError(f"the card of {name!r} is not usable ({error})") from error
+
+
+def as_record(made: object, method: str) -> PatientRecord | Failure:
+    """What a generator yielded as a record, or as the failure that it is."""
+    if isinstance(made, PatientRecord | Failure):
+        return made
+    try:
+        return PatientRecord.model_validate(made)
+    except ValidationError as error:
+        item = str(made.get("id", "?")) if isinstance(made, Mapping) else "?"
+        return Failure(item=item, stage=method, outcome="invalid", reason=faults(error))
+
+
+def as_scores(found: object, metric: Metric, items: Items) -> tuple[Score, ...]:
+    """What a metric gave as scores: one or several, ours or mappings.
+
+    Raises:
+        TypeError, ValueError: if it is neither.
+    """
+    card = metric.card
+    defaults = {
+        "metric": card.name,
+        "unit": card.unit,
+        "better": card.better,
+        "n_missing": items.missing,
+        "interval": None,
+        "signature": card.name,
+    }
+    if isinstance(found, Score | Mapping):
+        found = (found,)
+    if not isinstance(found, Iterable):
+        raise TypeError(f"the metric gave {type(found).__name__}, not scores")
+    return tuple(
+        score if isinstance(score, Score) else Score.model_validate({**defaults, **dict(score)})
+        for score in found
+    )
