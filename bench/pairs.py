@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from bench.context import Context
 
 BLOCK = 512
+FEW = 10
+"""Records of a group below which simulated coverage of the 95 % interval falls under 0.9."""
 Matrix = NDArray[np.float64]
 View = Literal["full", "values"]
 Grouping = Literal["department", "disease", "corpus"]
@@ -190,6 +192,8 @@ class PairMetric(ABC):
             means.update(zip(ids, per_record.tolist(), strict=True))
         value, interval = macro_pair_mean(list(strata.values())) if strata else (None, None)
         notes = (f"{alone} group(s) of one record left out",) if alone else ()
+        if interval is not None and min(found.n for found in strata.values()) < FEW:
+            notes += (f"a group has fewer than {FEW} records: the interval may be too narrow",)
         score = Score(
             metric=self.card.name,
             value=value,

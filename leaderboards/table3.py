@@ -149,16 +149,16 @@ def _csv_row(result: Result, column: Column) -> list[Value]:
 def _cell(results: Results, backbone: str, method: str, column: Column) -> str:
     """Ours with its interval over the paper's figure."""
     result = results.find(backbone, method, column.metric)
-    ours = "not scored" if result is None else _shown(result.score, column)
+    ours = "not asked for" if result is None else _shown(result.score, column)
     value = paper_value(paper_backbone(backbone) or NOT_IN_PAPER, method, column)
     if value is None:
         return ours
-    return f"{ours}\npaper {_number(value, column)}"
+    return f"{ours}\npaper: {_number(value, column)}"
 
 
 def _shown(score: Score, column: Column) -> str:
     if score.value is None:
-        return "n/a: see notes"
+        return "not scored: see below"
     return f"{_number(score.value, column)}{_interval(score.interval, column)}"
 
 
@@ -173,7 +173,7 @@ def _difference(difference: Difference | None, column: Column) -> str:
 def _interval(interval: Interval | None, column: Column) -> str:
     if interval is None:
         return ""
-    return f" [{_number(interval.low, column)}, {_number(interval.high, column)}]"
+    return f"\n[{_number(interval.low, column)}, {_number(interval.high, column)}]"
 
 
 def _number(value: float, column: Column) -> str:

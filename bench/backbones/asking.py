@@ -122,7 +122,9 @@ class Respondent:
     async def _exchange(self, prompt: Prompt[Any]) -> tuple[Completion, str]:
         async def compute(key: str) -> bytes:
             async with self._slots:
-                completion = await self.backbone.complete(prompt, key)
+                given: Any = await self.backbone.complete(prompt, key)
+            # A plug-in that imports nothing of ours gives a mapping.
+            completion = given if isinstance(given, Completion) else Completion(**given)
             return json.dumps(asdict(completion), ensure_ascii=False).encode()
 
         entry = await self._journal.once(request_of(self.backbone, prompt), compute)

@@ -78,7 +78,9 @@ class Backbone(Protocol):
     """What the answer depends on: the rules read the task, language models the messages."""
 
     async def complete(self, prompt: Prompt[Any], key: str) -> Completion:
-        """One exchange. `key` is the journal key, of use as a random seed.
+        """One exchange; a mapping of `Completion`'s fields will do.
+
+        `key` is the journal key, of use as a random seed.
 
         Raises:
             bench.backbones.prompt.Unreachable: the exchange failed and may be tried another day.

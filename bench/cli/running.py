@@ -105,7 +105,20 @@ def _execute(
     grids, written = make_tables(folder)
     show_grids(grids)
     show_files(written)
+    _suggest(folder, experiment)
     finish(folder)
+
+
+def _suggest(folder: "RunFolder", experiment: "Experiment") -> None:
+    """Say what can be done next."""
+    typer.echo("\nnext:")
+    typer.echo(f"  pzbench show {folder.path} --record ID    read one of its patients")
+    if experiment.offline and experiment.tables[0] != "rows":
+        typer.echo(
+            f"  OPENAI_API_KEY=... pzbench reproduce {experiment.tables[0]} "
+            "--backbone openai/gpt-4o-2024-08-06 --judge openai/gpt-4o-2024-08-06"
+        )
+    typer.echo("  pzbench list    generators, metrics and backbones there are")
 
 
 def _agreed(experiment: "Experiment", plan: bool, yes: bool) -> bool:

@@ -28,7 +28,7 @@ from bench.journal.journal import Journal
 WINDOW = 256
 """Tokens of a window, special ones included; what all-MiniLM-L6-v2 was trained for."""
 BATCH_TOKENS = 2048
-"""Tokens of a batch, padding included."""
+"""Tokens of a batch on a GPU, padding included."""
 AT_ONCE = 256
 """Texts computed before they are stored: what a killed run asks again at most."""
 PACKAGED = "all-MiniLM-L6-v2"
@@ -215,7 +215,10 @@ class Encoder:
                 for row, index in enumerate(batch):
                     found[index] = take(states[row, : len(windows[index])])
 
-        in_parallel(run, _batches([len(window) for window in windows]))
+        # On a CPU batches gain little, and one window at a time is the same whoever else is asked:
+        # a run resumed after a kill gets the same bits.
+        budget = 0 if model.device.type == "cpu" else BATCH_TOKENS
+        in_parallel(run, _batches([len(window) for window in windows], budget))
         return [found[index] for index in range(len(windows))]
 
     def _embed(self, texts: Sequence[str]) -> Vectors:
@@ -250,11 +253,11 @@ class Encoder:
         ]
 
 
-def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Indexes by length, in batches of at most BATCH_TOKENS once padded (or of one)."""
+def _batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
+    """Indexes by length, in batches of at most `budget` tokens once padded (or of one)."""
     batch: list[int] = []
     for index in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if batch and lengths[index] * (len(batch) + 1) > BATCH_TOKENS:
+        if batch and lengths[index] * (len(batch) + 1) > budget:
             yield batch
             batch = []
         batch.append(index)

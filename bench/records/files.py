@@ -35,15 +35,24 @@ class RecordFile:
             UserError: naming the line (or row) and field at fault, or an id that stands twice.
         """
         rows = _parquet_rows(self.path) if self.path.suffix == ".parquet" else _lines(self.path)
-        seen: dict[str, str] = {}
-        for where, data in rows:
-            record = _record(data, f"{self.path}, {where}")
-            if record.id in seen:
-                raise UserError(
-                    f"{self.path}, {where}: the id {record.id!r} stands in {seen[record.id]} too"
-                )
-            seen[record.id] = where
-            yield record
+        return checked(rows, str(self.path))
+
+
+def checked(rows: Iterable[tuple[str, object]], source: str) -> Iterator[PatientRecord]:
+    """Records from parsed rows, each with a word for where it stands in the source.
+
+    Raises:
+        UserError: naming the source, the row and field at fault, or an id that stands twice.
+    """
+    seen: dict[str, str] = {}
+    for where, data in rows:
+        record = _record(data, f"{source}, {where}")
+        if record.id in seen:
+            raise UserError(
+                f"{source}, {where}: the id {record.id!r} stands in {seen[record.id]} too"
+            )
+        seen[record.id] = where
+        yield record
 
 
 def read_nonempty(path: Path) -> RecordFile:
@@ -121,17 +130,17 @@ def _parquet_rows(path: Path) -> Iterator[tuple[str, object]]:
             for batch in file.iter_batches(batch_size=ROW_GROUP):
                 for row in batch.to_pylist():
                     number += 1
-                    yield f"row {number}", _without_none(row)
+                    yield f"row {number}", without_none(row)
     except (pyarrow.ArrowInvalid, OSError) as error:
         raise UserError(f"{path} cannot be read as Parquet ({error})") from error
 
 
-def _without_none(value: Any) -> Any:
+def without_none(value: Any) -> Any:
     """Absent fields are null in a Parquet row; the record has them absent."""
     if isinstance(value, dict):
-        return {name: _without_none(item) for name, item in value.items() if item is not None}
+        return {name: without_none(item) for name, item in value.items() if item is not None}
     if isinstance(value, list):
-        return [_without_none(item) for item in value]
+        return [without_none(item) for item in value]
     return value
 
 
@@ -139,7 +148,7 @@ def _write_parquet(path: Path, records: Iterable[PatientRecord]) -> int:
     parquet = _parquet()
     import pyarrow
 
-    schema = _arrow_schema(pyarrow)
+    schema = arrow_schema()
     count = 0
     with writing(path, binary=True) as file, parquet.ParquetWriter(file, schema) as writer:
         group: list[dict[str, Any]] = []
@@ -154,8 +163,15 @@ def _write_parquet(path: Path, records: Iterable[PatientRecord]) -> int:
     return count
 
 
-def _arrow_schema(pyarrow: Any) -> Any:
-    """The record's JSON schema as an Arrow schema: same names, same nesting."""
+def arrow_schema() -> Any:
+    """The record's JSON schema as an Arrow schema: same names, same nesting.
+
+    Raises:
+        UserError: if the extra `parquet` is missing.
+    """
+    _parquet()
+    import pyarrow
+
     schema = PatientRecord.model_json_schema(mode="serialization")
 
     def arrow(node: dict[str, Any]) -> Any:

@@ -151,18 +151,15 @@ def _value_expected(
         return
     lowest = min(span.low for span in quantity.patient_range.values())
     highest = max(span.high for span in quantity.patient_range.values())
-    if value > highest * VALUE_TOLERANCE or value < lowest / VALUE_TOLERANCE:
+    level = quantity.expected if reference is None else reference.level(value)
+    if quantity.expected not in ("variable", level) and not lowest <= value <= highest:
         yield (
             "examination_results",
-            f"{shown} is not a plausible result (about {lowest:g}-{highest:g})",
+            f"{shown} is {level}, where {quantity.expected} is expected in this disease",
         )
-    elif reference is not None and quantity.expected in ("high", "low", "normal"):
-        level = reference.level(value)
-        if level != quantity.expected and not lowest <= value <= highest:
-            yield (
-                "examination_results",
-                f"{shown} is {level}, where {quantity.expected} is expected in this disease",
-            )
+    elif value > highest * VALUE_TOLERANCE or value < lowest / VALUE_TOLERANCE:
+        plausible = f"about {lowest:g} to {highest:g}"
+        yield "examination_results", f"{shown} is not a plausible result ({plausible})"
 
 
 def _together(record: RecordSections, outline: Outline) -> Iterator[tuple[Section, str]]:

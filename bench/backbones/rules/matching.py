@@ -10,8 +10,9 @@ from functools import lru_cache
 
 _WORD = re.compile(r"[a-z0-9]+(?:[.'-][a-z0-9]+)*")
 _CLAUSE = re.compile(r"[;,()]|\.(?:\s|$)|\bbut\b")
+# Stemmed, as all words are: "denies" is compared as "denie".
 _NEGATIONS = frozenset(
-    ["no", "not", "without", "denies", "denied", "never", "absent", "none", "nor", "negative"]
+    ["no", "not", "without", "denie", "denied", "never", "absent", "none", "nor", "negative"]
 )
 _FILLERS = frozenset(
     _WORD.findall(
@@ -41,11 +42,15 @@ def clauses(text: str) -> tuple[tuple[str, ...], ...]:
 
 
 def states(statement: str, phrase: str) -> bool:
-    """Whether a clause of the statement holds all words of the phrase and negates as it does."""
+    """Whether a clause of the statement holds all words of the phrase and negates as it does.
+
+    A phrase of several clauses is looked for in the whole statement.
+    """
     wanted = words(phrase)
-    negated = bool(_NEGATIONS & set(wanted))
     content = [word for word in wanted if word not in _NEGATIONS]
-    for clause in clauses(statement):
+    negated = wanted[:1] != tuple(content[:1])
+    parts = clauses(statement) if len(clauses(phrase)) == 1 else (words(statement),)
+    for clause in parts:
         if not content or not set(content) <= set(clause):
             continue
         first = min(clause.index(word) for word in content)
@@ -55,11 +60,11 @@ def states(statement: str, phrase: str) -> bool:
 
 
 def resembles(statement: str, phrases: Iterable[str], share: float = 0.5) -> bool:
-    """Whether the statement holds at least this share of the words of one of the phrases."""
+    """Whether the statement holds more than this share of the words of one of the phrases."""
     held = set(words(statement))
     for phrase in phrases:
         wanted = set(words(phrase))
-        if wanted and len(wanted & held) >= share * len(wanted):
+        if wanted and len(wanted & held) > share * len(wanted):
             return True
     return False
 

@@ -1,0 +1,245 @@
+"""The rules: what they write is never faulted, and every planted fault is found."""
+
+import asyncio
+import json
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bench.backbones.prompt import JUDGING, AskError, Prompt
+from bench.backbones.rules.backbone import Rules
+from bench.backbones.rules.judge import judge, number
+from bench.backbones.rules.matching import states
+from bench.backbones.rules.writer import write
+from bench.backbones.tasks import Judge, Reflect, Subject, Write
+from bench.knowledge.cases import plan_case
+from bench.knowledge.course import draw_presentation
+from bench.knowledge.library import Library
+from bench.knowledge.outline import Outline
+from bench.records.record import SECTIONS, RecordSections, Section
+
+LIBRARY = Library()
+each_outline = pytest.mark.parametrize("outline", list(LIBRARY), ids=lambda outline: outline.id)
+Data = dict[str, Any]
+
+
+def written(outline: Outline, number: int, *, told: bool = False) -> RecordSections:
+    """A record that the rules wrote for a planned case."""
+    case = plan_case(outline, number, seed=1)
+    task = Write(
+        wanted=SECTIONS,
+        subject=Subject(
+            department=case.department, disease=case.disease, gender=case.gender, age=case.age
+        ),
+        outline=outline if told else None,
+        presentation=draw_presentation(outline, case.seed) if told else None,
+    )
+    made = write(task, LIBRARY, random.Random(f"{outline.id} {number}"))
+    assert isinstance(made, RecordSections)
+    return made
+
+
+def faulty(record: RecordSections, outline: Outline) -> dict[Section, str]:
+    """The sections that the judge does not find aligned, with its reasons."""
+    verdict = judge(Judge(record=record, outline=outline), LIBRARY, random.Random(0))
+    return {name: found.reasons for name, found in verdict if not found.aligned}
+
+
+@each_outline
+def test_what_the_rules_write_agrees_with_the_outline(outline: Outline):
+    for count in range(60):
+        assert faulty(written(outline, count, told=bool(count % 2)), outline) == {}
+
+
+@each_outline
+def test_what_is_drawn_does_not_depend_on_who_gives_the_outline(outline: Outline):
+    """The rules must not favour a method: the outline in the task is the one they know."""
+    case = plan_case(outline, 0, seed=1)
+    subject = Subject(
+        department=case.department, disease=case.disease, gender=case.gender, age=case.age
+    )
+    given = Write(wanted=SECTIONS, subject=subject, outline=outline)
+    known = Write(wanted=SECTIONS, subject=subject)
+    draw = [write(task, LIBRARY, random.Random(5)) for task in (given, known)]
+    assert draw[0] == draw[1]
+
+
+def plant(record: RecordSections, change: Callable[[Data], None]) -> RecordSections:
+    data = record.model_dump(mode="json")
+    change(data)
+    return RecordSections.model_validate(data)
+
+
+def set_basic(field: str, value: object) -> Callable[[Data], None]:
+    return lambda data: data["basic_information"].update({field: value})
+
+
+def set_illness(field: str, value: object) -> Callable[[Data], None]:
+    return lambda data: data["disease_information"].update({field: value})
+
+
+def add_history(text: str) -> Callable[[Data], None]:
+    return lambda data: data["epidemiology"]["medical_history"].append(text)
+
+
+def add_test(**examination: str) -> Callable[[Data], None]:
+    return lambda data: data["examination_results"].append({"category": "x", **examination})
+
+
+LIPASE = {"test": "Serum lipase", "unit": "U/L", "reference_range": "13-60"}
+PLANTED: list[tuple[str, str, Section, Callable[[Data], None], str]] = [
+    ("sex", "URO-01", "basic_information", set_basic("gender", "female"), "male patients only"),
+    ("age", "URO-01", "basic_information", set_basic("age", 12), "outside the plausible ages"),
+    (
+        "before birth",
+        "GS-01",
+        "epidemiology",
+        add_history("Asthma for 119 years"),
+        "before birth",
+    ),
+    (
+        "other disease",
+        "GS-05",
+        "disease_information",
+        set_illness("disease", "Acute cholecystitis"),
+        "not Acute pancreatitis",
+    ),
+    (
+        "foreign symptoms",
+        "GS-05",
+        "disease_information",
+        set_illness("symptoms", ["ringing ears", "hair loss"]),
+        "no symptom is typical",
+    ),
+    (
+        "duration",
+        "GS-01",
+        "disease_information",
+        set_illness("duration", "12 years"),
+        "does not fit",
+    ),
+    (
+        "number against words",
+        "GS-05",
+        "examination_results",
+        add_test(**LIPASE, value="900", finding="within normal limits"),
+        "but the finding says",
+    ),
+    (
+        "wrong side of the range",
+        "GS-05",
+        "examination_results",
+        add_test(**LIPASE, value="20", finding="within the reference range"),
+        "where high is expected",
+    ),
+    (
+        "impossible value",
+        "GS-05",
+        "examination_results",
+        add_test(**LIPASE, value="9000000", finding="above the reference range"),
+        "not a plausible result",
+    ),
+    (
+        "no examination",
+        "GS-05",
+        "examination_results",
+        lambda data: data["examination_results"].clear(),
+        "no examination",
+    ),
+    (
+        "incompatible level",
+        "END-01",
+        "examination_results",
+        add_test(test="C-peptide", value="5.0", unit="nmol/L", reference_range="0.26-1.32"),
+        "cannot be",
+    ),
+    (
+        "incompatible statement",
+        "ORT-02",
+        "examination_results",
+        add_test(test="Neurological examination", finding="Babinski sign positive on both sides"),
+        "cannot be",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("identity", "section", "change", "reason"),
+    [case[1:] for case in PLANTED],
+    ids=[case[0] for case in PLANTED],
+)
+def test_each_kind_of_planted_fault_is_found(identity, section, change, reason):
+    outline = LIBRARY.get(identity)
+    for count in range(10):
+        found = faulty(plant(written(outline, count), change), outline)
+        assert reason in found[section]
+        # A planted age can make a history reach back before birth: found too, and rightly.
+        assert set(found) <= {section, "epidemiology"}
+
+
+@each_outline
+def test_a_pertinent_negative_among_the_symptoms_is_found(outline: Outline):
+    for negative in outline.pertinent_negatives:
+        record = plant(
+            written(outline, 0),
+            lambda data, said=negative: data["disease_information"]["symptoms"].append(said),
+        )
+        assert "disease_information" in faulty(record, outline)
+
+
+def test_a_history_of_the_other_sex_is_found():
+    outline = LIBRARY.get("GS-05")
+    men = next(r for n in range(9) if (r := written(outline, n)).basic_information.gender == "male")
+    found = faulty(plant(men, add_history("Two years after the menopause")), outline)
+    assert "cannot be said of a male" in found["epidemiology"]
+
+
+@pytest.mark.parametrize(
+    ("statement", "phrase", "held"),
+    [
+        ("Fever and chills", "fever", True),
+        ("No fever, no chills", "fever", False),
+        ("Denies fever", "fever", False),
+        ("Nausea without vomiting", "vomiting", False),
+        ("Nausea without vomiting; fever since yesterday", "fever", True),
+        ("There is no disc herniation", "no disc herniation", True),
+        ("Large disc herniation", "no disc herniation", False),
+        ("Reflexes brisk", "brisk reflexes", True),
+    ],
+)
+def test_matching_knows_negation(statement, phrase, held):
+    assert states(statement, phrase) is held
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("14,000", 14000), ("6.5", 6.5), ("6,5", 6.5), ("<5", 5), ("120/80", None), (None, None)],
+)
+def test_numbers_are_read_as_printed(text, value):
+    assert number(text) == value
+
+
+def ask(task: Any, key: str, answer: Any = RecordSections) -> dict[str, Any]:
+    prompt = Prompt(task, (), answer, JUDGING, "r")
+    return json.loads(asyncio.run(Rules().complete(prompt, key)).text)
+
+
+def test_the_key_is_the_seed():
+    subject = Subject(department="Orthopedics", disease="Sciatica", gender="male", age=40)
+    task = Write(wanted=SECTIONS, subject=subject)
+    assert ask(task, "a") == ask(task, "a") != ask(task, "b")
+
+
+def test_what_the_rules_cannot_answer_is_said():
+    with pytest.raises(AskError, match="not 'reflect'"):
+        ask(Reflect(situation="", given="", correct=""), "a")
+    subject = Subject(department="x", disease="Dragon pox", gender="male", age=40)
+    with pytest.raises(AskError, match="Dragon pox"):
+        ask(Write(wanted=SECTIONS, subject=subject), "a")
+
+
+def test_the_version_follows_the_knowledge(tmp_path):
+    (tmp_path / "index.json").write_text("[]")
+    assert Rules(library=Library(tmp_path)).version != Rules().version == Rules().version
