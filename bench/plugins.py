@@ -81,6 +81,18 @@ class Registry:
             raise UserError(f"the {self.noun} {name!r} ({point.value}) lacks {', '.join(missing)}")
         return target
 
+    def required(self, name: str) -> tuple[str, ...]:
+        """The options of a plug-in that have no default.
+
+        Raises:
+            UserError: as `load`.
+        """
+        return tuple(
+            parameter.name
+            for parameter in inspect.signature(self.load(name)).parameters.values()
+            if parameter.kind is parameter.KEYWORD_ONLY and parameter.default is parameter.empty
+        )
+
     def make(self, name: str, options: Mapping[str, Any], *arguments: Any) -> Any:
         """An instance with options.
 

@@ -11,7 +11,7 @@ from typing import ClassVar
 from bench.backbones.prompt import JUDGING, Answer, AskError, Prompt
 from bench.backbones.tasks import Judge, Verdict
 from bench.context import Context
-from bench.failure import Failure, failure_of
+from bench.failure import Failure, guarded
 from bench.flow import ordered_map
 from bench.knowledge.describing import describe
 from bench.knowledge.outline import Outline
@@ -50,10 +50,7 @@ class Accuracy:
         by_rules = 0
 
         async def attempt(record: PatientRecord) -> tuple[PatientRecord, Answer[Verdict] | Failure]:
-            try:
-                return record, await judge(record, context)
-            except AskError as error:
-                return record, failure_of(record.id, self.card.name, error)
+            return record, await guarded(judge(record, context), record.id, self.card.name)
 
         async for record, found in ordered_map(attempt, items, context.at_once):
             if isinstance(found, Failure):

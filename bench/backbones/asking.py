@@ -102,7 +102,7 @@ class Respondent:
         keys: list[str] = []
         asked = prompt
         fault = ""
-        for _ in range(1 + REPAIRS):
+        for repair in range(1, 2 + REPAIRS):
             try:
                 completion, key = await self._exchange(asked)
             except AskError as failure:
@@ -116,7 +116,7 @@ class Respondent:
                 fault = str(error)
             if completion.outcome == "cut":
                 fault = f"the answer was cut off after {prompt.sampling.max_tokens} tokens: {fault}"
-            asked = with_fault(prompt, completion.text, fault)
+            asked = with_fault(prompt, completion.text, fault, repair)
         raise Invalid(f"no valid answer in {1 + REPAIRS} tries: {fault}", tuple(keys))
 
     async def _exchange(self, prompt: Prompt[Any]) -> tuple[Completion, str]:

@@ -84,8 +84,12 @@ def faults(error: ValidationError, most: int = 5) -> str:
     return "; ".join(listed[:most]) + more
 
 
-def with_fault(prompt: Prompt[T], text: str, fault: str) -> Prompt[T]:
-    """The prompt that shows a model its invalid answer and asks again."""
+def with_fault(prompt: Prompt[T], text: str, fault: str, repair: int) -> Prompt[T]:
+    """The prompt that shows a model its invalid answer and asks again.
+
+    `repair` counts from 1 and makes a draw of its own: a model that gives the same invalid answer
+    twice is asked in the same words twice, and would get its stored answer back.
+    """
     asked = (
         Message("assistant", text or "(empty)"),
         Message("user", f"That answer is not valid: {fault}. Answer again, in full."),
@@ -95,5 +99,5 @@ def with_fault(prompt: Prompt[T], text: str, fault: str) -> Prompt[T]:
         messages=prompt.messages + asked,
         answer=prompt.answer,
         sampling=prompt.sampling,
-        replicate=prompt.replicate,
+        replicate=f"{prompt.replicate}/repair-{repair}",
     )

@@ -56,7 +56,7 @@ def score(
 
 
 def _metrics(named: list[str] | None, roles: dict[str, str]) -> "list[Metric]":
-    """The metrics named, or all whose roles and libraries are there."""
+    """The metrics named, or all whose roles and libraries are there and that need no option."""
     from importlib.util import find_spec
 
     from bench.plugins import METRICS
@@ -65,7 +65,8 @@ def _metrics(named: list[str] | None, roles: dict[str, str]) -> "list[Metric]":
 
     if named:
         return [make_metric(Choice(name=name)) for name in named]
-    found = [make_metric(Choice(name=plugin.name)) for plugin in METRICS.plugins()]
+    names = [plugin.name for plugin in METRICS.plugins() if not METRICS.required(plugin.name)]
+    found = [make_metric(Choice(name=name)) for name in names]
     neural = find_spec("torch") is not None
     return [
         metric
@@ -83,24 +84,17 @@ async def _score(
     at_once: int,
 ) -> "list[Score]":
     from bench.cli.screen import Progressing
-    from bench.context import Context
-    from bench.journal.journal import Journal
-    from bench.knowledge.library import Library
     from bench.runs.experiment import Choice
-    from bench.runs.plugged import as_scores
-    from bench.runs.team import Team
+    from bench.runs.scoring import score_items
 
-    journal = Journal.open(journal_path)
-    team = Team(journal, at_once=at_once)
-    try:
-        engaged = {role: team.engage(role, Choice(name=name)) for role, name in roles.items()}
-        context = Context(journal, Library(), engaged, encoder, at_once)
-        scores: list[Score] = []
-        with Progressing().stage("scoring", len(metrics)) as step:
-            for metric in metrics:
-                scores.extend(as_scores(await metric.score(items, context), metric, items))
-                step()
-        return scores
-    finally:
-        await team.close()
-        await journal.close()
+    chosen = {role: Choice(name=name) for role, name in roles.items()}
+    with Progressing().stage("scoring", len(metrics)) as step:
+        return await score_items(
+            items,
+            metrics,
+            chosen,
+            encoder=encoder,
+            journal=journal_path,
+            at_once=at_once,
+            step=step,
+        )

@@ -207,6 +207,9 @@ def test_a_history_of_the_other_sex_is_found():
         ("There is no disc herniation", "no disc herniation", True),
         ("Large disc herniation", "no disc herniation", False),
         ("Reflexes brisk", "brisk reflexes", True),
+        ("bladder not palpable", "bladder palpable", False),
+        ("bladder palpable", "bladder not palpable", False),
+        ("hearing things that are not there", "hearing things that are not there", True),
     ],
 )
 def test_matching_knows_negation(statement, phrase, held):

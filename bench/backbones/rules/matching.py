@@ -47,15 +47,17 @@ def states(statement: str, phrase: str) -> bool:
     A phrase of several clauses is looked for in the whole statement.
     """
     wanted = words(phrase)
-    content = [word for word in wanted if word not in _NEGATIONS]
-    negated = wanted[:1] != tuple(content[:1])
+    negated = wanted[:1] != () and wanted[0] in _NEGATIONS
+    # A "not" inside the phrase ("bladder not palpable") is one of its words.
+    content = set(wanted[1:] if negated else wanted)
+    if not content:
+        return False
     parts = clauses(statement) if len(clauses(phrase)) == 1 else (words(statement),)
     for clause in parts:
-        if not content or not set(content) <= set(clause):
-            continue
-        first = min(clause.index(word) for word in content)
-        if negated == bool(_NEGATIONS & set(clause[:first])):
-            return True
+        if content <= set(clause):
+            before = clause[: max(clause.index(word) for word in content)]
+            if negated == bool(_NEGATIONS & (set(before) - content)):
+                return True
     return False
 
 
