@@ -45,7 +45,10 @@ class Generator(Protocol):
     Options are keyword arguments of the constructor, with defaults.
     """
 
-    card: GeneratorCard
+    @property
+    def card(self) -> GeneratorCard:
+        """What a user should know of it."""
+        ...
 
     def generate(
         self, cases: Iterable[Case], context: "Context"

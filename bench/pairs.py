@@ -191,7 +191,7 @@ class PairMetric(ABC):
             per_record = strata[name].row_sums / (len(records) - 1)
             means.update(zip(ids, per_record.tolist(), strict=True))
         value, interval = macro_pair_mean(list(strata.values())) if strata else (None, None)
-        notes = (f"{alone} group(s) of one record left out",) if alone else ()
+        notes: tuple[str, ...] = (f"{alone} group(s) of one record left out",) if alone else ()
         if interval is not None and min(found.n for found in strata.values()) < FEW:
             notes += (f"a group has fewer than {FEW} records: the interval may be too narrow",)
         score = Score(

@@ -104,7 +104,10 @@ class Items:
 class Metric(Protocol):
     """Scores items. Options are keyword arguments of the constructor, with defaults."""
 
-    card: MetricCard
+    @property
+    def card(self) -> MetricCard:
+        """What a user should know of it."""
+        ...
 
     async def score(self, items: Items, context: "Context") -> tuple[Score, ...]:
         """The scores of the items.

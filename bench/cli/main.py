@@ -11,7 +11,6 @@ import typer
 from bench.cli import kb, listing, running, scoring, showing
 from bench.errors import UserError
 
-FAILED_ITEMS = 3
 app = typer.Typer(
     name="pzbench",
     help="Patient-Zero Bench: evaluate synthetic patients under one protocol.",

@@ -93,6 +93,7 @@ def _execute(
 ) -> None:
     import asyncio
 
+    from bench.cli.ending import report_failures
     from bench.cli.screen import Progressing, show_files, show_grids
     from bench.runs.engine import execute
     from bench.runs.folder import RunFolder, safe_name
@@ -106,7 +107,7 @@ def _execute(
     show_grids(grids)
     show_files(written)
     _suggest(folder, experiment)
-    finish(folder)
+    report_failures(folder.failures(), f"see {folder.path}/failures.jsonl")
 
 
 def _suggest(folder: "RunFolder", experiment: "Experiment") -> None:
@@ -136,18 +137,3 @@ def _agreed(experiment: "Experiment", plan: bool, yes: bool) -> bool:
     if many and not yes and sys.stdin.isatty():
         return typer.confirm("go on?", err=True)
     return True
-
-
-def finish(folder: "RunFolder") -> None:
-    """Say what failed and what to do next."""
-    from bench.cli.main import FAILED_ITEMS
-
-    failures = folder.failures()
-    if failures:
-        outcomes: dict[str, int] = {}
-        for failure in failures:
-            outcomes[failure.outcome] = outcomes.get(failure.outcome, 0) + 1
-        counted = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
-        typer.echo(f"{len(failures)} items failed ({counted}): see {folder.path}/failures.jsonl")
-        typer.echo(f"first: {failures[0].item}, {failures[0].stage}: {failures[0].reason[:300]}")
-        raise typer.Exit(FAILED_ITEMS)

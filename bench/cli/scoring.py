@@ -27,7 +27,7 @@ def score(
     import asyncio
     import json
 
-    from bench.cli.main import FAILED_ITEMS
+    from bench.cli.ending import report_failures
     from bench.cli.screen import show_files, show_grids
     from bench.files import write_text
     from bench.records.files import read_nonempty
@@ -47,12 +47,7 @@ def score(
         write_text(out, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
         show_files([out])
     failures = [failure for found in scores for failure in found.failures]
-    if failures:
-        first = failures[0]
-        typer.echo(
-            f"{len(failures)} items failed; first: {first.item}, {first.stage}: {first.reason}"
-        )
-        raise typer.Exit(FAILED_ITEMS)
+    report_failures(failures, "they are in the scores that --out writes")
 
 
 def _metrics(named: list[str] | None, roles: dict[str, str]) -> "list[Metric]":

@@ -15,7 +15,7 @@ def show(
     form: str = typer.Option("text", "--format", help="Format of the record."),
 ) -> None:
     """Show a run: its tables, made anew, and its failures; or one of its records."""
-    from bench.cli.running import finish
+    from bench.cli.ending import report_failures
     from bench.cli.screen import show_files, show_grids
     from bench.runs.folder import RunFolder
     from bench.runs.results import make_tables
@@ -28,7 +28,7 @@ def show(
     grids, written = make_tables(folder)
     show_grids(grids)
     show_files(written)
-    finish(folder)
+    report_failures(folder.failures(), f"see {folder.path}/failures.jsonl")
 
 
 def _show_record(folder: "RunFolder", identity: str, form: str) -> None:

@@ -41,7 +41,7 @@ def written(outline: Outline, number: int, *, told: bool = False) -> RecordSecti
     return made
 
 
-def faulty(record: RecordSections, outline: Outline) -> dict[Section, str]:
+def faulty(record: RecordSections, outline: Outline) -> dict[str, str]:
     """The sections that the judge does not find aligned, with its reasons."""
     verdict = judge(Judge(record=record, outline=outline), LIBRARY, random.Random(0))
     return {name: found.reasons for name, found in verdict if not found.aligned}
@@ -78,6 +78,10 @@ def set_basic(field: str, value: object) -> Callable[[Data], None]:
 
 def set_illness(field: str, value: object) -> Callable[[Data], None]:
     return lambda data: data["disease_information"].update({field: value})
+
+
+def add_symptom(text: str) -> Callable[[Data], None]:
+    return lambda data: data["disease_information"]["symptoms"].append(text)
 
 
 def add_history(text: str) -> Callable[[Data], None]:
@@ -182,10 +186,7 @@ def test_each_kind_of_planted_fault_is_found(identity, section, change, reason):
 @each_outline
 def test_a_pertinent_negative_among_the_symptoms_is_found(outline: Outline):
     for negative in outline.pertinent_negatives:
-        record = plant(
-            written(outline, 0),
-            lambda data, said=negative: data["disease_information"]["symptoms"].append(said),
-        )
+        record = plant(written(outline, 0), add_symptom(negative))
         assert "disease_information" in faulty(record, outline)
 
 
@@ -226,7 +227,8 @@ def test_numbers_are_read_as_printed(text, value):
 
 def ask(task: Any, key: str, answer: Any = RecordSections) -> dict[str, Any]:
     prompt = Prompt(task, (), answer, JUDGING, "r")
-    return json.loads(asyncio.run(Rules().complete(prompt, key)).text)
+    told: dict[str, Any] = json.loads(asyncio.run(Rules().complete(prompt, key)).text)
+    return told
 
 
 def test_the_key_is_the_seed():

@@ -13,7 +13,8 @@ from bench.records.record import (
 )
 
 # Surrogates cannot be written as UTF-8, and no file could hold them.
-words = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=30)
+characters = st.characters(exclude_categories=["Cs"])
+words = st.text(characters, min_size=1, max_size=30)
 statements = st.lists(words, max_size=3).map(tuple)
 maybe = st.none() | words
 
@@ -24,7 +25,7 @@ examinations = st.builds(
     value=maybe,
     unit=maybe,
     reference_range=maybe,
-    finding=st.text(st.characters(exclude_categories=("Cs",)), max_size=30),
+    finding=st.text(characters, max_size=30),
 )
 profiles = st.builds(
     Profile, race=maybe, occupation=maybe, pain=st.none() | st.integers(0, 10), allergies=maybe
