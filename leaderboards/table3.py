@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
+from bench.page import Chart, Point, html_page
 from bench.scoring import Difference, Score
 from bench.stats import Interval
 from bench.tables import Grid, Result, Results, Value, csv_text, markdown_text
@@ -64,11 +65,12 @@ class Table3:
         return (self._main(results), self._differences(results))
 
     def files(self, results: Results) -> dict[str, str]:
-        """table3.csv and table3.md."""
+        """table3.csv, table3.md and the page table3.html."""
         main, differences = self.grids(results)
         return {
             "table3.csv": csv_text(CSV_COLUMNS, self._csv_rows(results)),
             "table3.md": markdown_text(main) + "\n" + markdown_text(differences),
+            "table3.html": html_page(results.name, (main, differences), _charts(results)),
         }
 
     def _main(self, results: Results) -> Grid:
@@ -153,7 +155,8 @@ def _cell(results: Results, backbone: str, method: str, column: Column) -> str:
     value = paper_value(paper_backbone(backbone) or NOT_IN_PAPER, method, column)
     if value is None:
         return ours
-    return f"{ours}\npaper: {_number(value, column)}"
+    aside = "" if column.comparable else " (not comparable)"
+    return f"{ours}\npaper: {_number(value, column)}{aside}"
 
 
 def _shown(score: Score, column: Column) -> str:
@@ -185,7 +188,7 @@ def _number(value: float, column: Column) -> str:
 def _notes(results: Results) -> Iterator[str]:
     strangers = [name for name in results.backbones if paper_backbone(name) is None]
     if strangers:
-        yield f"{', '.join(strangers)}: not in the paper; its {NOT_IN_PAPER} figures stand beside"
+        yield f"{', '.join(strangers)}: not in the paper, whose {NOT_IN_PAPER} figures stand beside"
     yield "† the paper names neither its embedding model nor its LM: not comparable with ours"
     said: dict[str, list[str]] = {}
     for result in results.results:
@@ -206,6 +209,32 @@ def _ties(results: Results) -> Iterator[str]:
         values = {result.score.value for result in found if result is not None}
         if len(found) > 1 and len(values) == 1:
             yield f"{backbone}: the methods tie on accuracy, so it says nothing about them"
+
+
+def _charts(results: Results) -> list[Chart]:
+    return [Chart(column.title, tuple(_points(results, column))) for column in COLUMNS]
+
+
+def _points(results: Results, column: Column) -> Iterator[Point]:
+    for result in results.results:
+        score = result.score
+        if score.metric != column.metric or score.value is None:
+            continue
+        several = len(results.backbones) > 1
+        yield Point(
+            label=f"{result.backbone} {result.method}" if several else result.method,
+            value=score.value,
+            low=score.interval.low if score.interval else None,
+            high=score.interval.high if score.interval else None,
+            paper=_paper_point(result, column),
+        )
+
+
+def _paper_point(result: Result, column: Column) -> float | None:
+    """The paper's figure, where it is measured as ours is: different models share no axis."""
+    if not column.comparable:
+        return None
+    return paper_value(paper_backbone(result.backbone) or NOT_IN_PAPER, result.method, column)
 
 
 def paper_backbone(name: str) -> str | None:
