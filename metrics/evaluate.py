@@ -1,0 +1,270 @@
+"""Any `evaluate` metric on a local path as one of ours.
+
+Over pairs, a metric of two texts (predictions and references) gives a similarity: the mean of both
+directions, for all pairs that every diversity metric takes. It costs n (n - 1) computes of 4 to
+8 ms for each group of n records, held whole; the journal keeps each pair. Over records, a metric
+of single texts is computed once on all of them.
+
+The path is a script, or a folder that holds a script of its own name. It is code, and is run.
+"""
+
+import asyncio
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from hashlib import sha256
+from importlib.metadata import packages_distributions
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from bench.errors import UserError
+from bench.pairs import Grouping, Kernel, MatrixKernel, PairMetric, View, signature_of, view_text
+from bench.scoring import Direction, Items, MetricCard, Score
+from bench.stats import Interval, mean_interval
+
+if TYPE_CHECKING:
+    from bench.context import Context
+
+Over = Literal["pairs", "records"]
+MOST = 100_000
+"""Computes for one group of records above which a score is refused: some ten minutes."""
+
+
+@dataclass(frozen=True)
+class KeptKernel(MatrixKernel):
+    """A matrix with the journal keys of each text's pairs."""
+
+    keys: Sequence[tuple[str, ...]]
+
+
+class Evaluate(PairMetric):
+    """What a local `evaluate` metric gives: its mean over pairs of records, or over records."""
+
+    card = MetricCard(
+        name="evaluate",
+        summary="A metric of Hugging Face evaluate on a local path, over pairs or single records",
+        unit="value",
+        better="higher",
+        extra="hf",
+        comparable=False,
+    )
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        better: Direction,
+        over: Over = "pairs",
+        config: str | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        result: str | None = None,
+        view: View = "full",
+        pairs: Grouping = "department",
+    ) -> None:
+        """Choose the script, its configuration, and what is given to it; nothing is loaded yet.
+
+        `kwargs` go to its `compute`; `result` is the key of its answer where that has several.
+
+        Raises:
+            UserError: if there is no such script.
+        """
+        super().__init__(view=view, pairs=pairs)
+        self._script = _script(path)
+        self._over = over
+        self._config = config
+        self._kwargs = dict(kwargs or {})
+        self._result = result
+        name = f"evaluate:{self._script.stem}" + (f".{result}" if result else "")
+        self.card = replace(type(self).card, name=name, better=better)  # type: ignore[misc]
+        self._busy = Lock()
+
+    @cached_property
+    def _module(self) -> Any:
+        """The evaluation module.
+
+        Raises:
+            UserError: if the extra is missing, or the script cannot be loaded offline.
+        """
+        try:
+            import evaluate
+        except ImportError as error:
+            raise UserError(
+                "evaluate metrics need the extra: pip install 'patient-zero-bench[hf]'"
+            ) from error
+        try:
+            return evaluate.load(str(self._script), self._config, keep_in_memory=True)
+        except (OSError, ImportError, SyntaxError, TypeError, ValueError) as error:
+            told = " ".join(str(error).split())
+            raise UserError(
+                f"the evaluate script {self._script} cannot be loaded ({told})"
+            ) from error
+
+    def _inputs(self) -> list[str]:
+        """The names of the module's inputs: one for each text of a pair, or one.
+
+        Raises:
+            UserError: if it takes another number of texts than it is to be given.
+        """
+        features = self._module.features
+        names = list(features[0] if isinstance(features, list) else features)
+        if len(names) != (2 if self._over == "pairs" else 1):
+            raise UserError(
+                f"the evaluate script {self._script} takes {', '.join(names)}: over='pairs' is "
+                "for two texts, over='records' for one"
+            )
+        return names
+
+    def _compute(self, *columns: Sequence[str]) -> list[float]:
+        """What the module gives for some columns of texts: one number, or one for each row.
+
+        Raises:
+            UserError: if the answer lacks the key, has several and none is chosen, or holds
+                something else than finite numbers, one or as many as rows.
+        """
+        given = dict(zip(self._inputs(), columns, strict=True))
+        with self._busy:
+            answer = self._module.compute(**given, **self._kwargs)
+        key = next(iter(answer)) if self._result is None and len(answer) == 1 else self._result
+        if key not in answer:
+            raise UserError(
+                f"the evaluate script {self._script} gives {', '.join(answer)}: "
+                "name one of them as `result`"
+            )
+        numbers = np.atleast_1d(np.asarray(answer[key]))
+        fits = numbers.shape in ((1,), (len(columns[0]),))
+        if not fits or numbers.dtype.kind not in "biuf" or not np.isfinite(numbers).all():
+            raise UserError(f"the evaluate script {self._script} gives {key}={answer[key]!r}")
+        return [float(number) for number in numbers]
+
+    def _request(self, *texts: str) -> dict[str, Any]:
+        digests = [sha256(text.encode()).hexdigest() for text in texts]
+        settings = {"kwargs": self._kwargs, "result": self._result}
+        return {"kind": "evaluate", "module": self._method, **settings, "texts": digests}
+
+    @cached_property
+    def _method(self) -> str:
+        """The script's hash, what is given to it, and versions of the libraries it names."""
+        from evaluate.loading import get_imports
+
+        known = packages_distributions()
+        named = {
+            known[found[1]][0] for found in get_imports(str(self._script)) if found[1] in known
+        }
+        return signature_of(
+            self.card.name,
+            f"script:{self._module._hash[:12]}",
+            f"config:{self._config or 'none'}",
+            f"kwargs:{json.dumps(self._kwargs, sort_keys=True)}",
+            packages=sorted(named | {"evaluate"}),
+        )
+
+    def method(self, context: "Context") -> tuple[str, ...]:
+        """The module, its settings, and both directions."""
+        return (self._method, *(("dir:both",) if self._over == "pairs" else ()))
+
+    async def kernel(self, texts: Sequence[str], context: "Context") -> Kernel:
+        """Both directions of each pair, stored in the journal row by row.
+
+        Raises:
+            UserError: for more pairs than `MOST` computes allow; as `_compute`.
+        """
+        n = len(texts)
+        if n * (n - 1) > MOST:
+            raise UserError(
+                f"{self.card.name} takes {n * (n - 1):,} computes for a group of {n} records, more "
+                f"than {MOST:,}: score fewer records, or compare within a disease"
+            )
+        self._module  # noqa: B018  the journal's keys name what it is
+        matrix = np.zeros((n, n))
+        keys: list[list[str]] = [[] for _ in texts]
+        for i in range(n - 1):
+            others = range(i + 1, n)
+
+            async def row(missing: Sequence[int], i: int = i) -> list[bytes]:
+                return await asyncio.to_thread(
+                    lambda: [self._pair(texts[i], texts[i + 1 + index]) for index in missing]
+                )
+
+            requests = [self._request(texts[i], texts[j]) for j in others]
+            for j, entry in zip(others, await context.journal.many(requests, row), strict=True):
+                matrix[i, j] = matrix[j, i] = json.loads(entry.body)
+                keys[i].append(entry.key)
+                keys[j].append(entry.key)
+        return KeptKernel(matrix, [tuple(found) for found in keys])
+
+    def _pair(self, one: str, other: str) -> bytes:
+        found = self._compute([one], [other]) + self._compute([other], [one])
+        return json.dumps(math.fsum(found) / len(found)).encode()
+
+    async def score(self, items: Items, context: "Context") -> tuple[Score, ...]:
+        """The macro mean over pairs, or the mean over records with a Student t interval.
+
+        A module that gives one figure for all records has no interval.
+        """
+        await asyncio.to_thread(self._inputs)
+        if self._over == "pairs":
+            return await super().score(items, context)
+        records = list(items)
+        texts = [view_text(record, self.view) for record in records]
+
+        async def compute(_: str) -> bytes:
+            return json.dumps(await asyncio.to_thread(self._compute, texts)).encode()
+
+        numbers: list[float] = []
+        if texts:
+            entry = await context.journal.once(self._request(*texts), compute)
+            numbers = json.loads(entry.body)
+        each = len(numbers) == len(records)
+        ids = [record.id for record in records]
+        value, interval = mean_interval(numbers) if numbers else (None, None)
+        departments: dict[str, list[float]] = {}
+        for record, number in zip(records, numbers if each else (), strict=each):
+            departments.setdefault(record.department, []).append(number)
+        score = Score(
+            metric=self.card.name,
+            value=value,
+            unit=self.card.unit,
+            better=self.card.better,
+            n=len(records),
+            n_missing=items.missing,
+            interval=interval if each else None,
+            signature=signature_of(self._method, f"view:{self.view}", "over:records"),
+            notes=() if each else ("one figure for all records: no interval",),
+            departments={name: math.fsum(some) / len(some) for name, some in departments.items()},
+            items=dict(zip(ids, numbers, strict=True)) if each else {},
+        )
+        return (score,)
+
+    async def compare(
+        self, first: Items, second: Items, context: "Context"
+    ) -> tuple[float, Interval | None, int] | None:
+        """As for every pair metric; over records, the mean difference on shared ids."""
+        if self._over == "pairs":
+            return await super().compare(first, second, context)
+        (ours,), (theirs,) = await self.score(first, context), await self.score(second, context)
+        shared = [identity for identity in ours.items if identity in theirs.items]
+        if not shared:
+            return None
+        value, interval = mean_interval([ours.items[i] - theirs.items[i] for i in shared])
+        return value, interval, len(shared)
+
+
+def _script(path: str) -> Path:
+    """The script that a path means.
+
+    Raises:
+        UserError: if there is none; the hub is not asked.
+    """
+    given = Path(path).expanduser().resolve()
+    script = given if given.suffix == ".py" else given / f"{given.name}.py"
+    if not script.is_file():
+        raise UserError(
+            f"there is no evaluate script {script}: give the path of a local script or its folder; "
+            "the hub is not asked"
+        )
+    return script
