@@ -112,6 +112,8 @@ class Journal:
         """
         texts = [canonical(request) for request in requests]
         keys = [hashlib.sha256(text).digest() for text in texts]
+        # Taken now: a flight that fails is gone by the time that our own work is done.
+        flights = [self._flights[key] for key in keys if key in self._flights]
         missing: dict[bytes, int] = {}
         for index, key in enumerate(keys):
             if key not in missing and key not in self._flights and self._store.get(key) is None:
@@ -119,7 +121,6 @@ class Journal:
         if missing:
             indexes = list(missing.values())
             await self._fly([(keys[i], texts[i]) for i in indexes], lambda: compute(indexes))
-        flights = [self._flights[key] for key in keys if key in self._flights]
         if flights:
             await asyncio.shield(asyncio.gather(*flights))
         entries = []

@@ -22,6 +22,8 @@ BATCH = 100
 """Most rows of one commit; a batch is what waits while the last commit is written."""
 PAGE = 16384
 """Bytes; 2 KB bodies waste half of SQLite's default page of 4 KB."""
+PATIENCE = 30.0
+"""Seconds to wait for another process that holds the file."""
 APPLICATION_ID = 0x505A4A31
 """Marks the file as a journal ("PZJ1")."""
 SCHEMA = """
@@ -64,7 +66,6 @@ class Store:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._reader = self._connect()
-            self._prepare(self._reader)
             self._writer = self._connect(other_thread=True)
         except (sqlite3.Error, OSError) as error:
             raise UserError(
@@ -77,21 +78,39 @@ class Store:
 
     def _connect(self, *, other_thread: bool = False) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            self.path, timeout=30, isolation_level=None, check_same_thread=not other_thread
+            self.path, timeout=PATIENCE, isolation_level=None, check_same_thread=not other_thread
         )
-        connection.execute(f"pragma page_size = {PAGE}")
-        connection.execute("pragma journal_mode = wal")
-        connection.execute("pragma synchronous = normal")
+        try:
+            self._prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
+        """Settings and table; a file that is no journal is left as it was."""
+        connection.execute("begin")
+        marked = self._is_marked(connection)
+        connection.execute("commit")
+        connection.execute(f"pragma page_size = {PAGE}")
+        _switch_to_wal(connection)
+        connection.execute("pragma synchronous = normal")
+        if marked:
+            return
+        # One transaction: neither a kill nor another process meets a table without its mark.
+        connection.execute("begin immediate")
+        if not self._is_marked(connection):
+            connection.execute(SCHEMA)
+            connection.execute(f"pragma application_id = {APPLICATION_ID}")
+        connection.execute("commit")
+
+    def _is_marked(self, connection: sqlite3.Connection) -> bool:
+        """Whether the file is a journal already; if not, it is empty."""
         (mark,) = connection.execute("pragma application_id").fetchone()
         (tables,) = connection.execute("select count(*) from sqlite_master").fetchone()
         if mark != APPLICATION_ID and tables:
             raise UserError(f"{self.path} is a SQLite file, but no journal: name another file")
-        connection.execute(SCHEMA)
-        if mark != APPLICATION_ID:
-            connection.execute(f"pragma application_id = {APPLICATION_ID}")
+        return bool(mark == APPLICATION_ID)
 
     def get(self, key: bytes) -> tuple[bytes, float] | None:
         """Body and time of making (seconds since 1970) of a key; none if unknown. O(log n)."""
@@ -177,6 +196,20 @@ class Store:
             )
         for job in batch:
             job.loop.call_soon_threadsafe(_resolve, job.done, error)
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    """SQLite's own time-out does not cover this: two processes may open a new file at once."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            connection.execute("pragma journal_mode = wal")
+            return
+        except sqlite3.OperationalError as error:
+            # The low byte; the rest says what kind of busy.
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+        time.sleep(0.01)
 
 
 def _resolve(done: asyncio.Future[None], error: Exception | None) -> None:

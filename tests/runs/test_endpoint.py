@@ -1,0 +1,269 @@
+"""Table 3 over a real endpoint, undisturbed and with everything an endpoint can do to a run."""
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commands import KEY, TABLE_FILES, Ended, experiment, inside, script, tables, whole_text
+from openai_server import OpenAIServer, Seen
+
+from bench.journal.journal import Journal
+from bench.knowledge.cases import Case, plan
+from bench.knowledge.library import Library
+
+MODEL = "openai/gpt-4o-2024-08-06"
+DEPARTMENTS = ("Endocrinology", "Psychiatry")
+METHODS = {"direct": 1, "multi-step": 2, "patient-zero": 2}
+
+
+def reproduced(server: OpenAIServer, run: Path, *more: str) -> Ended:
+    return script(
+        *("reproduce", "table3", "--backbone", MODEL, "--judge", MODEL, "--cases", "2"),
+        *(word for name in DEPARTMENTS for word in ("--department", name)),
+        *(word for name in ("accuracy", "bleu", "rouge-l") for word in ("--metric", name)),
+        *("--out", run, *more),
+        OPENAI_BASE_URL=server.url,
+        OPENAI_API_KEY=KEY,
+    )
+
+
+def rows_of(run: Path, name: str = "table3.csv") -> list[dict[str, str]]:
+    with (run / name).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_table_3_over_an_endpoint(openai_server: OpenAIServer, tmp_path: Path) -> None:
+    openai_server.key = KEY
+    run = tmp_path / "run"
+    ended = reproduced(openai_server, run)
+    assert (ended.code, "Traceback" in ended.err) == (0, False), ended
+    cases, grid = 4, len(METHODS)
+    asked = {"generator": cases * sum(METHODS.values()), "judge": cases * grid}
+    for role, count in asked.items():
+        assert f"plan: {role} {MODEL}: {count} exchanges" in ended.err
+    assert openai_server.stats()["total"] == sum(asked.values())
+
+    rows = rows_of(run)
+    assert {(row["method"], row["metric"]) for row in rows} == {
+        (method, metric) for method in METHODS for metric in ("accuracy", "bleu", "rouge-l")
+    }
+    for row in rows:
+        assert (row["backbone"], row["paper_backbone"]) == (MODEL, "GPT-4o")
+        assert (row["stand_in"], row["comparable"]) == ("false", "true")
+        assert (row["n"], row["n_missing"]) == ("4", "0")
+        assert 0 <= float(row["value"]) <= 1
+    given = {(row["method"], row["metric"]): row["paper_value"] for row in rows}
+    assert given["direct", "accuracy"] == "0.957900"
+    assert given["direct", "bleu"] == "0.332000"
+    assert given["multi-step", "accuracy"] == "0.967600"
+    assert given["patient-zero", "rouge-l"] == "0.401900"
+    assert "stand-in" not in ended.out + (run / "table3.md").read_text()
+    assert "not in the paper" not in ended.out
+    assert "95.79" in (run / "table3.md").read_text()
+    for title in ("Accuracy", "BLEU", "ROUGE-L"):
+        assert title in ended.out
+    assert all(row["ranked"] == "true" for row in rows_of(run, "rows.csv"))
+
+    roles = {
+        role["role"]: role for role in json.loads((run / "manifest.json").read_text())["roles"]
+    }
+    assert set(roles) == {"generator", "judge"}
+    for role, count in asked.items():
+        told = roles[role]
+        assert (told["backbone"], told["stand_in"]) == (MODEL, False)
+        assert (told["asked"], told["replayed"]) == (count, 0)
+
+    searched = list(whole_text(run))
+    assert sum(": a body" in name for name, _ in searched) == sum(asked.values())
+    assert not [name for name, found in searched if KEY.encode() in found]
+    assert KEY not in ended.out + ended.err
+
+    # All of it is in the journal: no server, no key, the same table.
+    before = tables(run)
+    openai_server.stop()
+    again = script(
+        *("reproduce", "table3", "--backbone", MODEL, "--judge", MODEL, "--cases", "2"),
+        *(word for name in DEPARTMENTS for word in ("--department", name)),
+        *(word for name in ("accuracy", "bleu", "rouge-l") for word in ("--metric", name)),
+        *("--out", run),
+    )
+    assert again.code == 0, again
+    assert tables(run) == before
+
+
+# Faults
+
+EACH = 6
+PLANNED = EACH * len(DEPARTMENTS)
+BAD: tuple[tuple[str, dict[str, Any], str], ...] = (
+    ("status", {"status": 429}, "unreachable"),
+    ("status", {"status": 500}, "unreachable"),
+    ("hang", {}, "unreachable"),
+    ("broken-json", {}, "unreachable"),
+    ("html", {}, "unreachable"),
+    ("wrong-schema", {}, "invalid"),
+    ("refusal", {}, "refusal"),
+    ("wrong-schema", {"times": 1}, "repaired"),
+)
+"""What happens to the first cases of `direct`, one each, and how the case ends."""
+
+
+def cases_of() -> list[Case]:
+    cases = list(islice(plan(Library(), DEPARTMENTS, EACH, seed=3), PLANNED))
+    assert len({about(case) for case in cases}) == PLANNED, "cases that read alike"
+    return cases
+
+
+def about(case: Case) -> str:
+    return f"Disease: {case.disease}\nGender: {case.gender}\nAge: {case.age}\n"
+
+
+def asks(case: Case, of: str) -> Callable[[Seen], bool]:
+    return lambda seen: about(case) in seen.words + "\n" and of in seen.words
+
+
+DIRECT = "Write the complete record"
+LAST_STEP = "Now write the examination results of this patient"
+JUDGE = "checks medical records"
+
+
+def stage_of(seen: Seen) -> str:
+    if JUDGE in seen.words:
+        return "judge"
+    return "direct" if DIRECT in seen.words else "multi-step"
+
+
+def counted(server: OpenAIServer, cases: list[Case]) -> Counter[str]:
+    """Requests for each case of `direct`, those of multi-step, and the judge's."""
+    found: Counter[str] = Counter()
+    for seen in server.seen:
+        stage = stage_of(seen)
+        if stage == "direct":
+            (stage,) = (case.id for case in cases if asks(case, DIRECT)(seen))
+        found[stage] += 1
+    server.seen.clear()
+    return found
+
+
+def failures_of(run: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run / "failures.jsonl").read_text().splitlines()]
+
+
+def records_of(run: Path, method: str) -> list[str]:
+    (path,) = (run / "records").glob(f"*/{method}.jsonl")
+    return [json.loads(line)["id"] for line in path.read_text().splitlines()]
+
+
+@pytest.fixture
+def disturbed(openai_server: OpenAIServer, tmp_path: Path) -> Callable[..., Ended]:
+    """Runs, again and again, an experiment whose server does what `BAD` says."""
+    for case, (kind, detail, _) in zip(cases_of(), BAD, strict=False):
+        openai_server.fail(kind, when=asks(case, DIRECT), **detail)  # type: ignore[arg-type]
+    openai_server.fail("refusal", when=lambda seen: LAST_STEP in seen.words, times=1)
+    openai_server.fail("refusal", when=lambda seen: stage_of(seen) == "judge", times=1)
+    model = {"name": MODEL, "max_retries": 0, "timeout": 1.0}
+    file = experiment(
+        tmp_path / "faults.yaml",
+        departments=list(DEPARTMENTS),
+        cases_per_department=EACH,
+        roles={"generator": model, "judge": model},
+    )
+
+    def go(*more: str) -> Ended:
+        return inside(
+            *("run", file, "--out", tmp_path / "run", *more),
+            OPENAI_BASE_URL=openai_server.url,
+            OPENAI_API_KEY=KEY,
+        )
+
+    return go
+
+
+def test_every_fault_is_a_record_or_a_counted_failure(
+    openai_server: OpenAIServer, disturbed: Callable[..., Ended], tmp_path: Path
+) -> None:
+    cases, run = cases_of(), tmp_path / "run"
+    first = disturbed()
+    assert first.code == 3, first
+    failures = failures_of(run)
+    expected = {case.id: how for case, (_, _, how) in zip(cases, BAD, strict=False)}
+    repaired = [item for item, how in expected.items() if how == "repaired"]
+    ended = {one["item"]: one["outcome"] for one in failures if one["stage"] == "direct"}
+    assert ended == {item: how for item, how in expected.items() if how != "repaired"}
+    assert set(repaired) <= set(records_of(run, "direct"))
+    for method in ("direct", "multi-step"):
+        lost = [one["item"] for one in failures if one["stage"] == method]
+        kept = records_of(run, method)
+        assert not set(lost) & set(kept)
+        assert len(lost) + len(kept) == PLANNED
+        assert [item for item in (case.id for case in cases) if item in kept] == kept
+    assert len(records_of(run, "multi-step")) == PLANNED - 1
+    assert [one["outcome"] for one in failures if one["stage"] == "accuracy"] == ["refusal"]
+
+    # Keys: what was stored can be looked up, what never came has none.
+    wanted = {"unreachable": 0, "invalid": 3, "refusal": 1}
+    journal = Journal.open(run / "journal.sqlite")
+    for one in failures:
+        assert len(one["keys"]) == wanted[one["outcome"]], one
+        assert all(journal.get(key) is not None for key in one["keys"])
+    journal._store.close()
+    assert f"{len(failures)} items failed" in first.out + first.err
+    assert "1 invalid, 3 refusal, 5 unreachable" in first.out + first.err
+
+    # The table says how many are in each figure and how many are not.
+    shown = {(row["method"], row["metric"]): row for row in rows_of(run)}
+    written = {method: len(records_of(run, method)) for method in ("direct", "multi-step")}
+    for method in written:
+        for metric in ("accuracy", "bleu", "rouge-l"):
+            row = shown[method, metric]
+            assert int(row["n"]) + int(row["n_missing"]) == PLANNED
+            assert metric == "accuracy" or int(row["n"]) == written[method]
+    judged = sum(int(shown[method, "accuracy"]["n"]) for method in written)
+    assert judged == sum(written.values()) - 1
+    assert f"{PLANNED} cases for each method, {len(failures)} failures" in first.out
+
+
+def test_running_again_asks_what_was_not_answered_and_retry_failed_the_rest(
+    openai_server: OpenAIServer, disturbed: Callable[..., Ended], tmp_path: Path
+) -> None:
+    cases, run = cases_of(), tmp_path / "run"
+    ended = {case.id: how for case, (_, _, how) in zip(cases, BAD, strict=False)}
+    assert disturbed().code == 3
+    before, was = counted(openai_server, cases), tables(run)
+    tries = {"invalid": 3, "repaired": 2}
+    assert {case.id: before[case.id] for case in cases} == {
+        case.id: tries.get(ended.get(case.id, ""), 1) for case in cases
+    }
+
+    # The faults stand: only transport failures are asked again, and the table stays.
+    assert disturbed().code == 3
+    unreachable = {item: 1 for item, how in ended.items() if how == "unreachable"}
+    assert counted(openai_server, cases) == unreachable
+    assert tables(run) == was
+
+    # The server is well again: refusals and invalid answers stand all the same.
+    openai_server.faults.clear()
+    assert disturbed().code == 3
+    asked = counted(openai_server, cases)
+    assert asked == unreachable | {"judge": len(unreachable)}
+    left = Counter(one["outcome"] for one in failures_of(run))
+    assert left == {"refusal": 3, "invalid": 1}
+
+    # Until they are to be asked again.
+    assert disturbed("--retry-failed").code == 0
+    asked = counted(openai_server, cases)
+    anew = {item: 1 for item, how in ended.items() if how in ("refusal", "invalid")}
+    assert {name: count for name, count in asked.items() if name in ended} == anew
+    assert asked["judge"] == len(anew) + 1 + 1  # their verdicts, multi-step's, the one refused
+    assert failures_of(run) == []
+    for row in rows_of(run):
+        assert (row["n"], row["n_missing"]) == (str(PLANNED), "0")
+
+    assert disturbed().code == 0
+    assert not counted(openai_server, cases)
+    assert set(TABLE_FILES) <= {path.name for path in run.iterdir()}

@@ -1,0 +1,146 @@
+"""SIGKILL at any moment: little is asked twice, nothing is lost, the tables are the same."""
+
+import contextlib
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commands import environment, experiment, inside, started, tables
+from openai_server import __file__ as openai_server_module
+
+AT_ONCE = 4
+LATENCY = 0.04
+MODEL = "openai/words"
+PATIENCE = 30
+
+
+@contextmanager
+def serving() -> Iterator[str]:
+    """The server in a process of its own; its address."""
+    server = subprocess.Popen(
+        [sys.executable, openai_server_module, "--latency", str(LATENCY), "--life", "100"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    )
+    try:
+        assert server.stdout is not None
+        yield f"http://127.0.0.1:{server.stdout.readline().strip()}"
+    finally:
+        server.kill()
+        server.wait()
+        if server.stdout is not None:
+            server.stdout.close()
+
+
+def stats(server: str) -> dict[str, Any]:
+    with urllib.request.urlopen(f"{server}/stats", timeout=10) as answer:
+        found: dict[str, Any] = json.load(answer)
+    return found
+
+
+def until(condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+    """Wait for the moment to kill; the process must still be at work then."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert process.poll() is None, "it ended before the moment to kill it"
+        assert time.monotonic() < end, "the moment never came"
+        time.sleep(0.002)
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGKILL)
+    assert process.wait(PATIENCE) == -signal.SIGKILL
+
+
+def journal_rows(run: Path) -> int:
+    """Rows of a journal that another process may be writing, or has not made yet."""
+    path = run / "journal.sqlite"
+    if not path.exists():
+        return 0
+    with contextlib.closing(sqlite3.connect(path, timeout=10)) as journal:
+        try:
+            return int(journal.execute("select count(*) from entries").fetchone()[0])
+        except sqlite3.OperationalError:
+            return 0
+
+
+def arguments(folder: Path, run: str) -> tuple[str | Path, ...]:
+    file = experiment(
+        folder / "killed.yaml",
+        cases_per_department=5,
+        roles={"generator": MODEL, "judge": MODEL},
+        metrics=["accuracy", "bleu"],
+    )
+    return "run", file, "--out", folder / run, "--at-once", str(AT_ONCE)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, bytes], Counter[str]]:
+    """The tables of a run that nobody killed, and how often each body was asked for."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    with serving() as server:
+        ended = inside(*arguments(folder, "run"), OPENAI_BASE_URL=f"{server}/v1")
+        assert ended.code == 0, ended
+        return tables(folder / "run"), Counter(stats(server)["bodies"])
+
+
+@pytest.mark.parametrize("moment", [2, 21, 43], ids=["start", "writing", "judging"])
+def test_kill_during_exchanges(
+    tmp_path: Path, undisturbed: tuple[dict[str, bytes], Counter[str]], moment: int
+) -> None:
+    wanted, once = undisturbed
+    assert once.total() == 10 + 20 + 20
+    run = tmp_path / "run"
+    with serving() as server:
+        variables = {"OPENAI_BASE_URL": f"{server}/v1"}
+        process = started(*arguments(tmp_path, "run"), **variables)
+        until(lambda: stats(server)["total"] >= moment, process)
+        kill(process)
+        seen = stats(server)["total"]
+        kept = journal_rows(run)
+        assert moment <= seen < once.total()
+        assert seen - kept <= AT_ONCE
+        assert not (run / "manifest.json").exists()
+        assert not [path for path in run.rglob("*") if path.name in wanted]
+
+        ended = inside(*arguments(tmp_path, "run"), **variables)
+        assert ended.code == 0, ended
+        asked = Counter(stats(server)["bodies"])
+    assert not once - asked
+    assert (asked - once).total() <= AT_ONCE
+    assert asked.total() == once.total() + seen - kept
+    assert tables(run) == wanted
+
+
+def test_kill_while_the_rules_answer(tmp_path: Path) -> None:
+    file = experiment(tmp_path / "rules.yaml", cases_per_department=80, metrics=["accuracy"])
+    free, run = tmp_path / "free", tmp_path / "run"
+    assert inside("run", file, "--out", free).code == 0
+    exchanges = journal_rows(free)
+
+    kept = [0]
+    for share in (0.1, 0.5):
+        process = started("run", file, "--out", run)
+        until(lambda share=share: journal_rows(run) >= share * exchanges, process)  # type: ignore[misc]
+        kill(process)
+        kept.append(journal_rows(run))
+        assert kept[-2] < kept[-1] < exchanges
+        assert not (run / "manifest.json").exists()
+
+    assert inside("run", file, "--out", run).code == 0
+    assert tables(run) == tables(free)
+    assert journal_rows(run) == exchanges
+    roles = json.loads((run / "manifest.json").read_text())["roles"]
+    assert sum(role["asked"] for role in roles) == exchanges - kept[-1]
+    assert sum(role["replayed"] for role in roles) == kept[-1]
