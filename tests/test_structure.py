@@ -16,6 +16,7 @@ FILES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob(
 FLOORS = (
     ("bench.cli", "bench.hub"),
     ("bench.runs",),
+    ("bench.page",),
     ("bench.context", "bench.generating", "bench.scoring", "bench.pairs", "bench.tables"),
     ("bench.failure", "bench.prompts"),
     ("bench.backbones", "bench.encoders"),

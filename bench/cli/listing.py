@@ -24,6 +24,15 @@ def list_plugins(
                 typer.echo(f"  {plugin.name:<16} {plugin.target:<44} {plugin.package}")
 
 
+def record_schema() -> None:
+    """Print the JSON schema of a patient record."""
+    import json
+
+    from bench.records.record import PatientRecord
+
+    typer.echo(json.dumps(PatientRecord.model_json_schema(), indent=2, ensure_ascii=False))
+
+
 def _list_runs() -> None:
     """The folders below runs/ that hold a run."""
     from pathlib import Path

@@ -49,8 +49,12 @@ def reproduce(
     ),
     judge: str | None = typer.Option(None, "--judge", help="Backbone that judges accuracy."),
     scorer: str | None = typer.Option(None, "--scorer", help="Causal LM for GPTScore."),
-    method: list[str] | None = typer.Option(None, "--method", help="Only these generators."),
-    metric: list[str] | None = typer.Option(None, "--metric", help="Only these metrics."),
+    method: list[str] | None = typer.Option(
+        None, "--method", help="Only this generator: NAME or NAME:option=value,..."
+    ),
+    metric: list[str] | None = typer.Option(
+        None, "--metric", help="Only this metric: NAME or NAME:option=value,..."
+    ),
     department: list[str] | None = typer.Option(
         None, "--department", help="Only these departments."
     ),
@@ -67,15 +71,15 @@ def reproduce(
     from bench.errors import UserError
     from bench.plugins import TABLES
     from bench.runs.engine import Settings
-    from bench.runs.experiment import Experiment, load_experiment
+    from bench.runs.experiment import Experiment, load_experiment, parse_choice
 
     preset = TABLES.load(table).preset
     if preset is None:
         raise UserError(f"{table!r} is not a table of the paper: there is nothing to reproduce")
     given = load_experiment(preset).model_dump(mode="json")
-    changes = {
-        "methods": method,
-        "metrics": metric,
+    changes: dict[str, object] = {
+        "methods": [parse_choice(text) for text in method] if method else None,
+        "metrics": [parse_choice(text) for text in metric] if metric else None,
         "departments": department,
         "cases_per_department": cases,
         "seed": seed,

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 def score(
     records: Path = typer.Argument(help="Records: .jsonl or .parquet."),
     metric: list[str] | None = typer.Option(
-        None, "--metric", "-m", help="Metrics; all whose needs are met if none is named."
+        None,
+        "--metric",
+        "-m",
+        help="Metric, as NAME or NAME:option=value,...; all whose needs are met if none.",
     ),
     judge: str | None = typer.Option(None, "--judge", help="Backbone that judges accuracy."),
     scorer: str | None = typer.Option(None, "--scorer", help="Causal LM for GPTScore."),
@@ -55,11 +58,11 @@ def _metrics(named: list[str] | None, roles: dict[str, str]) -> "list[Metric]":
     from importlib.util import find_spec
 
     from bench.plugins import METRICS
-    from bench.runs.experiment import Choice
+    from bench.runs.experiment import Choice, parse_choice
     from bench.runs.plugged import make_metric
 
     if named:
-        return [make_metric(Choice(name=name)) for name in named]
+        return [make_metric(parse_choice(text)) for text in named]
     names = [plugin.name for plugin in METRICS.plugins() if not METRICS.required(plugin.name)]
     found = [make_metric(Choice(name=name)) for name in names]
     neural = find_spec("torch") is not None

@@ -22,7 +22,8 @@ from bench.runs.comparing import compare
 from bench.runs.experiment import Experiment, refuse_changes
 from bench.runs.folder import Cell, Compared, RunFolder, Scored
 from bench.runs.manifest import describe_run
-from bench.runs.plugged import as_record, as_scores, make_generator, make_metric
+from bench.runs.plugged import as_record, make_generator, make_metric
+from bench.runs.scoring import score_with
 from bench.runs.team import Team
 from bench.scoring import Difference, Items, Metric, Score
 
@@ -172,37 +173,15 @@ async def _generate(run: _Run, cell: Cell, generator: Generator, context: Contex
 
 
 async def _score(run: _Run, method: str, items: Items, context: Context) -> tuple[Score, ...]:
-    """All metrics of one cell; a metric that breaks is a failure with an empty score."""
+    """All metrics of one cell."""
     scores: list[Score] = []
     with run.watch.stage(f"scoring {method}", len(run.metrics)) as step:
         for metric in run.metrics:
-            found = await guarded(_scored(metric, items, context), method, metric.card.name)
-            if isinstance(found, Failure):
-                run.failures.append(found)
-                found = (_empty(metric, items, found),)
-            for score in found:
-                run.failures.extend(score.failures)
+            found = await score_with(metric, items, context, method)
+            run.failures.extend(failure for score in found for failure in score.failures)
             scores.extend(found)
             step()
     return tuple(scores)
-
-
-async def _scored(metric: Metric, items: Items, context: Context) -> tuple[Score, ...]:
-    return as_scores(await metric.score(items, context), metric, items)
-
-
-def _empty(metric: Metric, items: Items, failure: Failure) -> Score:
-    return Score(
-        metric=metric.card.name,
-        value=None,
-        unit=metric.card.unit,
-        better=metric.card.better,
-        n=0,
-        n_missing=items.missing + sum(1 for _ in items),
-        interval=None,
-        signature="",
-        notes=(f"failed: {failure.reason}",),
-    )
 
 
 async def _compare(

@@ -21,6 +21,22 @@ class Choice(Model):
     """Keyword arguments of the plug-in."""
 
 
+def parse_choice(text: str) -> Choice:
+    """A plug-in as the command line names it: "bleu" or "bleu:view=values,pairs=disease".
+
+    Raises:
+        UserError: for an option without a value.
+    """
+    name, _, listed = text.partition(":")
+    options: dict[str, Any] = {}
+    for part in filter(None, listed.split(",")):
+        option, sign, value = part.partition("=")
+        if not sign:
+            raise UserError(f"{text!r}: the option {option!r} needs a value, as in {option}=VALUE")
+        options[option.strip()] = yaml.safe_load(value)
+    return Choice(name=name, options=options)
+
+
 def _choice(value: object) -> object:
     """ "bleu" or {name: bleu, view: values}: options stand beside the name."""
     if isinstance(value, str):

@@ -1,15 +1,47 @@
-"""Scoring records made elsewhere: some metrics over some items, without a run folder."""
+"""Metrics over items: one metric of a run, or several over records made elsewhere."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from bench.context import Context
+from bench.failure import Failure, guarded
 from bench.journal.journal import Journal
 from bench.knowledge.library import Library
 from bench.runs.experiment import Choice
 from bench.runs.plugged import as_scores
 from bench.runs.team import Team
 from bench.scoring import Items, Metric, Score
+
+
+async def score_with(
+    metric: Metric, items: Items, context: Context, label: str
+) -> tuple[Score, ...]:
+    """The scores of one metric; one that breaks gives an empty score that holds the failure.
+
+    Raises:
+        UserError: if the metric lacks what it needs.
+    """
+
+    async def scores() -> tuple[Score, ...]:
+        return as_scores(await metric.score(items, context), metric, items)
+
+    found = await guarded(scores(), label, metric.card.name)
+    return (_empty(metric, items, found),) if isinstance(found, Failure) else found
+
+
+def _empty(metric: Metric, items: Items, failure: Failure) -> Score:
+    return Score(
+        metric=metric.card.name,
+        value=None,
+        unit=metric.card.unit,
+        better=metric.card.better,
+        n=0,
+        n_missing=items.missing + sum(1 for _ in items),
+        interval=None,
+        signature="",
+        notes=(f"failed: {failure.reason}",),
+        failures=(failure,),
+    )
 
 
 async def score_items(
@@ -34,7 +66,7 @@ async def score_items(
         context = Context(kept, Library(), engaged, encoder, at_once)
         scores: list[Score] = []
         for metric in metrics:
-            scores.extend(as_scores(await metric.score(items, context), metric, items))
+            scores.extend(await score_with(metric, items, context, "*"))
             step()
         return scores
     finally:
