@@ -1,8 +1,12 @@
+import os
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
 from openai_server import OpenAIServer
+
+# Read when the libraries are imported, so before any test's own setting.
+os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"
 
 # A loaded machine is no failure: examples have no deadline, the tests have one (pyproject).
 settings.register_profile("suite", deadline=None)
