@@ -1,7 +1,7 @@
 """`pzbench show`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -17,13 +17,15 @@ def show(
     """Show a run: its tables, made anew, and its failures; or one of its records."""
     from bench.cli.ending import report_failures
     from bench.cli.screen import show_files, show_grids
+    from bench.plugins import FORMATS
     from bench.runs.folder import RunFolder
     from bench.runs.results import make_tables
 
     folder = RunFolder(run)
     folder.manifest()
+    renderer = FORMATS.make(form, {})
     if record is not None:
-        _show_record(folder, record, form)
+        _show_record(folder, record, renderer)
         return
     grids, written = make_tables(folder)
     show_grids(grids)
@@ -31,11 +33,9 @@ def show(
     report_failures(folder.failures(), f"see {folder.path}/failures.jsonl")
 
 
-def _show_record(folder: "RunFolder", identity: str, form: str) -> None:
+def _show_record(folder: "RunFolder", identity: str, renderer: Any) -> None:
     from bench.errors import UserError
-    from bench.plugins import FORMATS
 
-    renderer = FORMATS.make(form, {})
     found = False
     for cell, record in folder.find_record(identity):
         found = True

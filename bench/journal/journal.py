@@ -1,4 +1,4 @@
-"""One mechanism for caching, resuming and proving (DESIGN section 5).
+"""One mechanism for caching, resuming and proving (docs/protocol.md, "The journal").
 
 Promise: what a model was asked or computed is stored before it is used; a key is worked on once at
 a time; the caller always gets the row as stored. So after a kill at any instant at most the
@@ -121,8 +121,8 @@ class Journal:
         if missing:
             indexes = list(missing.values())
             await self._fly([(keys[i], texts[i]) for i in indexes], lambda: compute(indexes))
-        if flights:
-            await asyncio.shield(asyncio.gather(*flights))
+        for flight in flights:
+            await asyncio.shield(flight)
         entries = []
         for key in keys:
             found = self._store.get(key)
@@ -147,10 +147,16 @@ class Journal:
             rows = [Row(key, text, body) for (key, text), body in zip(asked, bodies, strict=True)]
             await self._store.put(rows)
 
+        def landed(task: asyncio.Task[None]) -> None:
+            for key, _ in asked:
+                self._flights.pop(key, None)
+            if not task.cancelled():
+                task.exception()  # looked at, or asyncio complains where every caller has gone
+
         task = asyncio.create_task(work())
         for key, _ in asked:
             self._flights[key] = task
-        task.add_done_callback(lambda _: [self._flights.pop(key, None) for key, _ in asked])
+        task.add_done_callback(landed)
         await asyncio.shield(task)
 
     async def forget(self, keys: Sequence[str]) -> None:

@@ -106,12 +106,12 @@ class RunFolder:
         """What made the run.
 
         Raises:
-            UserError: if the folder holds no finished run.
+            UserError: if the folder holds no finished run, or its manifest is damaged.
         """
         path = self.path / "manifest.json"
         if not path.exists():
             raise UserError(f"{self.path} holds no run; `pzbench list runs` shows those there are")
-        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        manifest: dict[str, Any] = self._read(path, TypeAdapter(dict[str, Any]))
         return manifest
 
     def save_manifest(self, manifest: dict[str, Any]) -> None:
@@ -137,7 +137,7 @@ class RunFolder:
         if experiment is None:
             return []
         grid = [
-            Cell(backbone=backbone.name, method=method.name)
+            Cell(backbone=backbone.label, method=method.label)
             for backbone in experiment.roles.generator
             for method in experiment.methods
         ]
@@ -162,8 +162,12 @@ class RunFolder:
         path = self.path / "failures.jsonl"
         if not path.exists():
             return []
-        lines = path.read_text(encoding="utf-8").splitlines()
-        return [Failure.model_validate_json(line) for line in lines]
+        # At "\n" alone: a model's refusal may hold other line separators.
+        lines = path.read_bytes().split(b"\n")
+        try:
+            return [Failure.model_validate_json(line) for line in lines if line]
+        except ValidationError as error:
+            raise _damaged(path, error) from error
 
     def save_table(self, name: str, text: str) -> Path:
         """Keep a table's file."""
@@ -185,5 +189,9 @@ class RunFolder:
         try:
             return adapter.validate_json(path.read_bytes())
         except (OSError, ValidationError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise UserError(f"{path} cannot be read ({reason}): remove it and run again") from error
+            raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> UserError:
+    reason = " ".join(str(error).split())[:200]
+    return UserError(f"{path} cannot be read ({reason}): remove it and run again")

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import multiprocessing
 import sqlite3
 import zlib
@@ -244,6 +245,33 @@ def test_failures_to_compute_are_not_stored_and_reach_every_asker(path: Path) ->
         await journal.close()
 
     ran(failing())
+
+
+def test_a_failure_that_nobody_waits_for_is_no_noise(path: Path) -> None:
+    # A run that ends at its first UserError leaves others in flight that will fail alike.
+    noises: list[str] = []
+
+    async def leaving() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, noise: noises.append(noise["message"]))
+        journal, gate = Journal.open(path), asyncio.Event()
+
+        async def broken(_: str) -> bytes:
+            await gate.wait()
+            raise UserError("no such model")
+
+        asking = [asyncio.create_task(journal.once(asked("x"), broken)) for _ in range(2)]
+        await settle()
+        for one in asking:
+            one.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+        gate.set()
+        await settle()
+        await journal.close()
+
+    ran(leaving())
+    gc.collect()
+    assert noises == []
 
 
 Compute = Callable[[Sequence[int]], Awaitable[Sequence[bytes]]]

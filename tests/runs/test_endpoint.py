@@ -218,11 +218,11 @@ def test_every_fault_is_a_record_or_a_counted_failure(
     # The table says how many are in each figure and how many are not.
     shown = {(row["method"], row["metric"]): row for row in rows_of(run)}
     written = {method: len(records_of(run, method)) for method in ("direct", "multi-step")}
-    for method in written:
+    for method, count in written.items():
         for metric in ("accuracy", "bleu", "rouge-l"):
             row = shown[method, metric]
             assert int(row["n"]) + int(row["n_missing"]) == PLANNED
-            assert metric == "accuracy" or int(row["n"]) == written[method]
+            assert metric == "accuracy" or int(row["n"]) == count
     judged = sum(int(shown[method, "accuracy"]["n"]) for method in written)
     assert judged == sum(written.values()) - 1
     assert f"{PLANNED} cases for each method, {len(failures)} failures" in first.out
