@@ -141,7 +141,7 @@ class PairMetric(ABC):
     card: ClassVar[MetricCard]
 
     def __init__(self, *, view: View = "full", pairs: Grouping = "department") -> None:
-        """Choose the text compared and the pairs (DESIGN: "Pairs for diversity")."""
+        """Choose the text compared and the groups within which pairs are taken."""
         self.view: View = view
         self.pairs: Grouping = pairs
 

@@ -65,10 +65,10 @@ class Accuracy:
             signature=self._signature(context),
             notes=self._notes(context, by_rules),
         )
-        whole = share("accuracy", {name: (v.accurate, d) for name, (v, d) in judged.items()})
+        whole = share(self.card.name, {name: (v.accurate, d) for name, (v, d) in judged.items()})
         sections = (
             share(
-                f"accuracy/{section}",
+                f"{self.card.name}/{section}",
                 {name: (getattr(v, section).aligned, d) for name, (v, d) in judged.items()},
             )
             for section in SECTIONS

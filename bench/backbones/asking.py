@@ -30,7 +30,7 @@ REPAIRS = 2
 
 
 def request_of(backbone: Backbone, prompt: Prompt[Any]) -> dict[str, Any]:
-    """Everything an answer depends on; its hash is the journal key (DESIGN section 5)."""
+    """Everything an answer depends on; its hash is the journal key."""
     request: dict[str, Any] = {
         "backbone": backbone.name,
         "version": backbone.version,

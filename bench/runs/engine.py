@@ -92,7 +92,7 @@ async def execute(
         before = folder.experiment()
         if before is not None:
             refuse_changes(before, experiment, folder.path)
-        methods = {choice.name: make_generator(choice) for choice in experiment.methods}
+        methods = {choice.label: make_generator(choice) for choice in experiment.methods}
         metrics = tuple(make_metric(choice) for choice in experiment.metrics)
         journal = Journal.open(settings.journal or folder.journal)
         team = Team(journal, at_once=settings.at_once, retry_failed=settings.retry_failed)
@@ -119,22 +119,23 @@ def _roles(team: Team, experiment: Experiment) -> dict[str, Any]:
 async def _execute(run: _Run) -> None:
     for department in run.departments:
         run.context.outlines.diseases(department)
-    writers = [run.team.engage("generator", choice) for choice in run.experiment.roles.generator]
+    chosen = run.experiment.roles.generator
+    writers = {choice.label: run.team.engage("generator", choice) for choice in chosen}
     run.folder.save_experiment(run.experiment)
     compared: list[Compared] = []
-    for writer in writers:
+    for label, writer in writers.items():
         context = replace(run.context, roles={**run.context.roles, "generator": writer})
         cells: dict[str, Items] = {}
         for name, generator in run.methods.items():
-            cell = Cell(backbone=writer.name, method=name)
+            cell = Cell(backbone=label, method=name)
             cells[name] = await _generate(run, cell, generator, context)
         scores: dict[str, tuple[Score, ...]] = {}
         for name, items in cells.items():
             scores[name] = await _score(run, name, items, context)
-            cell = Cell(backbone=writer.name, method=name)
+            cell = Cell(backbone=label, method=name)
             run.folder.save_scores(Scored(cell=cell, scores=scores[name]))
         differences = await _compare(run, cells, scores, context)
-        compared.append(Compared(backbone=writer.name, differences=tuple(differences)))
+        compared.append(Compared(backbone=label, differences=tuple(differences)))
     run.folder.save_differences(compared)
     run.folder.save_failures(run.failures)
     run.folder.save_manifest(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from bench.errors import UserError
 from bench.model import Model
@@ -17,6 +17,8 @@ class Choice(Model):
 
     name: str
     """Name as `pzbench list` shows it; for a backbone its full name, "openai/gpt-4o"."""
+    label: str = Field(default_factory=lambda given: str(given["name"]), min_length=1)
+    """What it is called in files and tables, its name if not said; tells two of one name apart."""
     options: dict[str, Any] = {}
     """Keyword arguments of the plug-in."""
 
@@ -38,11 +40,13 @@ def parse_choice(text: str) -> Choice:
 
 
 def _choice(value: object) -> object:
-    """ "bleu" or {name: bleu, view: values}: options stand beside the name."""
+    """ "bleu" or {name: bleu, as: bleu-values, view: values}: options stand beside the name."""
     if isinstance(value, str):
         return {"name": value}
     if isinstance(value, dict) and "name" in value and "options" not in value:
-        return {"name": value["name"], "options": {k: v for k, v in value.items() if k != "name"}}
+        options = {key: given for key, given in value.items() if key not in ("name", "as")}
+        label = {"label": value["as"]} if "as" in value else {}
+        return {"name": value["name"], **label, "options": options}
     return value
 
 
@@ -85,6 +89,18 @@ class Experiment(Model):
     """Tables to make."""
     encoder: str | None = None
     """Path or hub id of the text encoder; none for the packaged all-MiniLM-L6-v2."""
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> "Experiment":
+        for setting, choices in (
+            ("methods", self.methods),
+            ("roles.generator", self.roles.generator),
+            ("metrics", self.metrics),
+        ):
+            _unique(setting, [choice.label for choice in choices], "; tell them apart with `as:`")
+        _unique("departments", list(self.departments))
+        _unique("tables", list(self.tables))
+        return self
 
     @property
     def offline(self) -> bool:
@@ -129,6 +145,12 @@ def _fault(path: Path, root: Any, location: Sequence[int | str], message: str) -
     return f"{path}, line {line}: {field}: {message}"
 
 
+def _unique(setting: str, labels: list[str], mend: str = "") -> None:
+    for label in labels:
+        if labels.count(label) > 1:
+            raise ValueError(f"{setting} names {label!r} twice{mend}")
+
+
 def _line(node: Any, location: Sequence[int | str]) -> int:
     """Line of the deepest node on the way to a location, from 1."""
     for part in location:
@@ -147,7 +169,7 @@ def _children(node: Any, part: int | str) -> Iterator[Any]:
 
 
 def refuse_changes(old: Experiment, new: Experiment, folder: Path) -> None:
-    """Let a run be extended but not changed (DESIGN section 5).
+    """Let a run be extended but not changed: its settings are what its journal answers for.
 
     More departments, cases, methods, generator backbones, metrics or tables extend it.
 
@@ -179,10 +201,10 @@ def _changes(old: Experiment, new: Experiment) -> Iterator[tuple[str, Any, Any]]
         ("roles.generator", old.roles.generator, new.roles.generator),
         ("metrics", old.metrics, new.metrics),
     ):
-        kept = {choice.name: choice for choice in after}
+        kept = {choice.label: choice for choice in after}
         for choice in before:
-            if kept.get(choice.name) != choice:
-                yield setting, _shown(choice), _shown(kept.get(choice.name))
+            if kept.get(choice.label) != choice:
+                yield setting, _shown(choice), _shown(kept.get(choice.label))
 
 
 def _shown(choice: Choice | None) -> str:

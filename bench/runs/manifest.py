@@ -48,13 +48,14 @@ def describe_run(
         "roles": [
             {
                 "role": respondent.role,
+                "label": label,
                 "backbone": respondent.name,
                 "version": respondent.backbone.version,
                 "stand_in": respondent.stand_in,
                 "asked": respondent.spent.asked,
                 "replayed": respondent.spent.replayed,
             }
-            for respondent in team.respondents
+            for label, respondent in team.engaged
         ],
     }
 

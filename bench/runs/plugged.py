@@ -27,7 +27,7 @@ def make_generator(choice: Choice) -> Generator:
         UserError: if there is none of that name, or it refuses the options or has a bad card.
     """
     generator: Generator = GENERATORS.make(choice.name, choice.options)
-    _complete_card(generator, choice.name, GeneratorCard)
+    _complete_card(generator, choice, GeneratorCard)
     return generator
 
 
@@ -38,22 +38,23 @@ def make_metric(choice: Choice) -> Metric:
         UserError: if there is none of that name, or it refuses the options or has a bad card.
     """
     metric: Metric = METRICS.make(choice.name, choice.options)
-    _complete_card(metric, choice.name, MetricCard)
+    _complete_card(metric, choice, MetricCard)
     return metric
 
 
-def _complete_card(plugin: Any, name: str, kind: type[GeneratorCard] | type[MetricCard]) -> None:
-    """Replace a mapping, or an object with some of the attributes, by the card itself."""
+def _complete_card(
+    plugin: Any, choice: Choice, kind: type[GeneratorCard] | type[MetricCard]
+) -> None:
+    """Give a plug-in a whole card, under the experiment's label if it has one."""
     given = plugin.card
-    if isinstance(given, kind):
-        return
     known = [field.name for field in fields(kind)]
     if not isinstance(given, Mapping):
         given = {field: getattr(given, field) for field in known if hasattr(given, field)}
     try:
-        plugin.card = kind(**{"name": name, **given})
+        renamed = {"name": choice.label} if choice.label != choice.name else {}
+        plugin.card = kind(**{"name": choice.name, **given, **renamed})
     except TypeError as error:
-        raise UserError(f"the card of {name!r} is not usable ({error})") from error
+        raise UserError(f"the card of {choice.name!r} is not usable ({error})") from error
 
 
 def as_record(made: object, method: str) -> PatientRecord | Failure:

@@ -18,7 +18,7 @@ def read_results(folder: RunFolder) -> Results:
     experiment = folder.experiment()
     if experiment is None:
         raise UserError(f"{folder.path} lacks experiment.json: run the experiment again")
-    stand_ins = {(role["role"], role["backbone"]) for role in manifest["roles"] if role["stand_in"]}
+    stand_ins = {(role["role"], role["label"]) for role in manifest["roles"] if role["stand_in"]}
     judge_stands_in = any(role == "judge" for role, _ in stand_ins)
     results = tuple(
         Result(
@@ -33,9 +33,9 @@ def read_results(folder: RunFolder) -> Results:
     )
     return Results(
         name=experiment.name,
-        backbones=tuple(choice.name for choice in experiment.roles.generator),
-        methods=tuple(choice.name for choice in experiment.methods),
-        metrics=tuple(choice.name for choice in experiment.metrics),
+        backbones=tuple(choice.label for choice in experiment.roles.generator),
+        methods=tuple(choice.label for choice in experiment.methods),
+        metrics=tuple(choice.label for choice in experiment.metrics),
         results=results,
         differences=tuple(
             (compared.backbone, difference)

@@ -27,7 +27,8 @@ class Team:
         self._at_once = at_once
         self._retry_failed = retry_failed
         self._backbones: dict[str, Backbone] = {}
-        self.respondents: list[Respondent] = []
+        self.engaged: list[tuple[str, Respondent]] = []
+        """Everybody engaged, with the label of the choice."""
 
     def engage(self, role: str, choice: Choice) -> Respondent:
         """Somebody for a role.
@@ -35,7 +36,7 @@ class Team:
         Raises:
             UserError: if the backbone cannot be made.
         """
-        known = choice.model_dump_json()
+        known = choice.model_dump_json(exclude={"label"})
         if known not in self._backbones:
             self._backbones[known] = make_backbone(choice)
         respondent = Respondent(
@@ -45,7 +46,7 @@ class Team:
             at_once=self._at_once,
             retry_failed=self._retry_failed,
         )
-        self.respondents.append(respondent)
+        self.engaged.append((choice.label, respondent))
         return respondent
 
     async def close(self) -> None:

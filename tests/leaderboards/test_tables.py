@@ -5,6 +5,7 @@ import io
 import json
 
 import pytest
+from pydantic import ValidationError
 from rules_run import run
 
 from bench.runs.folder import RunFolder
@@ -159,3 +160,35 @@ def test_a_minus_zero_is_a_zero(folder):
     )
     (main, _) = Table3().grids(changed)
     assert "-0.00" not in main.rows[0][2]
+
+
+def test_two_of_one_name_are_told_apart(tmp_path):
+    checked = {"name": "patient-zero", "as": "checked", "plausibility": "regenerate"}
+    values = {"name": "bleu", "as": "bleu-values", "view": "values"}
+    made = run(
+        tmp_path / "r",
+        methods=["patient-zero", checked],
+        metrics=["bleu", values],
+        roles={"generator": ["rules", {"name": "rules", "as": "again"}]},
+    )
+    results = read_results(made)
+    assert results.methods == ("patient-zero", "checked")
+    assert results.backbones == ("rules", "again")
+    for backbone in results.backbones:
+        whole = results.find(backbone, "checked", "bleu")
+        bare = results.find(backbone, "checked", "bleu-values")
+        assert whole is not None
+        assert bare is not None
+        assert whole.stand_in
+        assert "view:full" in whole.score.signature
+        assert "view:values" in bare.score.signature
+        assert whole.score.value != bare.score.value
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("methods", ["direct", "direct"]), ("departments", ["Urology", "Urology"])],
+)
+def test_one_name_twice_is_refused(tmp_path, setting, value):
+    with pytest.raises(ValidationError, match="twice"):
+        run(tmp_path / "r", **{setting: value})
