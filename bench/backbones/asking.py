@@ -125,7 +125,8 @@ class Respondent:
                 given: Any = await self.backbone.complete(prompt, key)
             # A plug-in that imports nothing of ours gives a mapping.
             completion = given if isinstance(given, Completion) else Completion(**given)
-            return json.dumps(asdict(completion), ensure_ascii=False).encode()
+            # Half a character (a lone surrogate) becomes "?": no file can hold it.
+            return json.dumps(asdict(completion), ensure_ascii=False).encode(errors="replace")
 
         entry = await self._journal.once(request_of(self.backbone, prompt), compute)
         self._count(entry)

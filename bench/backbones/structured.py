@@ -66,6 +66,9 @@ def parse(text: str, answer: type[T]) -> T:
             raise ValueError("the answer is empty")
         return cast(T, text)
     value = repair(text)
+    if "\\ud" in text.lower():
+        # Such an escape may be half a character, which no file can hold.
+        value = json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
     if not isinstance(value, dict):
         raise ValueError("the answer holds no JSON object")
     try:

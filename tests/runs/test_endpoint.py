@@ -166,7 +166,7 @@ def disturbed(openai_server: OpenAIServer, tmp_path: Path) -> Callable[..., Ende
         openai_server.fail(kind, when=asks(case, DIRECT), **detail)  # type: ignore[arg-type]
     openai_server.fail("refusal", when=lambda seen: LAST_STEP in seen.words, times=1)
     openai_server.fail("refusal", when=lambda seen: stage_of(seen) == "judge", times=1)
-    model = {"name": MODEL, "max_retries": 0, "timeout": 1.0}
+    model = {"name": MODEL, "max_retries": 0, "timeout": 2.0}
     file = experiment(
         tmp_path / "faults.yaml",
         departments=list(DEPARTMENTS),
@@ -267,3 +267,41 @@ def test_running_again_asks_what_was_not_answered_and_retry_failed_the_rest(
     assert disturbed().code == 0
     assert not counted(openai_server, cases)
     assert set(TABLE_FILES) <= {path.name for path in run.iterdir()}
+
+
+HALF = "\ud83d"
+"""Half an emoji, which models do send when the other half is cut off."""
+
+
+@pytest.mark.parametrize("escaped", [True, False])
+def test_half_a_character_costs_nothing_but_itself(
+    openai_server: OpenAIServer, tmp_path: Path, escaped: bool
+) -> None:
+    case = cases_of()[1]
+    sections = {
+        "basic_information": {"name": f"A {HALF} B", "gender": "female", "age": 40},
+        "epidemiology": {
+            part: ["none"]
+            for part in ("medical_history", "lifestyle", "vaccination_history", "family_history")
+        },
+        "disease_information": {"disease": case.disease, "symptoms": ["pain"]},
+        "examination_results": [],
+    }
+    answer = json.dumps(sections, ensure_ascii=escaped)
+    openai_server.hook = lambda seen: answer if asks(case, DIRECT)(seen) else None
+    roles = {"generator": MODEL, "judge": "rules"}
+    file = experiment(
+        tmp_path / "x.yaml",
+        departments=list(DEPARTMENTS),
+        methods=["direct"],
+        metrics=["bleu"],
+        roles=roles,
+    )
+    for _ in range(2):  # the second time from the journal
+        ended = inside("run", file, "--out", tmp_path / "run", OPENAI_BASE_URL=openai_server.url)
+        assert ended.code == 0, ended
+        assert len(records_of(tmp_path / "run", "direct")) == 4
+    (path,) = (tmp_path / "run" / "records").glob("*/direct.jsonl")
+    names = [json.loads(line)["basic_information"]["name"] for line in path.open(encoding="utf-8")]
+    assert names[1] == "A ? B"
+    assert openai_server.stats()["total"] == 4

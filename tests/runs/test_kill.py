@@ -19,7 +19,7 @@ from commands import environment, experiment, inside, started, tables
 from openai_server import __file__ as openai_server_module
 
 AT_ONCE = 4
-LATENCY = 0.04
+LATENCY = 0.06
 MODEL = "openai/words"
 PATIENCE = 30
 
@@ -95,7 +95,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, byt
         return tables(folder / "run"), Counter(stats(server)["bodies"])
 
 
-@pytest.mark.parametrize("moment", [2, 21, 43], ids=["start", "writing", "judging"])
+@pytest.mark.parametrize("moment", [2, 20, 36], ids=["start", "writing", "judging"])
 def test_kill_during_exchanges(
     tmp_path: Path, undisturbed: tuple[dict[str, bytes], Counter[str]], moment: int
 ) -> None:
