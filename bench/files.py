@@ -14,6 +14,9 @@ from typing import IO, Any
 
 from bench.errors import UserError
 
+PARTIAL = ".partial"
+"""Ending of what a kill in the middle of a write leaves behind."""
+
 
 @contextmanager
 def writing(path: Path, *, binary: bool = False) -> Iterator[IO[Any]]:
@@ -30,7 +33,7 @@ def writing(path: Path, *, binary: bool = False) -> Iterator[IO[Any]]:
                 yield file
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=PARTIAL, dir=path.parent)
         temporary = Path(name)
         with _open(handle, binary) as file:
             yield file

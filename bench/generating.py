@@ -1,10 +1,10 @@
 """What a generator is, and what most of them share.
 
-A generator is one class with a `card` and a `generate`; a plug-in needs to import nothing of ours.
-One that writes each case on its own can hand its `write` to `each_case`.
+A generator is one class with a `card` and either `write`, which makes the record of one case, or
+`generate`, which yields those of all; a plug-in needs to import nothing of ours.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -39,6 +39,22 @@ class GeneratorCard:
     """Extra of patient-zero-bench that it needs installed."""
 
 
+class Writer(Protocol):
+    """Writes each case on its own; many are written side by side.
+
+    Options are keyword arguments of the constructor, with defaults.
+    """
+
+    @property
+    def card(self) -> GeneratorCard:
+        """What a user should know of it."""
+        ...
+
+    async def write(self, case: Case, context: "Context") -> PatientRecord:
+        """The record of one case; whatever it raises is that case's failure."""
+        ...
+
+
 class Generator(Protocol):
     """Yields a record or a failure for each case, in case order.
 
@@ -64,16 +80,20 @@ def subject_of(case: Case) -> Subject:
     )
 
 
-async def each_case(
-    write: Callable[[Case, "Context"], Awaitable[PatientRecord]],
-    cases: Iterable[Case],
-    context: "Context",
-    stage: str,
-) -> AsyncIterator[PatientRecord | Failure]:
-    """Write the cases side by side, in case order; a case that fails is a `Failure`."""
+@dataclass
+class EachCase:
+    """A writer as a generator: many cases at once, in case order, a failing one a `Failure`."""
 
-    async def attempt(case: Case) -> PatientRecord | Failure:
-        return await guarded(write(case, context), case.id, stage)
+    writer: Writer
+    card: GeneratorCard
 
-    async for made in ordered_map(attempt, cases, context.at_once):
-        yield made
+    async def generate(
+        self, cases: Iterable[Case], context: "Context"
+    ) -> AsyncIterator[PatientRecord | Failure]:
+        """The records of the cases, one after the other."""
+
+        async def attempt(case: Case) -> PatientRecord | Failure:
+            return await guarded(self.writer.write(case, context), case.id, self.card.name)
+
+        async for made in ordered_map(attempt, cases, context.at_once):
+            yield made

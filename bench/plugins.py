@@ -100,13 +100,11 @@ class Registry:
             UserError: as `load`, and for an option that it does not have or refuses.
         """
         target = self.load(name)
-        known = [
-            parameter.name
-            for parameter in inspect.signature(target).parameters.values()
-            if parameter.kind is parameter.KEYWORD_ONLY
-        ]
+        parameters = inspect.signature(target).parameters.values()
+        known = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+        takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
         for option in options:
-            if option not in known:
+            if option not in known and not takes_any:
                 raise UserError(
                     f"the {self.noun} {name!r} has no option {option!r}{nearest(option, known)}"
                 )
@@ -139,7 +137,7 @@ def shadow(module: str) -> str | None:
     )
 
 
-GENERATORS = Registry("pzbench.generators", "generator", ("card", "generate"))
+GENERATORS = Registry("pzbench.generators", "generator", ("card",))
 METRICS = Registry("pzbench.metrics", "metric", ("card", "score"))
 BACKBONES = Registry("pzbench.backbones", "backbone", ("complete",))
 FORMATS = Registry("pzbench.formats", "format", ("render",))

@@ -33,7 +33,9 @@ class MetricCard:
     better: Direction
     """Which direction is better."""
     needs: tuple[str, ...] = ()
-    """Roles it asks, for instance "judge"."""
+    """Roles it cannot do without, for instance "judge"."""
+    uses: tuple[str, ...] = ()
+    """Roles without which it gives no value and says so."""
     calls: int = 0
     """Exchanges for one record, repairs not counted."""
     prompts: tuple[Path, ...] = ()

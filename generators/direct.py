@@ -1,13 +1,11 @@
 """Direct generation: the whole record from one prompt (paper section 4.2, "Direct")."""
 
-from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
 from bench.backbones.prompt import GENERATING, Prompt
 from bench.backbones.tasks import Write
 from bench.context import Context
-from bench.failure import Failure
-from bench.generating import GeneratorCard, each_case, subject_of
+from bench.generating import GeneratorCard, subject_of
 from bench.knowledge.cases import Case
 from bench.prompts import Template
 from bench.records.record import SECTIONS, Origin, PatientRecord, RecordSections
@@ -24,13 +22,8 @@ class Direct:
         prompts=(PROMPT.path,),
     )
 
-    def generate(
-        self, cases: Iterable[Case], context: Context
-    ) -> AsyncIterator[PatientRecord | Failure]:
-        """One exchange a case."""
-        return each_case(self._write, cases, context, self.card.name)
-
-    async def _write(self, case: Case, context: Context) -> PatientRecord:
+    async def write(self, case: Case, context: Context) -> PatientRecord:
+        """The record of one case, by one exchange."""
         subject = subject_of(case)
         writer = context.role("generator")
         answer = await writer.ask(

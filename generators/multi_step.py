@@ -6,7 +6,6 @@ belongs to none of the six departments, or it would leak into accuracy and diver
 """
 
 import json
-from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,11 +13,10 @@ from typing import ClassVar
 
 from pydantic import BaseModel
 
-from bench.backbones.prompt import GENERATING, Answer, Prompt
+from bench.backbones.prompt import GENERATING, Answer, AskError, Prompt
 from bench.backbones.tasks import Write
 from bench.context import Context
-from bench.failure import Failure
-from bench.generating import GeneratorCard, each_case, subject_of
+from bench.generating import GeneratorCard, subject_of
 from bench.knowledge.cases import Case
 from bench.knowledge.course import Presentation
 from bench.knowledge.describing import describe
@@ -60,25 +58,22 @@ class MultiStep:
         prompts=(BASIC.path, EXAMINATIONS.path, EXAMPLE),
     )
 
-    def generate(
-        self, cases: Iterable[Case], context: Context
-    ) -> AsyncIterator[PatientRecord | Failure]:
-        """Two exchanges a case."""
-        return each_case(self.write, cases, context, self.card.name)
-
     def knowledge(self, case: Case, context: Context) -> Knowledge:
         """What the writer is told of the disease; nothing here."""
         return Knowledge()
 
     async def write(self, case: Case, context: Context) -> PatientRecord:
-        """The record of one case."""
+        """The record of one case, by two exchanges."""
         return await self.draft(case, context, case.id)
 
     async def draft(self, case: Case, context: Context, replicate: str) -> PatientRecord:
         """One draw of the record."""
         told = self.knowledge(case, context)
         basic = await self._basic(case, context, told, replicate)
-        rest = await self._examinations(case, context, told, basic.value, replicate)
+        try:
+            rest = await self._examinations(case, context, told, basic.value, replicate)
+        except AskError as failure:
+            raise failure.after(basic.keys) from failure
         backbone = context.role("generator").name
         keys = basic.keys + rest.keys
         return PatientRecord.compose(

@@ -162,7 +162,8 @@ def _cell(results: Results, backbone: str, method: str, column: Column) -> str:
 def _shown(score: Score, column: Column) -> str:
     if score.value is None:
         return "not scored: see below"
-    return f"{_number(score.value, column)}{_interval(score.interval, column)}"
+    missing = f"\nn {score.n}, {score.n_missing} missing" if score.n_missing else ""
+    return f"{_number(score.value, column)}{_interval(score.interval, column)}{missing}"
 
 
 def _difference(difference: Difference | None, column: Column) -> str:

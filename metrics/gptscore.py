@@ -63,7 +63,7 @@ class GptScore(PairMetric):
         summary="Mean geometric token probability of one record given another over pairs, 0 to 1",
         unit="probability",
         better="lower",
-        needs=(ROLE,),
+        uses=(ROLE,),
         comparable=False,
     )
 

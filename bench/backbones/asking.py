@@ -106,7 +106,7 @@ class Respondent:
             try:
                 completion, key = await self._exchange(asked)
             except AskError as failure:
-                raise type(failure)(failure.reason, (*keys, *failure.keys)) from failure
+                raise failure.after(tuple(keys)) from failure
             keys.append(key)
             if completion.outcome == "refusal":
                 raise Refused(completion.text or "the model refused", tuple(keys))

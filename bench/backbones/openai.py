@@ -66,8 +66,8 @@ class _Rejected(Exception):
 class OpenAI:
     """A model behind the chat-completions protocol; also scores given text where it can."""
 
-    version = ""
     endpoint = "chat"
+    transport = ("base_url", "endpoint", "api_version", "timeout", "max_retries")
     reads: Literal["task", "messages"] = "messages"
 
     def __init__(
@@ -113,6 +113,11 @@ class OpenAI:
         row = quirks(model)
         self._omit = tuple(row.get("omit", ()) if omit is None else omit)
         self._token_limit = token_limit or str(row.get("token_limit", "max_tokens"))
+        # Empty by default; what was pinned by hand changes the answers, so it is in every key.
+        pinned: tuple[str, ...] = () if self._pinned is None else (f"structured={self._pinned}",)
+        if self._omit != tuple(row.get("omit", ())):
+            pinned += (f"omit={','.join(sorted(self._omit))}",)
+        self.version = "|".join(pinned)
         self._steps: dict[type, int] = {}
         self._client: AsyncOpenAI | None = None
         self._loop: asyncio.AbstractEventLoop | None = None

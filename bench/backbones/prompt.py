@@ -1,7 +1,7 @@
 """What is asked of a backbone and what comes back."""
 
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
+from typing import Any, Generic, Literal, Protocol, Self, TypeVar, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -64,8 +64,9 @@ class Completion:
 class Backbone(Protocol):
     """Answers tasks. A plug-in implements this; it need import nothing of ours.
 
-    Made by its entry point as `Target(name, **options)`, where `name` is what follows the slash
-    in "openai/gpt-4o" (empty if there is no slash).
+    A class attribute `transport`, if there is one, names the options that change no answer
+    (address, time-out): a run may change them. It is made by its entry point as
+    `Target(name, **options)`, where `name` is what follows the slash in "openai/gpt-4o", or empty.
     """
 
     name: str
@@ -112,6 +113,10 @@ class AskError(Exception):
         super().__init__(reason)
         self.reason = reason
         self.keys = keys
+
+    def after(self, keys: tuple[str, ...]) -> Self:
+        """The same failure, with the keys of the exchanges that went before."""
+        return type(self)(self.reason, (*keys, *self.keys))
 
 
 class Unreachable(AskError):

@@ -65,6 +65,7 @@ class Transformers:
 
     version: str
     endpoint = "chat"
+    transport = ("device", "batch_size")
     reads: Literal["task", "messages"] = "messages"
 
     def __init__(

@@ -118,9 +118,9 @@ def _suggest(folder: "RunFolder", experiment: "Experiment") -> None:
     """Say what can be done next."""
     typer.echo("\nnext:")
     typer.echo(f"  pzbench show {folder.path} --record ID    read one of its patients")
-    if experiment.offline and experiment.tables[0] != "rows":
+    if experiment.offline and experiment.tables[:1] == ("table3",):
         typer.echo(
-            f"  OPENAI_API_KEY=... pzbench reproduce {experiment.tables[0]} "
+            "  OPENAI_API_KEY=... pzbench reproduce table3 "
             "--backbone openai/gpt-4o-2024-08-06 --judge openai/gpt-4o-2024-08-06"
         )
     typer.echo("  pzbench list    generators, metrics and backbones there are")

@@ -69,7 +69,8 @@ def _metrics(named: list[str] | None, roles: dict[str, str]) -> "list[Metric]":
     return [
         metric
         for metric in found
-        if set(metric.card.needs) <= set(roles) and (metric.card.extra is None or neural)
+        if {*metric.card.needs, *metric.card.uses} <= set(roles)
+        and (metric.card.extra is None or neural)
     ]
 
 

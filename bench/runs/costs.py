@@ -22,7 +22,7 @@ from bench.knowledge.cases import Case, plan
 from bench.knowledge.library import Library
 from bench.records.record import PatientRecord
 from bench.runs.experiment import Experiment
-from bench.runs.plugged import as_record, make_generator, make_metric
+from bench.runs.plugged import as_line, make_generator, make_metric
 from bench.scoring import Items, Metric
 
 SAMPLE = 12
@@ -132,9 +132,9 @@ async def _records(
     if not method.card.paired:
         return
     async for given in method.generate(cases, context):
-        made = as_record(given, method.card.name)
-        if not isinstance(made, Failure):
-            yield made
+        line = as_line(given, method.card.name)
+        if not isinstance(line, Failure):
+            yield PatientRecord.model_validate_json(line)
 
 
 async def _judged(metrics: list[Metric], records: list[PatientRecord], context: Context) -> None:

@@ -17,14 +17,15 @@ from bench.generating import Generator
 from bench.journal.journal import Journal
 from bench.knowledge.cases import plan
 from bench.knowledge.library import Library
-from bench.records.files import RecordFile, json_line
+from bench.plugins import TABLES
+from bench.records.files import RecordFile
 from bench.runs.comparing import compare
 from bench.runs.experiment import Experiment, refuse_changes
 from bench.runs.folder import Cell, Compared, RunFolder, Scored
 from bench.runs.manifest import describe_run
-from bench.runs.plugged import as_record, make_generator, make_metric
+from bench.runs.plugged import as_line, make_generator, make_metric
 from bench.runs.scoring import score_with
-from bench.runs.team import Team
+from bench.runs.team import Team, settled
 from bench.scoring import Difference, Items, Metric, Score
 
 
@@ -88,15 +89,18 @@ async def execute(
     Raises:
         UserError: if the experiment cannot be run as it stands; what was answered is kept.
     """
+    methods = {choice.label: make_generator(choice) for choice in experiment.methods}
+    metrics = tuple(make_metric(choice) for choice in experiment.metrics)
+    for name in experiment.tables:
+        TABLES.load(name)
     with folder.locked():
-        before = folder.experiment()
-        if before is not None:
-            refuse_changes(before, experiment, folder.path)
-        methods = {choice.label: make_generator(choice) for choice in experiment.methods}
-        metrics = tuple(make_metric(choice) for choice in experiment.metrics)
         journal = Journal.open(settings.journal or folder.journal)
         team = Team(journal, at_once=settings.at_once, retry_failed=settings.retry_failed)
         try:
+            before = folder.experiment()
+            begun = folder.has_records or (settings.journal is None and len(journal) > 0)
+            if before is not None and begun:
+                refuse_changes(settled(before), settled(experiment), folder.path)
             context = Context(
                 journal=journal,
                 outlines=Library(),
@@ -121,7 +125,10 @@ async def _execute(run: _Run) -> None:
         run.context.outlines.diseases(department)
     chosen = run.experiment.roles.generator
     writers = {choice.label: run.team.engage("generator", choice) for choice in chosen}
+    for role in {role for metric in run.metrics for role in metric.card.needs}:
+        run.context.role(role)
     run.folder.save_experiment(run.experiment)
+    run.folder.unfinish()
     compared: list[Compared] = []
     for label, writer in writers.items():
         context = replace(run.context, roles={**run.context.roles, "generator": writer})
@@ -158,12 +165,12 @@ async def _generate(run: _Run, cell: Cell, generator: Generator, context: Contex
         async def all_of_them() -> None:
             nonlocal written
             async for given in generator.generate(cases, context):
-                made = as_record(given, cell.method)
-                step(failed=isinstance(made, Failure))
-                if isinstance(made, Failure):
-                    run.failures.append(made)
+                line = as_line(given, cell.method)
+                step(failed=isinstance(line, Failure))
+                if isinstance(line, Failure):
+                    run.failures.append(line)
                 else:
-                    file.write(json_line(made))
+                    file.write(line)
                     written += 1
 
         ended = await guarded(all_of_them(), "*", cell.method)

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from bench.errors import UserError
 from bench.failure import Failure
-from bench.files import write_text
+from bench.files import PARTIAL, write_text
 from bench.model import Model
 from bench.records.files import RecordFile
 from bench.runs.experiment import Experiment
@@ -69,6 +69,11 @@ class RunFolder:
         """The records file of a cell."""
         return self.path / "records" / cell.path.parent / f"{cell.path.name}.jsonl"
 
+    @property
+    def has_records(self) -> bool:
+        """Whether a method has been through."""
+        return any(self.path.glob("records/*/*.jsonl"))
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the folder against a second process.
@@ -91,6 +96,8 @@ class RunFolder:
                 raise UserError(
                     f"another process is running in {self.path}: wait for it, or name another --out"
                 ) from error
+            for left in self.path.rglob(f".*{PARTIAL}"):
+                left.unlink()
             yield
 
     def experiment(self) -> Experiment | None:
@@ -113,6 +120,10 @@ class RunFolder:
             raise UserError(f"{self.path} holds no run; `pzbench list runs` shows those there are")
         manifest: dict[str, Any] = self._read(path, TypeAdapter(dict[str, Any]))
         return manifest
+
+    def unfinish(self) -> None:
+        """Take the manifest away: what the tables are made of is about to change."""
+        (self.path / "manifest.json").unlink(missing_ok=True)
 
     def save_manifest(self, manifest: dict[str, Any]) -> None:
         """Keep the manifest."""

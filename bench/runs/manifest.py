@@ -11,7 +11,7 @@ from typing import Any
 from bench.generating import Generator
 from bench.knowledge.library import Library
 from bench.runs.experiment import Experiment
-from bench.runs.team import Team
+from bench.runs.team import Team, settled
 from bench.scoring import Metric
 
 PACKAGES = (
@@ -42,7 +42,7 @@ def describe_run(
         "commit": _commit(),
         "python": platform.python_version(),
         "packages": {name: found for name in PACKAGES if (found := _version(name))},
-        "experiment": hashlib.sha256(experiment.model_dump_json().encode()).hexdigest(),
+        "experiment": hashlib.sha256(settled(experiment).model_dump_json().encode()).hexdigest(),
         "outlines": outlines.digest,
         "prompts": {path.name: _hash(path) for path in sorted(prompts)},
         "roles": [

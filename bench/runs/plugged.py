@@ -9,12 +9,14 @@ from dataclasses import fields
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError
 
 from bench.backbones.structured import faults
 from bench.errors import UserError
 from bench.failure import Failure
-from bench.generating import Generator, GeneratorCard
+from bench.generating import EachCase, Generator, GeneratorCard
 from bench.plugins import GENERATORS, METRICS
+from bench.records.files import json_line
 from bench.records.record import PatientRecord
 from bench.runs.experiment import Choice
 from bench.scoring import Items, Metric, MetricCard, Score
@@ -26,9 +28,14 @@ def make_generator(choice: Choice) -> Generator:
     Raises:
         UserError: if there is none of that name, or it refuses the options or has a bad card.
     """
-    generator: Generator = GENERATORS.make(choice.name, choice.options)
-    _complete_card(generator, choice, GeneratorCard)
-    return generator
+    made: Any = GENERATORS.make(choice.name, choice.options)
+    _complete_card(made, choice, GeneratorCard)
+    if hasattr(made, "generate"):
+        generator: Generator = made
+        return generator
+    if hasattr(made, "write"):
+        return EachCase(made, made.card)
+    raise UserError(f"the generator {choice.name!r} lacks both write and generate")
 
 
 def make_metric(choice: Choice) -> Metric:
@@ -57,15 +64,16 @@ def _complete_card(
         raise UserError(f"the card of {choice.name!r} is not usable ({error})") from error
 
 
-def as_record(made: object, method: str) -> PatientRecord | Failure:
-    """What a generator yielded as a record, or as the failure that it is."""
-    if isinstance(made, PatientRecord | Failure):
+def as_line(made: object, method: str) -> str | Failure:
+    """What a generator yielded, as the line of a records file or as the failure that it is."""
+    if isinstance(made, Failure):
         return made
     try:
-        return PatientRecord.model_validate(made)
-    except ValidationError as error:
-        item = str(made.get("id", "?")) if isinstance(made, Mapping) else "?"
-        return Failure(item=item, stage=method, outcome="invalid", reason=faults(error))
+        return json_line(PatientRecord.model_validate(made))
+    except (ValidationError, PydanticSerializationError) as error:
+        item = str(made.get("id", "?")) if isinstance(made, Mapping) else getattr(made, "id", "?")
+        reason = faults(error) if isinstance(error, ValidationError) else str(error)
+        return Failure(item=item, stage=method, outcome="invalid", reason=reason)
 
 
 def as_scores(found: object, metric: Metric, items: Items) -> tuple[Score, ...]:

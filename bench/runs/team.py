@@ -4,7 +4,7 @@ from bench.backbones.asking import Respondent
 from bench.backbones.prompt import Backbone
 from bench.journal.journal import Journal
 from bench.plugins import BACKBONES
-from bench.runs.experiment import Choice
+from bench.runs.experiment import Choice, Experiment
 
 
 def make_backbone(choice: Choice) -> Backbone:
@@ -16,6 +16,32 @@ def make_backbone(choice: Choice) -> Backbone:
     kind, _, model = choice.name.partition("/")
     backbone: Backbone = BACKBONES.make(kind, choice.options, model)
     return backbone
+
+
+def settled(experiment: Experiment) -> Experiment:
+    """An experiment without what changes no answer: where and how its backbones are reached.
+
+    Raises:
+        UserError: for an unknown kind of backbone.
+    """
+    roles = experiment.roles
+    return experiment.model_copy(
+        update={
+            "roles": roles.model_copy(
+                update={
+                    "generator": tuple(_settled(choice) for choice in roles.generator),
+                    "judge": roles.judge and _settled(roles.judge),
+                    "scorer": roles.scorer and _settled(roles.scorer),
+                }
+            )
+        }
+    )
+
+
+def _settled(choice: Choice) -> Choice:
+    transport = getattr(BACKBONES.load(choice.name.partition("/")[0]), "transport", ())
+    options = {name: value for name, value in choice.options.items() if name not in transport}
+    return choice.model_copy(update={"options": options})
 
 
 class Team:

@@ -11,7 +11,7 @@ from bench.backbones.prompt import Backbone, Completion, Prompt
 from bench.backbones.rules.backbone import Rules
 from bench.context import Context
 from bench.failure import Failure
-from bench.generating import Generator
+from bench.generating import EachCase, Writer
 from bench.journal.journal import Journal
 from bench.knowledge.cases import Case
 from bench.knowledge.library import Library
@@ -55,11 +55,12 @@ def context(**roles: Backbone | Any) -> Iterator[Context]:
 
 
 def generate(
-    generator: Generator, cases: Sequence[Case], given: Context
+    writer: Writer, cases: Sequence[Case], given: Context
 ) -> list[PatientRecord | Failure]:
-    """Everything a generator yields for some cases."""
+    """Everything a writer makes of some cases."""
 
     async def collect() -> list[PatientRecord | Failure]:
+        generator = EachCase(writer, writer.card)
         return [made async for made in generator.generate(cases, given)]
 
     return asyncio.run(collect())
