@@ -5,6 +5,7 @@ write leaves no trace at the path. Not promised: survival of a power cut (nothin
 order between two writers of one path.
 """
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -41,10 +42,7 @@ def writing(path: Path, *, binary: bool = False) -> Iterator[IO[Any]]:
         temporary.replace(path)
         temporary = None
     except OSError as error:
-        raise UserError(
-            f"{path} cannot be written ({error.strerror or error}): "
-            "free some space or name another place"
-        ) from error
+        raise _unwritable(path, error) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
@@ -55,6 +53,30 @@ def _open(handle: int, binary: bool) -> IO[Any]:
     if binary:
         return os.fdopen(handle, "wb")
     return os.fdopen(handle, "w", encoding="utf-8", newline="")
+
+
+def check_writable(path: Path) -> None:
+    """Find out before long work what `writing` would find out after it.
+
+    Raises:
+        UserError: if the folder cannot be written, or the path is a folder.
+    """
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        if not path.exists() or path.is_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=path.parent):
+                pass
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> UserError:
+    return UserError(
+        f"{path} cannot be written ({error.strerror or error}): "
+        "free some space or name another place"
+    )
 
 
 def write_text(path: Path, text: str) -> None:

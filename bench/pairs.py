@@ -54,6 +54,8 @@ class MatrixKernel:
     """A kernel held whole, for similarities too dear to compute twice."""
 
     matrix: Matrix
+    keys: tuple[tuple[str, ...], ...] = ()
+    """Journal keys behind each text's row, where a model computed it."""
 
     def __len__(self) -> int:
         """Number of texts."""
@@ -163,7 +165,11 @@ class PairMetric(ABC):
         """The group within which a record is compared."""
         if self.pairs == "department":
             return record.department
-        return record.disease_information.disease.lower() if self.pairs == "disease" else ""
+        if self.pairs == "corpus":
+            return ""
+        # What was planned: models write one disease under many names.
+        planned = record.origin.disease if record.origin else None
+        return (planned or record.disease_information.disease).lower()
 
     def _groups(self, items: Items) -> dict[str, list[PatientRecord]]:
         groups: dict[str, list[PatientRecord]] = {}

@@ -11,7 +11,7 @@ from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from bench.errors import UserError
 
@@ -74,8 +74,10 @@ class Registry:
         except ImportError as error:
             blame = shadow(point.module) or f"importing {point.value} failed ({error})"
             raise UserError(f"the {self.noun} {name!r} cannot be used: {blame}") from error
-        except AttributeError as error:
-            raise UserError(f"the {self.noun} {name!r} cannot be used: {error}") from error
+        # A foreign module may raise anything while it is imported.
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise UserError(f"the {self.noun} {name!r} cannot be used: {reason}") from error
         missing = [attribute for attribute in self._required if not hasattr(target, attribute)]
         if missing:
             raise UserError(f"the {self.noun} {name!r} ({point.value}) lacks {', '.join(missing)}")
@@ -109,9 +111,30 @@ class Registry:
                     f"the {self.noun} {name!r} has no option {option!r}{nearest(option, known)}"
                 )
         try:
-            return target(*arguments, **options)
+            return target(*arguments, **_typed(target, options))
         except (TypeError, ValueError) as error:
-            raise UserError(f"the {self.noun} {name!r} refuses its options: {error}") from error
+            told = " ".join(str(error).split())
+            raise UserError(f"the {self.noun} {name!r} refuses its options: {told}") from error
+
+
+def _typed(target: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options checked against the annotations of the constructor: "valuez" is no view.
+
+    Raises:
+        ValueError: naming the option, what it may be and what it is.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    hints = get_type_hints(target.__init__) if options else {}
+    typed = dict(options)
+    for option, value in options.items():
+        if option in hints:
+            try:
+                typed[option] = TypeAdapter(hints[option]).validate_python(value)
+            except ValidationError as error:
+                fault = error.errors(include_url=False)[0]["msg"]
+                raise ValueError(f"{option} is {value!r}: {fault}") from error
+    return typed
 
 
 def nearest(word: str, known: "Mapping[str, Any] | list[str]") -> str:
@@ -139,7 +162,7 @@ def shadow(module: str) -> str | None:
 
 GENERATORS = Registry("pzbench.generators", "generator", ("card",))
 METRICS = Registry("pzbench.metrics", "metric", ("card", "score"))
-BACKBONES = Registry("pzbench.backbones", "backbone", ("complete",))
+BACKBONES = Registry("pzbench.backbones", "backbone", ("complete", "close", "endpoint", "reads"))
 FORMATS = Registry("pzbench.formats", "format", ("render",))
 TABLES = Registry("pzbench.tables", "table", ("grids", "files"))
 REGISTRIES: dict[str, Registry] = {

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
+from pydantic import FiniteFloat
+
 from bench.failure import Failure
 from bench.model import Model
 from bench.records.record import PatientRecord
@@ -36,21 +38,17 @@ class MetricCard:
     """Roles it cannot do without, for instance "judge"."""
     uses: tuple[str, ...] = ()
     """Roles without which it gives no value and says so."""
-    calls: int = 0
-    """Exchanges for one record, repairs not counted."""
     prompts: tuple[Path, ...] = ()
     """Template files; their hashes go into the manifest."""
     extra: str | None = None
     """Extra of patient-zero-bench that it needs installed."""
-    comparable: bool = True
-    """Whether its figures may be set beside the paper's; false where the paper names no model."""
 
 
 class Score(Model):
     """A metric's value with everything that makes it checkable."""
 
     metric: str
-    value: float | None
+    value: FiniteFloat | None
     """None where nothing could be scored; `notes` says why."""
     unit: str
     better: Direction
@@ -59,6 +57,8 @@ class Score(Model):
     n_missing: int
     """Items planned that could not be scored."""
     interval: Interval | None
+    roles: tuple[str, ...] = ()
+    """Roles that were asked, for instance "judge"."""
     signature: str
     """What pins its meaning, as in sacrebleu: versions, tokenizer, model, view, pairs."""
     bounds: tuple[float, float] | None = None
@@ -67,7 +67,7 @@ class Score(Model):
     """What a reader must know, for instance "by construction"."""
     departments: dict[str, float] = {}
     """The value within each department."""
-    items: dict[str, float] = {}
+    items: dict[str, FiniteFloat] = {}
     """The value of each item by id; for pair metrics its mean with all others."""
     keys: dict[str, tuple[str, ...]] = {}
     """Journal keys of the answers behind each item."""

@@ -97,7 +97,9 @@ def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> float:
 
 
 def mean_interval(values: Sequence[float], level: float = LEVEL) -> tuple[float, Interval | None]:
-    """Mean and Student t interval of independent values; no interval for fewer than two.
+    """Mean and Student t interval of independent values; no interval for fewer than three.
+
+    Two values that happen to agree would make an interval of no length.
 
     Raises:
         ValueError: for no values.
@@ -106,7 +108,7 @@ def mean_interval(values: Sequence[float], level: float = LEVEL) -> tuple[float,
     if n == 0:
         raise ValueError("no values")
     mean = math.fsum(values) / n
-    if n == 1:
+    if n < 3:
         return mean, None
     from scipy.stats import t
 

@@ -6,23 +6,38 @@ has one, is the experiment file that `pzbench reproduce` runs for it.
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any, Protocol
 
 from bench.scoring import Difference, Score
 
 Value = str | int | float | bool | None
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True)
+class Named:
+    """A backbone, generator or metric of an experiment."""
+
+    label: str
+    """What the experiment calls it."""
+    name: str
+    """What it is; its label unless the experiment says otherwise."""
+    options: str = ""
+    """Its options as JSON; empty for the defaults."""
 
 
 @dataclass(frozen=True)
 class Result:
     """One metric's score for one method with one backbone."""
 
-    backbone: str
-    method: str
+    backbone: Named
+    method: Named
     score: Score
     stand_in: bool
     """Whether the backbone, or the judge behind the score, is the embedded stand-in."""
@@ -34,25 +49,42 @@ class Results:
 
     name: str
     """Name of the experiment."""
-    backbones: tuple[str, ...]
-    methods: tuple[str, ...]
-    metrics: tuple[str, ...]
+    backbones: tuple[Named, ...]
+    methods: tuple[Named, ...]
+    metrics: tuple[Named, ...]
     results: tuple[Result, ...]
     differences: tuple[tuple[str, Difference], ...]
-    """Backbone and difference between two of its methods."""
+    """Label of a backbone, and a difference between two of its methods."""
     manifest: dict[str, Any]
 
+    def systems(self) -> Iterator[tuple[Named, Named]]:
+        """Each backbone with each of the methods that were run with it, in order."""
+        scored = {(result.backbone, result.method) for result in self.results}
+        pairs = product(self.backbones, self.methods)
+        return (pair for pair in pairs if pair in scored)
+
     def find(self, backbone: str, method: str, metric: str) -> Result | None:
-        """One result, or none if it was not scored."""
+        """One result by its labels, or none if it was not scored."""
+        wanted = (backbone, method, metric)
         for result in self.results:
-            if (result.backbone, result.method, result.score.metric) == (backbone, method, metric):
+            if (result.backbone.label, result.method.label, result.score.metric) == wanted:
                 return result
         return None
+
+    def metric(self, name: str) -> Named | None:
+        """The metric of a name, that with default options first; none if it was not asked for."""
+        found = [one for one in self.metrics if one.name == name]
+        return min(found, key=lambda one: bool(one.options), default=None)
 
     @property
     def stand_in(self) -> bool:
         """Whether any result comes from the embedded stand-in."""
         return any(result.stand_in for result in self.results)
+
+    @property
+    def all_stand_in(self) -> bool:
+        """Whether nobody but the embedded stand-in wrote or judged."""
+        return all(role["stand_in"] for role in self.manifest["roles"])
 
 
 @dataclass(frozen=True)
@@ -93,6 +125,14 @@ def score_cells(score: Score) -> tuple[str, ...]:
     return (score.metric, value, interval, *counts, "; ".join(score.notes))
 
 
+def printable(text: str) -> str:
+    """Text that a terminal shows and does not obey: control characters become their pictures.
+
+    Line ends and tabs stay.
+    """
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Value]]) -> str:
     """CSV with "\\n" line ends; text that a spreadsheet would run gets a quote mark before it."""
     out = io.StringIO()
@@ -111,7 +151,8 @@ def _cell(value: Value) -> str:
         return f"{value:.6f}"
     if isinstance(value, int):
         return str(value)
-    return f"'{value}" if value.startswith(_FORMULA) else value
+    shown = printable(value)
+    return f"'{shown}" if shown.startswith(_FORMULA) else shown
 
 
 def markdown_text(grid: Grid) -> str:
@@ -129,5 +170,6 @@ def markdown_text(grid: Grid) -> str:
 
 
 def _escaped(text: str) -> str:
-    safe = text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace(">", "&gt;")
+    marked = re.sub(r"([\\|`*_\[\]!#])", r"\\\1", printable(text))
+    safe = marked.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return "<br>".join(" ".join(line.split()) for line in safe.splitlines())

@@ -1,5 +1,6 @@
 """Leaderboard rows: one line for each system and metric, with all that is needed to check it."""
 
+import json
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -13,6 +14,8 @@ COLUMNS: dict[str, str] = {
     "experiment": "name of the experiment",
     "backbone": "backbone of the generator",
     "method": "generator",
+    "options": "options of backbone, method and metric, as JSON; empty for the defaults",
+    "label": "what the experiment calls backbone and method, where it gives them other names",
     "metric": "metric",
     "value": "its value; empty if it could not be scored",
     "unit": "unit of the value",
@@ -46,7 +49,7 @@ class Rows:
     def grids(self, results: Results) -> tuple[Grid, ...]:
         """Each system with its scores, one line a metric."""
         rows = tuple(
-            (result.backbone, result.method, *score_cells(result.score))
+            (result.backbone.label, result.method.label, *score_cells(result.score))
             for result in results.results
         )
         title = f"{results.name}: scores" + (" (stand-in)" if results.stand_in else "")
@@ -68,8 +71,10 @@ def _row(result: Result, results: Results) -> list[Value]:
     return [
         SCHEMA_VERSION,
         results.name,
-        result.backbone,
-        result.method,
+        result.backbone.name,
+        result.method.name,
+        _options(result, results),
+        _label(result),
         score.metric,
         score.value,
         score.unit,
@@ -81,7 +86,7 @@ def _row(result: Result, results: Results) -> list[Value]:
         score.n_missing,
         bounds[0] if bounds else None,
         bounds[1] if bounds else None,
-        judge if "judge:" in score.signature else None,
+        judge if "judge" in score.roles else None,
         score.signature,
         manifest["outlines"],
         manifest["experiment"],
@@ -91,6 +96,20 @@ def _row(result: Result, results: Results) -> list[Value]:
         not result.stand_in,
         "; ".join(score.notes),
     ]
+
+
+def _options(result: Result, results: Results) -> str:
+    measured = next((m for m in results.metrics if m.label == result.score.metric), None)
+    named = {"backbone": result.backbone, "method": result.method, "metric": measured}
+    given = {role: json.loads(one.options) for role, one in named.items() if one and one.options}
+    return json.dumps(given, sort_keys=True) if given else ""
+
+
+def _label(result: Result) -> str | None:
+    pair = (result.backbone, result.method)
+    if all(named.label == named.name for named in pair):
+        return None
+    return " | ".join(named.label for named in pair)
 
 
 def _digest(prompts: dict[str, Any]) -> str:

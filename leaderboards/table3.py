@@ -10,13 +10,14 @@ from typing import ClassVar
 from bench.page import Chart, Point, html_page
 from bench.scoring import Difference, Score
 from bench.stats import Interval
-from bench.tables import Grid, Result, Results, Value, csv_text, markdown_text
+from bench.tables import Grid, Named, Result, Results, Value, csv_text, markdown_text
 
 _HERE = Path(__file__).parent
 PAPER = _HERE / "paper" / "table3.csv"
 NOT_IN_PAPER = "GPT-4o"
 """Whose figures stand beside a backbone that the paper did not run."""
 STAND_IN = "stand-in: made by the embedded rules, no language model; not comparable with the paper"
+PARTLY = "partly a stand-in: * was written or judged by the embedded rules, no language model"
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,8 @@ class Column:
 
     metric: str
     title: str
-    paper: str
-    """Its column in the paper's file."""
+    paper: str | None
+    """Its column in the paper's file; none if the paper's table has no such metric."""
     percent: bool = False
     comparable: bool = True
     """False where the paper does not name its embedding model or LM."""
@@ -45,13 +46,15 @@ METHODS = {
     "patient-zero": "Patient-Zero",
 }
 """The paper's name of each method."""
-BACKBONES = (
-    ("gpt-4o-mini", "GPT-4o-mini"),
-    ("gpt-4o", "GPT-4o"),
-    ("gpt-3.5", "GPT-3.5"),
-    ("doubao", "Doubao"),
-)
-"""How the paper names a backbone whose model begins so; the first match counts."""
+BACKBONES = {
+    "gpt-4o-mini": "GPT-4o-mini",
+    "gpt-4o-mini-2024-07-18": "GPT-4o-mini",
+    "gpt-4o": "GPT-4o",
+    "gpt-4o-2024-08-06": "GPT-4o",
+    "gpt-3.5-turbo-1106": "GPT-3.5",
+    "doubao-pro-32k": "Doubao",
+}
+"""The paper's name of each model (section 4.1.3), and of what its undated names stood for."""
 
 
 class Table3:
@@ -74,36 +77,42 @@ class Table3:
         }
 
     def _main(self, results: Results) -> Grid:
+        columns = columns_of(results)
         rows = tuple(
-            (backbone, method, *(_cell(results, backbone, method, c) for c in COLUMNS))
-            for backbone in results.backbones
-            for method in results.methods
+            (
+                backbone.label,
+                method.label,
+                *(_cell(results, backbone, method, column) for column in columns),
+            )
+            for backbone, method in results.systems()
         )
-        title = "Table 3" + (f" ({STAND_IN})" if results.stand_in else "")
-        columns = ("Backbone", "Method", *(column.title for column in COLUMNS))
-        return Grid(title, columns, rows, tuple(_notes(results)))
+        title = "Table 3"
+        if results.stand_in:
+            title += f" ({STAND_IN if results.all_stand_in else PARTLY})"
+        heads = ("Backbone", "Method", *(column.title for column in columns))
+        return Grid(title, heads, rows, tuple(_notes(results)))
 
     def _differences(self, results: Results) -> Grid:
+        columns = columns_of(results)
         found: dict[tuple[str, str], dict[str, Difference]] = {}
         for backbone, difference in results.differences:
             pair = f"{difference.first} - {difference.second}"
             found.setdefault((backbone, pair), {})[difference.metric] = difference
         rows = tuple(
-            (*names, *(_difference(by_metric.get(c.metric), c) for c in COLUMNS))
+            (*names, *(_difference(_of(results, by_metric, c), c) for c in columns))
             for names, by_metric in found.items()
         )
-        columns = ("Backbone", "Difference", *(column.title for column in COLUMNS))
+        heads = ("Backbone", "Difference", *(column.title for column in columns))
         title = "Table 3, paired differences between methods"
         notes = ("on the cases both methods have; 95 % intervals",)
-        return Grid(title + (" (stand-in)" if results.stand_in else ""), columns, rows, notes)
+        return Grid(title + (" (stand-in)" if results.stand_in else ""), heads, rows, notes)
 
     def _csv_rows(self, results: Results) -> Iterator[list[Value]]:
-        for backbone in results.backbones:
-            for method in results.methods:
-                for column in COLUMNS:
-                    result = results.find(backbone, method, column.metric)
-                    if result is not None:
-                        yield _csv_row(result, column)
+        for backbone, method in results.systems():
+            for column in columns_of(results):
+                result = _found(results, backbone, method, column)
+                if result is not None:
+                    yield _csv_row(results, result, column)
 
 
 CSV_COLUMNS = (
@@ -125,13 +134,16 @@ CSV_COLUMNS = (
 )
 
 
-def _csv_row(result: Result, column: Column) -> list[Value]:
+def _csv_row(results: Results, result: Result, column: Column) -> list[Value]:
     score = result.score
     named = paper_backbone(result.backbone)
     interval = score.interval
+    measured = results.metric(column.metric)
+    plain = measured is not None and not measured.options and not result.method.options
+    comparable = plain and named is not None and column.comparable and not result.stand_in
     return [
-        result.backbone,
-        result.method,
+        result.backbone.label,
+        result.method.label,
         score.metric,
         score.value,
         interval.low if interval else None,
@@ -141,22 +153,49 @@ def _csv_row(result: Result, column: Column) -> list[Value]:
         score.n_missing,
         named or NOT_IN_PAPER,
         paper_value(named or NOT_IN_PAPER, result.method, column),
-        named is not None and column.comparable and not result.stand_in,
+        comparable,
         result.stand_in,
         score.signature,
         "; ".join(score.notes),
     ]
 
 
-def _cell(results: Results, backbone: str, method: str, column: Column) -> str:
+def _cell(results: Results, backbone: Named, method: Named, column: Column) -> str:
     """Ours with its interval over the paper's figure."""
-    result = results.find(backbone, method, column.metric)
+    result = _found(results, backbone, method, column)
     ours = "not asked for" if result is None else _shown(result.score, column)
+    if result is not None and result.stand_in and not results.all_stand_in:
+        ours = f"*{ours}"
     value = paper_value(paper_backbone(backbone) or NOT_IN_PAPER, method, column)
     if value is None:
         return ours
     aside = "" if column.comparable else " (not comparable)"
     return f"{ours}\npaper: {_number(value, column)}{aside}"
+
+
+def columns_of(results: Results) -> tuple[Column, ...]:
+    """The paper's columns, then a column for each further metric of the experiment."""
+    known = {column.metric for column in COLUMNS}
+    arrows = {result.score.metric: result.score.better for result in results.results}
+    further = tuple(
+        Column(one.name, f"{one.label} {'↑' if arrows.get(one.label) == 'higher' else '↓'}", None)
+        for one in results.metrics
+        if one.name not in known
+    )
+    return (*COLUMNS, *further)
+
+
+def _of(results: Results, differences: dict[str, Difference], column: Column) -> Difference | None:
+    measured = results.metric(column.metric)
+    return None if measured is None else differences.get(measured.label)
+
+
+def _found(results: Results, backbone: Named, method: Named, column: Column) -> Result | None:
+    """The result of a column's metric, whatever the experiment calls it."""
+    measured = results.metric(column.metric)
+    if measured is None:
+        return None
+    return results.find(backbone.label, method.label, measured.label)
 
 
 def _shown(score: Score, column: Column) -> str:
@@ -187,15 +226,15 @@ def _number(value: float, column: Column) -> str:
 
 
 def _notes(results: Results) -> Iterator[str]:
-    strangers = [name for name in results.backbones if paper_backbone(name) is None]
+    strangers = [one.label for one in results.backbones if paper_backbone(one) is None]
     if strangers:
         yield f"{', '.join(strangers)}: not in the paper, whose {NOT_IN_PAPER} figures stand beside"
     yield "† the paper names neither its embedding model nor its LM: not comparable with ours"
     said: dict[str, list[str]] = {}
     for result in results.results:
         for note in result.score.notes:
-            if result.score.metric in {column.metric for column in COLUMNS}:
-                said.setdefault(f"{result.score.metric}: {note}", []).append(result.method)
+            if "/" not in result.score.metric:
+                said.setdefault(f"{result.score.metric}: {note}", []).append(result.method.label)
     yield from said
     yield from _ties(results)
     failed = results.manifest.get("failures", 0)
@@ -206,48 +245,55 @@ def _notes(results: Results) -> Iterator[str]:
 
 def _ties(results: Results) -> Iterator[str]:
     for backbone in results.backbones:
-        found = [results.find(backbone, method, "accuracy") for method in results.methods]
-        values = {result.score.value for result in found if result is not None}
-        if len(found) > 1 and len(values) == 1:
-            yield f"{backbone}: the methods tie on accuracy, so it says nothing about them"
+        methods = [method for other, method in results.systems() if other == backbone]
+        found = [_found(results, backbone, method, COLUMNS[0]) for method in methods]
+        values = [None if result is None else result.score.value for result in found]
+        if len(values) > 1 and None not in values and len(set(values)) == 1:
+            yield f"{backbone.label}: the methods tie on accuracy, so it says nothing about them"
 
 
 def _charts(results: Results) -> list[Chart]:
-    return [Chart(column.title, tuple(_points(results, column))) for column in COLUMNS]
+    return [Chart(column.title, tuple(_points(results, column))) for column in columns_of(results)]
 
 
 def _points(results: Results, column: Column) -> Iterator[Point]:
+    scale = 100 if column.percent else 1
+    several = len(results.backbones) > 1
+    measured = results.metric(column.metric)
     for result in results.results:
         score = result.score
-        if score.metric != column.metric or score.value is None:
+        if measured is None or score.metric != measured.label or score.value is None:
             continue
-        several = len(results.backbones) > 1
         yield Point(
-            label=f"{result.backbone} {result.method}" if several else result.method,
-            value=score.value,
-            low=score.interval.low if score.interval else None,
-            high=score.interval.high if score.interval else None,
-            paper=_paper_point(result, column),
+            label=f"{result.backbone.label} {result.method.label}"
+            if several
+            else result.method.label,
+            value=scale * score.value,
+            low=scale * score.interval.low if score.interval else None,
+            high=scale * score.interval.high if score.interval else None,
+            paper=_paper_point(result, column, scale),
         )
 
 
-def _paper_point(result: Result, column: Column) -> float | None:
-    """The paper's figure, where it is measured as ours is: different models share no axis."""
-    if not column.comparable:
+def _paper_point(result: Result, column: Column, scale: int) -> float | None:
+    """The paper's figure, where it is a model's and measured as ours: others share no axis."""
+    if not column.comparable or result.stand_in:
         return None
-    return paper_value(paper_backbone(result.backbone) or NOT_IN_PAPER, result.method, column)
+    named = paper_backbone(result.backbone) or NOT_IN_PAPER
+    value = paper_value(named, result.method, column)
+    return None if value is None else scale * value
 
 
-def paper_backbone(name: str) -> str | None:
+def paper_backbone(backbone: Named) -> str | None:
     """The paper's name for a backbone, or none if the paper did not run it."""
-    model = name.rpartition("/")[2].lower()
-    return next((named for start, named in BACKBONES if model.startswith(start)), None)
+    kind, _, model = backbone.name.partition("/")
+    return BACKBONES.get(model.lower()) if kind in ("openai", "azure") else None
 
 
-def paper_value(backbone: str, method: str, column: Column) -> float | None:
-    """The paper's figure, as a share for percentages; none if it has none."""
-    row = _paper().get((backbone, METHODS.get(method, "")))
-    if row is None:
+def paper_value(backbone: str, method: Named, column: Column) -> float | None:
+    """The paper's figure, as a share for percentages; none if it has none for this method."""
+    row = _paper().get((backbone, METHODS.get(method.name, ""))) if not method.options else None
+    if row is None or column.paper is None:
         return None
     value = float(row[column.paper])
     return value / 100 if column.percent else value

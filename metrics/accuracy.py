@@ -38,7 +38,6 @@ class Accuracy:
         unit="share",
         better="higher",
         needs=("judge",),
-        calls=1,
         prompts=(PROMPT.path,),
     )
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bench.encoders.bert import Encoder, TokenVectors, in_parallel
 from bench.errors import UserError
-from bench.pairs import Grouping, Kernel, Matrix, PairMetric, View, runs, signature_of
+from bench.pairs import Grouping, Kernel, MatrixKernel, PairMetric, View, runs, signature_of
 from bench.scoring import MetricCard
 
 if TYPE_CHECKING:
@@ -27,24 +27,6 @@ if TYPE_CHECKING:
 
 ROWS = 64
 """Rows of a stored block: what a killed run computes again at most."""
-
-
-@dataclass(frozen=True)
-class BertScoreKernel:
-    """F1 of n texts, held whole."""
-
-    matrix: Matrix
-    """Shape (n, n), symmetric."""
-    keys: Sequence[tuple[str, ...]]
-    """Journal keys of the blocks that hold each text's pairs."""
-
-    def __len__(self) -> int:
-        """Number of texts."""
-        return len(self.matrix)
-
-    def block(self, rows: slice, columns: slice) -> Matrix:
-        """A part of the matrix."""
-        return self.matrix[rows, columns]
 
 
 @dataclass(frozen=True)
@@ -102,7 +84,6 @@ class BertScore(PairMetric):
         unit="similarity",
         better="lower",
         extra="neural",
-        comparable=False,
     )
 
     def __init__(
@@ -153,8 +134,8 @@ class BertScore(PairMetric):
                 values = values[n - row - 1 :]
             blocks.append((rows, entry.key))
         matrix = np.triu(matrix) + np.triu(matrix, 1).T
-        keys = [tuple(key for rows, key in blocks if rows.start <= row) for row in range(n)]
-        return BertScoreKernel(matrix, keys)
+        keys = (tuple(key for rows, key in blocks if rows.start <= row) for row in range(n))
+        return MatrixKernel(matrix, tuple(keys))
 
     def method(self, context: "Context") -> tuple[str, ...]:
         """The model and layer, what is left out, and the libraries."""

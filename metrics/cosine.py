@@ -59,7 +59,6 @@ class Cosine(PairMetric):
         unit="similarity",
         better="lower",
         extra="neural",
-        comparable=False,
     )
 
     async def kernel(self, texts: Sequence[str], context: "Context") -> Kernel:

@@ -12,7 +12,7 @@ import asyncio
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from hashlib import sha256
 from importlib.metadata import packages_distributions
@@ -35,13 +35,6 @@ MOST = 100_000
 """Computes for one group of records above which a score is refused: some ten minutes."""
 
 
-@dataclass(frozen=True)
-class KeptKernel(MatrixKernel):
-    """A matrix with the journal keys of each text's pairs."""
-
-    keys: Sequence[tuple[str, ...]]
-
-
 class Evaluate(PairMetric):
     """What a local `evaluate` metric gives: its mean over pairs of records, or over records."""
 
@@ -51,7 +44,6 @@ class Evaluate(PairMetric):
         unit="value",
         better="higher",
         extra="hf",
-        comparable=False,
     )
 
     def __init__(
@@ -181,7 +173,6 @@ class Evaluate(PairMetric):
             )
         self._module  # noqa: B018  the journal's keys name what it is
         matrix = np.zeros((n, n))
-        keys: list[list[str]] = [[] for _ in texts]
         for i in range(n - 1):
             others = range(i + 1, n)
 
@@ -193,9 +184,7 @@ class Evaluate(PairMetric):
             requests = [self._request(texts[i], texts[j]) for j in others]
             for j, entry in zip(others, await context.journal.many(requests, row), strict=True):
                 matrix[i, j] = matrix[j, i] = json.loads(entry.body)
-                keys[i].append(entry.key)
-                keys[j].append(entry.key)
-        return KeptKernel(matrix, [tuple(found) for found in keys])
+        return MatrixKernel(matrix)
 
     def _pair(self, one: str, other: str) -> bytes:
         found = self._compute([one], [other]) + self._compute([other], [one])

@@ -29,8 +29,11 @@ REPAIRS = 2
 """How often an invalid answer is shown to the model and asked again."""
 
 
-def request_of(backbone: Backbone, prompt: Prompt[Any]) -> dict[str, Any]:
-    """Everything an answer depends on; its hash is the journal key."""
+def request_of(backbone: Backbone, prompt: Prompt[Any], label: str | None = None) -> dict[str, Any]:
+    """Everything an answer depends on; its hash is the journal key.
+
+    `label` is what a user calls the backbone to tell it from another of the same name.
+    """
     request: dict[str, Any] = {
         "backbone": backbone.name,
         "version": backbone.version,
@@ -40,6 +43,8 @@ def request_of(backbone: Backbone, prompt: Prompt[Any]) -> dict[str, Any]:
         "sampling": asdict(prompt.sampling),
         "replicate": prompt.replicate,
     }
+    if label is not None:
+        request["label"] = label
     if backbone.reads == "task":
         request["task"] = {"kind": prompt.task.kind, **prompt.task.model_dump(mode="json")}
     return request
@@ -56,6 +61,7 @@ class Respondent:
         *,
         at_once: int = 32,
         retry_failed: bool = False,
+        label: str | None = None,
     ) -> None:
         """`at_once` bounds the exchanges in flight; `retry_failed` asks stored failures again."""
         self.role = role
@@ -64,6 +70,7 @@ class Respondent:
         self._journal = journal
         self._slots = asyncio.Semaphore(at_once)
         self._retry_failed = retry_failed
+        self._label = label
 
     @property
     def name(self) -> str:
@@ -110,11 +117,12 @@ class Respondent:
             keys.append(key)
             if completion.outcome == "refusal":
                 raise Refused(completion.text or "the model refused", tuple(keys))
+            whole = completion.outcome != "cut"
             try:
-                return Answer(parse(completion.text, prompt.answer), tuple(keys))
+                return Answer(parse(completion.text, prompt.answer, whole=whole), tuple(keys))
             except ValueError as error:
                 fault = str(error)
-            if completion.outcome == "cut":
+            if not whole:
                 fault = f"the answer was cut off after {prompt.sampling.max_tokens} tokens: {fault}"
             asked = with_fault(prompt, completion.text, fault, repair)
         raise Invalid(f"no valid answer in {1 + REPAIRS} tries: {fault}", tuple(keys))
@@ -128,7 +136,7 @@ class Respondent:
             # Half a character (a lone surrogate) becomes "?": no file can hold it.
             return json.dumps(asdict(completion), ensure_ascii=False).encode(errors="replace")
 
-        entry = await self._journal.once(request_of(self.backbone, prompt), compute)
+        entry = await self._journal.once(request_of(self.backbone, prompt, self._label), compute)
         self._count(entry)
         return Completion(**json.loads(entry.body)), entry.key
 
@@ -160,12 +168,14 @@ class Respondent:
             "text": text,
             "replicate": replicate,
         }
+        if self._label is not None:
+            request["label"] = self._label
         entry = await self._journal.once(request, compute)
         self._count(entry)
         return tuple(json.loads(entry.body)), entry.key
 
     def _count(self, entry: Entry) -> None:
-        if entry.earlier:
-            self.spent = replace(self.spent, replayed=self.spent.replayed + 1)
-        else:
+        if entry.computed:
             self.spent = replace(self.spent, asked=self.spent.asked + 1)
+        else:
+            self.spent = replace(self.spent, replayed=self.spent.replayed + 1)

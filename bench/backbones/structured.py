@@ -1,5 +1,6 @@
 """Answers as typed values: the schema in words, and text back into the model."""
 
+import contextlib
 import json
 from functools import cache
 from typing import Any, cast
@@ -17,31 +18,55 @@ def schema_of(answer: Any) -> dict[str, Any] | None:
 
 @cache
 def _schema(answer: Any) -> dict[str, Any] | None:
-    return answer.model_json_schema() if issubclass(answer, BaseModel) else None
+    if not issubclass(answer, BaseModel):
+        return None
+    return cast(dict[str, Any], _without(answer.model_json_schema(), ("title",)))
 
 
 def strict_schema(answer: Any) -> dict[str, Any]:
     """The schema as endpoints with strict structured output want it.
 
-    Every property is required (an absent one is null or empty) and none may be added; defaults,
-    which strict mode refuses, are dropped. Kept, not to be changed.
+    Every property is required (an absent one is null or empty) and none may be added; defaults
+    and bounds, which some of them refuse, are dropped. Kept, not to be changed.
     """
     return _strict_schema(answer)
 
 
 @cache
 def _strict_schema(answer: Any) -> dict[str, Any]:
-    return cast(dict[str, Any], _strict(answer.model_json_schema()))
+    refused = ("title", "default", "minimum", "maximum", "minLength", "maxLength", "pattern")
+    return cast(dict[str, Any], _closed(_without(answer.model_json_schema(), refused)))
 
 
-def _strict(node: Any) -> Any:
+def _without(node: Any, keywords: tuple[str, ...]) -> Any:
+    """A schema without some keywords, and without the docstrings of its models.
+
+    Those are for readers of the code; the sentences of the fields are for the model too.
+    """
     if isinstance(node, list):
-        return [_strict(item) for item in node]
+        return [_without(item, keywords) for item in node]
     if not isinstance(node, dict):
         return node
-    made = {name: _strict(value) for name, value in node.items() if name != "default"}
-    if isinstance(made.get("properties"), dict):
-        made["required"] = list(made["properties"])
+    dropped = (*keywords, "description") if "properties" in node else keywords
+    named = ("properties", "$defs")  # their keys are names, not keywords
+    return {
+        key: {name: _without(item, keywords) for name, item in value.items()}
+        if key in named
+        else _without(value, keywords)
+        for key, value in node.items()
+        if key not in dropped
+    }
+
+
+def _closed(node: Any) -> Any:
+    """Every property required, none to be added."""
+    if isinstance(node, list):
+        return [_closed(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    made = {key: _closed(value) for key, value in node.items()}
+    if isinstance(node.get("properties"), dict):
+        made["required"] = list(node["properties"])
         made["additionalProperties"] = False
     return made
 
@@ -55,24 +80,32 @@ def schema_message(answer: type[BaseModel]) -> Message:
     )
 
 
-def parse(text: str, answer: type[T]) -> T:
+def parse(text: str, answer: type[T], *, whole: bool = True) -> T:
     """The typed value of an answer's text; slightly broken JSON is repaired first.
+
+    An answer that was cut off (not `whole`) is not repaired: half a number would pass for one.
 
     Raises:
         ValueError: with one line naming the fields at fault, fit to be shown to the model.
     """
     if not issubclass(answer, BaseModel):
-        if not text.strip():
-            raise ValueError("the answer is empty")
+        if not whole or not text.strip():
+            raise ValueError("the answer has no end" if text.strip() else "the answer is empty")
         return cast(T, text)
-    value = repair(text)
+    value = repair(text) if whole else json.loads(text)
     if "\\ud" in text.lower():
         # Such an escape may be half a character, which no file can hold.
         value = json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
-    if not isinstance(value, dict):
+    # Words with braces around the object make a list of the two.
+    listed = value if isinstance(value, list) else [value]
+    objects = [item for item in listed if isinstance(item, dict)]
+    if not objects:
         raise ValueError("the answer holds no JSON object")
+    for item in objects[1:]:
+        with contextlib.suppress(ValidationError):
+            return cast(T, answer.model_validate(item))
     try:
-        return cast(T, answer.model_validate(value))
+        return cast(T, answer.model_validate(objects[0]))
     except ValidationError as error:
         raise ValueError(faults(error)) from error
 

@@ -19,11 +19,13 @@ def report_failures(failures: "Sequence[Failure]", where: str) -> None:
     Raises:
         typer.Exit: with code 3, if any failed.
     """
+    from bench.tables import printable
+
     if not failures:
         return
     counts = sorted(Counter(failure.outcome for failure in failures).items())
     told = ", ".join(f"{count} {outcome}" for outcome, count in counts)
     first = failures[0]
     typer.echo(f"{len(failures)} items failed ({told}); {where}", err=True)
-    typer.echo(f"first: {first.item}, {first.stage}: {first.reason[:300]}", err=True)
+    typer.echo(printable(f"first: {first.item}, {first.stage}: {first.reason[:300]}"), err=True)
     raise typer.Exit(FAILED_ITEMS)

@@ -50,11 +50,10 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        typer.echo(f"pzbench: {error}", err=True)
+        from bench.tables import printable
+
+        typer.echo(printable(f"pzbench: {error}"), err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("pzbench: stopped; run the same command again to go on from here", err=True)
-        sys.exit(130)
     except BrokenPipeError:
         # Whoever read our output has gone (`pzbench list | head`): nothing is left to say.
         sys.stderr.close()

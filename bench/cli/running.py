@@ -71,7 +71,7 @@ def reproduce(
     from bench.errors import UserError
     from bench.plugins import TABLES
     from bench.runs.engine import Settings
-    from bench.runs.experiment import Experiment, load_experiment, parse_choice
+    from bench.runs.experiment import experiment_from, load_experiment, parse_choice
 
     preset = TABLES.load(table).preset
     if preset is None:
@@ -87,7 +87,7 @@ def reproduce(
     given.update({setting: value for setting, value in changes.items() if value is not None})
     roles = {"generator": backbone, "judge": judge, "scorer": scorer}
     given["roles"].update({role: name for role, name in roles.items() if name})
-    experiment = Experiment.model_validate(given)
+    experiment = experiment_from(given)
     settings = Settings(journal=journal, at_once=at_once, retry_failed=retry_failed)
     _execute(experiment, out, settings, plan, yes)
 
@@ -106,7 +106,11 @@ def _execute(
     if not _agreed(experiment, plan, yes):
         return
     folder = RunFolder(out or Path("runs") / safe_name(experiment.name))
-    asyncio.run(execute(experiment, folder, settings, Progressing()))
+    try:
+        asyncio.run(execute(experiment, folder, settings, Progressing()))
+    except KeyboardInterrupt:
+        typer.echo("stopped; run the same command again to go on from here", err=True)
+        raise typer.Exit(130) from None
     grids, written = make_tables(folder)
     show_grids(grids)
     show_files(written)

@@ -23,7 +23,11 @@ def score(
         None, "--encoder", help="Text encoder (path or hub id); all-MiniLM-L6-v2 if none."
     ),
     out: Path | None = typer.Option(None, "--out", help="Write the scores here as JSON."),
-    journal: Path | None = typer.Option(None, "--journal", help="Journal to keep answers in."),
+    journal: Path | None = typer.Option(
+        None,
+        "--journal",
+        help="Journal to keep answers in; beside the records if a model is asked.",
+    ),
     at_once: int = typer.Option(32, "--at-once", min=1, help="Exchanges in flight."),
 ) -> None:
     """Score records made elsewhere; no plug-in needed."""
@@ -32,13 +36,18 @@ def score(
 
     from bench.cli.ending import report_failures
     from bench.cli.screen import show_files, show_grids
-    from bench.files import write_text
+    from bench.files import check_writable, write_text
     from bench.records.files import read_nonempty
     from bench.scoring import Items
     from bench.tables import SCORE_COLUMNS, Grid, score_cells
 
     items = Items(read_nonempty(records))
+    if out is not None:
+        check_writable(out)
     roles = {role: name for role, name in (("judge", judge), ("scorer", scorer)) if name}
+    if journal is None and set(roles.values()) - {"rules"}:
+        journal = records.with_name(f"{records.name}.journal.sqlite")
+        typer.echo(f"answers are kept in {journal}", err=True)
     metrics = _metrics(metric, roles)
     scores = asyncio.run(_score(items, metrics, roles, encoder, journal, at_once))
     signed = (found for found in scores if found.signature and "/" not in found.metric)
@@ -57,21 +66,27 @@ def _metrics(named: list[str] | None, roles: dict[str, str]) -> "list[Metric]":
     """The metrics named, or all whose roles and libraries are there and that need no option."""
     from importlib.util import find_spec
 
+    from bench.errors import UserError
     from bench.plugins import METRICS
     from bench.runs.experiment import Choice, parse_choice
     from bench.runs.plugged import make_metric
 
     if named:
         return [make_metric(parse_choice(text)) for text in named]
-    names = [plugin.name for plugin in METRICS.plugins() if not METRICS.required(plugin.name)]
-    found = [make_metric(Choice(name=name)) for name in names]
     neural = find_spec("torch") is not None
-    return [
-        metric
-        for metric in found
-        if {*metric.card.needs, *metric.card.uses} <= set(roles)
-        and (metric.card.extra is None or neural)
-    ]
+    found: list[Metric] = []
+    for plugin in METRICS.plugins():
+        try:
+            if METRICS.required(plugin.name):
+                continue
+            metric = make_metric(Choice(name=plugin.name))
+        except UserError as error:  # nobody asked for it by name
+            typer.echo(f"left out: {error}", err=True)
+            continue
+        answered = {*metric.card.needs, *metric.card.uses} <= set(roles)
+        if answered and (neural or metric.card.extra is None):
+            found.append(metric)
+    return found
 
 
 async def _score(

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from bench.tables import Grid
+from bench.tables import Grid, printable
 
 PLAIN_WIDTH = 150
 """Characters of a line where the output is no terminal."""
@@ -20,14 +20,14 @@ def show_grids(grids: Iterable[Grid]) -> None:
     """Print grids to standard output; foreign text is never read as markup."""
     console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
     for grid in grids:
-        table = Table(title=Text(grid.title), title_justify="left", show_lines=True)
+        table = Table(title=Text(printable(grid.title)), title_justify="left", show_lines=True)
         for column in grid.columns:
             table.add_column(Text(column), overflow="fold")
         for row in grid.rows:
-            table.add_row(*(Text(cell) for cell in row))
+            table.add_row(*(Text(printable(cell)) for cell in row))
         console.print(table)
         for note in grid.notes:
-            console.print(Text(f"  {note}"), style="dim")
+            console.print(Text(printable(f"  {note}")), style="dim")
         console.print()
 
 

@@ -35,10 +35,12 @@ def show(
 
 def _show_record(folder: "RunFolder", identity: str, renderer: Any) -> None:
     from bench.errors import UserError
+    from bench.tables import printable
 
     found = False
     for cell, record in folder.find_record(identity):
         found = True
-        typer.echo(f"# {cell.method} by {cell.backbone}\n{renderer.render(record)}\n")
+        shown = f"# {cell.method} by {cell.backbone}\n{renderer.render(record)}\n"
+        typer.echo(printable(shown))
     if not found:
         raise UserError(f"{folder.path} holds no record {identity!r}")

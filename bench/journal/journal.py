@@ -28,6 +28,8 @@ class Entry:
     body: bytes
     earlier: bool
     """Whether it was stored before this journal was opened."""
+    computed: bool = False
+    """Whether this very call computed it."""
 
 
 def canonical(request: Mapping[str, Any]) -> bytes:
@@ -128,7 +130,8 @@ class Journal:
             found = self._store.get(key)
             if found is None:
                 raise RuntimeError(f"journal row {key.hex()} vanished while it was read")
-            entries.append(Entry(key.hex(), found[0], found[1] < self._opened))
+            earlier = found[1] < self._opened and key not in missing
+            entries.append(Entry(key.hex(), found[0], earlier, computed=key in missing))
         return entries
 
     async def _fly(
@@ -144,6 +147,8 @@ class Journal:
 
         async def work() -> None:
             bodies = await compute()
+            if not all(isinstance(body, bytes) for body in bodies):
+                raise TypeError("what is computed for the journal must be bytes")
             rows = [Row(key, text, body) for (key, text), body in zip(asked, bodies, strict=True)]
             await self._store.put(rows)
 

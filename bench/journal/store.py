@@ -7,6 +7,7 @@ file systems, whose locks WAL cannot use.
 """
 
 import asyncio
+import contextlib
 import queue
 import sqlite3
 import threading
@@ -15,11 +16,12 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bench.errors import UserError
 
 BATCH = 100
-"""Most rows of one commit; a batch is what waits while the last commit is written."""
+"""Rows after which a commit takes no further job; a batch is what waits while one is written."""
 PAGE = 16384
 """Bytes; 2 KB bodies waste half of SQLite's default page of 4 KB."""
 PATIENCE = 30.0
@@ -72,6 +74,7 @@ class Store:
                 f"the journal {path} cannot be opened ({error}): "
                 "name a folder that can be written, or another --journal"
             ) from error
+        self._closed = False
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
         self._thread.start()
@@ -114,20 +117,42 @@ class Store:
 
     def get(self, key: bytes) -> tuple[bytes, float] | None:
         """Body and time of making (seconds since 1970) of a key; none if unknown. O(log n)."""
-        row = self._reader.execute(
-            "select body, made from entries where key = ?", (key,)
-        ).fetchone()
-        return (zlib.decompress(row[0]), row[1]) if row else None
+        row = self._one("select body, made from entries where key = ?", key)
+        return (self._unpacked(row[0]), row[1]) if row else None
 
     def request(self, key: bytes) -> bytes | None:
         """What was asked under a key, as canonical JSON."""
-        row = self._reader.execute("select request from entries where key = ?", (key,)).fetchone()
-        return zlib.decompress(row[0]) if row else None
+        row = self._one("select request from entries where key = ?", key)
+        return self._unpacked(row[0]) if row else None
 
     def __len__(self) -> int:
         """Number of rows."""
-        (count,) = self._reader.execute("select count(*) from entries").fetchone()
-        return int(count)
+        row = self._one("select count(*) from entries")
+        return int(row[0]) if row else 0
+
+    def _one(self, query: str, *values: bytes) -> tuple[Any, ...] | None:
+        self._check_open()
+        try:
+            row: tuple[Any, ...] | None = self._reader.execute(query, values).fetchone()
+        except sqlite3.Error as error:
+            raise self._unreadable(error) from error
+        return row
+
+    def _unpacked(self, packed: bytes) -> bytes:
+        try:
+            return zlib.decompress(packed)
+        except zlib.error as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: Exception) -> UserError:
+        return UserError(
+            f"the journal {self.path} cannot be read ({error}): put back a sound copy, or "
+            "move it away to ask everything again"
+        )
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RuntimeError("the journal is closed")
 
     async def put(self, rows: Sequence[Row]) -> None:
         """Store rows; a key already there keeps its row.
@@ -142,6 +167,7 @@ class Store:
         await self._submit((), keys)
 
     async def _submit(self, rows: Sequence[Row], forget: Sequence[bytes]) -> None:
+        self._check_open()
         loop = asyncio.get_running_loop()
         job = _Job(rows, forget, loop.create_future(), loop)
         self._jobs.put(job)
@@ -149,6 +175,9 @@ class Store:
 
     def close(self) -> None:
         """Write what was put, then close."""
+        if self._closed:
+            return
+        self._closed = True
         self._jobs.put(None)
         self._thread.join()
         self._writer.close()
@@ -187,7 +216,8 @@ class Store:
                     ],
                 )
             self._writer.execute("commit")
-        except sqlite3.Error as raised:
+        # Whatever it is: a writer that died here would leave every later `put` waiting for ever.
+        except Exception as raised:  # noqa: BLE001
             if self._writer.in_transaction:
                 self._writer.execute("rollback")
             error = UserError(
@@ -195,7 +225,9 @@ class Store:
                 "the file's permissions, then run the same command again; nothing stored is lost"
             )
         for job in batch:
-            job.loop.call_soon_threadsafe(_resolve, job.done, error)
+            # A loop that has ended waits for nothing.
+            with contextlib.suppress(RuntimeError):
+                job.loop.call_soon_threadsafe(_resolve, job.done, error)
 
 
 def _switch_to_wal(connection: sqlite3.Connection) -> None:

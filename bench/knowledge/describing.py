@@ -14,7 +14,10 @@ from bench.knowledge.outline import (
 
 
 def describe(outline: Outline, severity: Severity | None = None) -> str:
-    """The outline as headed lines; findings and values for one severity level, or all."""
+    """The outline as headed lines; findings and values for one severity level, or all.
+
+    Shares are those of adults, with those of other age groups where they differ.
+    """
     levels = SEVERITIES if severity is None else (severity,)
     return "\n".join(_lines(outline, levels))
 
@@ -30,8 +33,9 @@ def _lines(outline: Outline, levels: tuple[Severity, ...]) -> Iterator[str]:
     yield from _head("Causes", outline.causes)
     yield "Symptoms (share of patients):"
     for symptom in outline.symptoms:
-        shares = ", ".join(f"{level} {symptom.share(level, 'adults'):.0%}" for level in levels)
-        yield f"- {symptom.name} ({shares})"
+        shares = [f"{level} {symptom.share(level, 'adults'):.0%}" for level in levels]
+        shares += [f"{group} {share:.0%}" for group, share in symptom.by_age.items()]
+        yield f"- {symptom.name} ({', '.join(shares)})"
     yield from _head("Onset", _texts(outline.course.onset))
     spans = (
         f"{level} {span.low}-{span.high} {span.unit}"
@@ -47,6 +51,9 @@ def _lines(outline: Outline, levels: tuple[Severity, ...]) -> Iterator[str]:
     yield from _head("Medical history", _statements(history.medical))
     yield from _head("Family history", _statements(history.family))
     yield from _head("Lifestyle", _statements(history.lifestyle))
+    yield from _head("Vaccinations", _statements(history.vaccination))
+    yield from _head("Medication", _statements(history.medication))
+    yield from _head("Allergies", _statements(history.allergy))
     yield "Examinations:"
     for guide in outline.examinations:
         yield f"- {guide.test} ({guide.category}): {_result(guide, levels)}"

@@ -95,9 +95,11 @@ def _lines(path: Path) -> Iterator[tuple[str, object]]:
             if not line.strip():
                 continue
             try:
-                yield where, json.loads(line)
-            except (json.JSONDecodeError, UnicodeDecodeError) as error:
-                raise UserError(f"{path}, {where}: not JSON ({error})") from error
+                yield where, without_none(json.loads(line))
+            except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+                raise UserError(
+                    f"{path}, {where}: not JSON ({error}); a file holds one JSON object a line"
+                ) from error
 
 
 def _record(data: object, where: str) -> PatientRecord:
@@ -136,7 +138,7 @@ def _parquet_rows(path: Path) -> Iterator[tuple[str, object]]:
 
 
 def without_none(value: Any) -> Any:
-    """Absent fields are null in a Parquet row; the record has them absent."""
+    """Absent fields are null in a Parquet row, and in JSON by many hands; here they are absent."""
     if isinstance(value, dict):
         return {name: without_none(item) for name, item in value.items() if item is not None}
     if isinstance(value, list):

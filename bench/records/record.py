@@ -78,7 +78,7 @@ class DiseaseInformation(RecordModel):
     disease: str
     """Name of the disease."""
     severity: Annotated[Severity | None, BeforeValidator(_lower)] = None
-    """Mild, moderate or severe; the paper's "level"."""
+    """Mild, moderate or severe."""
     symptoms: Statements
     """Complaints, one statement each."""
     duration: str = ""

@@ -5,9 +5,8 @@ characters of the real prompts and those of the rules' answers are counted and s
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, Literal
 
 from bench.backbones.asking import Respondent
@@ -15,18 +14,19 @@ from bench.backbones.prompt import Completion, Prompt
 from bench.backbones.rules.backbone import Rules
 from bench.backbones.structured import schema_of
 from bench.context import Context
-from bench.failure import Failure, guarded
 from bench.generating import Generator
 from bench.journal.journal import Journal
 from bench.knowledge.cases import Case, plan
 from bench.knowledge.library import Library
 from bench.records.record import PatientRecord
 from bench.runs.experiment import Experiment
-from bench.runs.plugged import as_line, make_generator, make_metric
+from bench.runs.plugged import Line, as_line, make_generator, make_metric
+from bench.runs.register import yielded
+from bench.runs.scoring import score_with
 from bench.scoring import Items, Metric
 
 SAMPLE = 12
-"""Cases on which tokens are measured."""
+"""Cases on which tokens are measured, about."""
 CHARACTERS = 4
 """Characters of a token of English, roughly."""
 
@@ -71,6 +71,12 @@ class _Counted:
         self.characters_out += len(completion.text)
         return completion
 
+    async def logprobs(self, context: str, text: str) -> tuple[float, ...]:
+        """Nothing is computed: only the length of the text counts."""
+        self.asked += 1
+        self.characters_in += len(context) + len(text)
+        return (0.0,)
+
     async def close(self) -> None:
         """Nothing is held."""
 
@@ -100,44 +106,43 @@ async def _estimate(experiment: Experiment) -> list[Cost]:
     metrics = [make_metric(choice) for choice in experiment.metrics]
     departments = experiment.departments
     names = library.departments if departments == ("all",) else departments
-    planned = len(names) * experiment.cases_per_department
-    each = min(experiment.cases_per_department, max(1, SAMPLE // len(names)))
-    cases = list(islice(plan(library, names, each, experiment.seed), SAMPLE))
-    writer, judge = _Counted(library), _Counted(library)
+    planned = experiment.cases_per_department
+    each = min(planned, max(2, SAMPLE // len(names)))
+    cases = list(plan(library, names, each, experiment.seed))
+    counted = {role: _Counted(library) for role in ("generator", "judge", "scorer")}
     journal = Journal.open(None)
     try:
-        roles = {
-            role: Respondent(role, backbone, journal)
-            for role, backbone in (("generator", writer), ("judge", judge))
-        }
+        roles = {role: Respondent(role, one, journal) for role, one in counted.items()}
         context = Context(journal, library, roles)
         for method in methods:
-            records = [made async for made in _records(method, cases, context)]
-            await _judged(metrics, records, context)
+            await _try(method, cases, metrics, context)
     finally:
         await journal.close()
-    scale = planned / len(cases)
-    backbones = [choice.name for choice in experiment.roles.generator if choice.name != "rules"]
-    costs = [writer.cost("generator", name, scale) for name in backbones]
-    judging = experiment.roles.judge
-    if judging is not None and judging.name != "rules":
-        grid = len(experiment.roles.generator)
-        costs.append(judge.cost("judge", judging.name, scale * grid))
-    return [cost for cost in costs if cost.exchanges]
+    backbones = len(experiment.roles.generator)
+    # Judges read records; scorers read ordered pairs of records of a department.
+    scale = planned / each
+    pairs = planned * (planned - 1) / max(each * (each - 1), 1)
+    asked = [("generator", choice, scale) for choice in experiment.roles.generator]
+    asked += (
+        [("judge", experiment.roles.judge, scale * backbones)] if experiment.roles.judge else []
+    )
+    asked += (
+        [("scorer", experiment.roles.scorer, pairs * backbones)] if experiment.roles.scorer else []
+    )
+    costs = [counted[role].cost(role, choice.name, times) for role, choice, times in asked]
+    return [cost for cost in costs if cost.exchanges and cost.backbone != "rules"]
 
 
-async def _records(
-    method: Generator, cases: Sequence[Case], context: Context
-) -> AsyncIterator[PatientRecord]:
-    if not method.card.paired:
-        return
-    async for given in method.generate(cases, context):
-        line = as_line(given, method.card.name)
-        if not isinstance(line, Failure):
-            yield PatientRecord.model_validate_json(line)
-
-
-async def _judged(metrics: list[Metric], records: list[PatientRecord], context: Context) -> None:
+async def _try(
+    method: Generator, cases: Sequence[Case], metrics: Sequence[Metric], context: Context
+) -> None:
+    """Have a method write the sample and the metrics that ask somebody score it."""
+    if "generator" not in method.card.needs:
+        return  # it asks no model, and whatever else it does is not for a plan to start
+    lines = [as_line(given, "") async for given in yielded(method, cases, context)]
+    records = [
+        PatientRecord.model_validate_json(line.text) for line in lines if isinstance(line, Line)
+    ]
     for metric in metrics:
-        if set(metric.card.needs) == {"judge"}:
-            await guarded(metric.score(Items(records), context), "*", metric.card.name)
+        if {*metric.card.needs, *metric.card.uses}:
+            await score_with(metric, Items(records), context, "*")

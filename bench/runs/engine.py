@@ -10,6 +10,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any, Protocol
 
+from bench.backbones.asking import Respondent
 from bench.context import Context
 from bench.failure import Failure, guarded
 from bench.files import writing
@@ -21,9 +22,10 @@ from bench.plugins import TABLES
 from bench.records.files import RecordFile
 from bench.runs.comparing import compare
 from bench.runs.experiment import Experiment, refuse_changes
-from bench.runs.folder import Cell, Compared, RunFolder, Scored
+from bench.runs.folder import NOBODY, Cell, Compared, RunFolder, Scored
 from bench.runs.manifest import describe_run
 from bench.runs.plugged import as_line, make_generator, make_metric
+from bench.runs.register import Register, yielded
 from bench.runs.scoring import score_with
 from bench.runs.team import Team, settled
 from bench.scoring import Difference, Items, Metric, Score
@@ -94,7 +96,7 @@ async def execute(
     for name in experiment.tables:
         TABLES.load(name)
     with folder.locked():
-        journal = Journal.open(settings.journal or folder.journal)
+        journal = Journal.open(folder.journal(settings.journal))
         team = Team(journal, at_once=settings.at_once, retry_failed=settings.retry_failed)
         try:
             before = folder.experiment()
@@ -111,8 +113,9 @@ async def execute(
             run = _Run(experiment, folder, context, team, watch, metrics, methods)
             await _execute(run)
         finally:
-            await team.close()
+            # The journal first: it ends what is in flight, which may need its backbone to end.
             await journal.close()
+            await team.close()
 
 
 def _roles(team: Team, experiment: Experiment) -> dict[str, Any]:
@@ -129,20 +132,9 @@ async def _execute(run: _Run) -> None:
         run.context.role(role)
     run.folder.save_experiment(run.experiment)
     run.folder.unfinish()
-    compared: list[Compared] = []
-    for label, writer in writers.items():
-        context = replace(run.context, roles={**run.context.roles, "generator": writer})
-        cells: dict[str, Items] = {}
-        for name, generator in run.methods.items():
-            cell = Cell(backbone=label, method=name)
-            cells[name] = await _generate(run, cell, generator, context)
-        scores: dict[str, tuple[Score, ...]] = {}
-        for name, items in cells.items():
-            scores[name] = await _score(run, name, items, context)
-            cell = Cell(backbone=label, method=name)
-            run.folder.save_scores(Scored(cell=cell, scores=scores[name]))
-        differences = await _compare(run, cells, scores, context)
-        compared.append(Compared(backbone=label, differences=tuple(differences)))
+    compared = [await _with(run, label, writer) for label, writer in writers.items()]
+    # A generator that asks no model is run once, and is no model's.
+    compared.append(await _with(run, NOBODY, None))
     run.folder.save_differences(compared)
     run.folder.save_failures(run.failures)
     run.folder.save_manifest(
@@ -151,32 +143,45 @@ async def _execute(run: _Run) -> None:
     )
 
 
+async def _with(run: _Run, label: str, writer: Respondent | None) -> Compared:
+    """Every method that asks this backbone, or that asks nobody, scored and compared."""
+    methods = {
+        name: generator
+        for name, generator in run.methods.items()
+        if ("generator" in generator.card.needs) == (writer is not None)
+    }
+    roles = run.context.roles if writer is None else {**run.context.roles, "generator": writer}
+    context = replace(run.context, roles=roles)
+    cells: dict[str, Items] = {}
+    for name, generator in methods.items():
+        cells[name] = await _generate(run, Cell(backbone=label, method=name), generator, context)
+    scores: dict[str, tuple[Score, ...]] = {}
+    for name, items in cells.items():
+        scores[name] = await _score(run, name, items, context)
+        cell = Cell(backbone=label, method=name)
+        run.folder.save_scores(Scored(cell=cell, scores=scores[name]))
+    differences = await _compare(run, cells, scores, context)
+    return Compared(backbone=label, differences=tuple(differences))
+
+
 async def _generate(run: _Run, cell: Cell, generator: Generator, context: Context) -> Items:
     """Write a cell's records file; what fails is counted."""
     experiment = run.experiment
     path = run.folder.records(cell)
-    cases = plan(
+    planned = plan(
         context.outlines, run.departments, experiment.cases_per_department, experiment.seed
     )
-    written = 0
+    register = Register(planned, paired=generator.card.paired)
     title = f"{cell.method} by {cell.backbone}"
     with run.watch.stage(title, run.planned) as step, writing(path) as file:
-
-        async def all_of_them() -> None:
-            nonlocal written
-            async for given in generator.generate(cases, context):
-                line = as_line(given, cell.method)
-                step(failed=isinstance(line, Failure))
-                if isinstance(line, Failure):
-                    run.failures.append(line)
-                else:
-                    file.write(line)
-                    written += 1
-
-        ended = await guarded(all_of_them(), "*", cell.method)
-        if isinstance(ended, Failure):
-            run.failures.append(ended)
-    missing = max(run.planned - written, 0) if generator.card.paired else 0
+        async for given in yielded(generator, register, context):
+            line = register.checked(as_line(given, cell.method), cell.method)
+            step(failed=isinstance(line, Failure))
+            if isinstance(line, Failure):
+                run.failures.append(line)
+            else:
+                file.write(line.text)
+    missing = max(run.planned - register.written, 0) if generator.card.paired else 0
     return Items(RecordFile(path), missing=missing)
 
 
@@ -196,9 +201,11 @@ async def _compare(
     run: _Run, cells: dict[str, Items], scores: dict[str, tuple[Score, ...]], context: Context
 ) -> list[Difference]:
     """Every method against every earlier one, on the cases both have."""
-    paired = [name for name, generator in run.methods.items() if generator.card.paired]
+    paired = [name for name in cells if run.methods[name].card.paired]
     couples = list(combinations(paired, 2))
     differences: list[Difference] = []
+    if not couples:
+        return differences
     with run.watch.stage("comparing methods", len(couples) * len(run.metrics)) as step:
         for first, second in couples:
             for metric in run.metrics:

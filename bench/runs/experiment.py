@@ -1,6 +1,6 @@
 """Experiment files: what to generate, with whom, and what to score."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
+from bench.backbones.structured import faults
 from bench.errors import UserError
 from bench.model import Model
 
@@ -35,7 +36,10 @@ def parse_choice(text: str) -> Choice:
         option, sign, value = part.partition("=")
         if not sign:
             raise UserError(f"{text!r}: the option {option!r} needs a value, as in {option}=VALUE")
-        options[option.strip()] = yaml.safe_load(value)
+        try:
+            options[option.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise UserError(f"{text!r}: the value of {option!r} is not YAML") from error
     return Choice(name=name, options=options)
 
 
@@ -107,6 +111,18 @@ class Experiment(Model):
         """Whether nobody but the embedded stand-in is asked."""
         named = (*self.roles.generator, self.roles.judge, self.roles.scorer)
         return all(choice is None or choice.name == "rules" for choice in named)
+
+
+def experiment_from(data: Mapping[str, Any]) -> Experiment:
+    """The experiment in parsed data.
+
+    Raises:
+        UserError: naming the setting at fault.
+    """
+    try:
+        return Experiment.model_validate(data)
+    except ValidationError as error:
+        raise UserError(faults(error, most=1)) from error
 
 
 def load_experiment(path: Path) -> Experiment:

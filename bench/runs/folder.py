@@ -20,18 +20,21 @@ from bench.scoring import Difference, Score
 M = TypeVar("M", bound=Model)
 
 
+NOBODY = "none"
+"""The backbone of a generator that asks no model."""
+
+
 class Cell(Model):
     """One place of the grid."""
 
     backbone: str
-    """Name of the generator's backbone."""
+    """Label of the generator's backbone."""
     method: str
-    """Name of the generator."""
+    """Label of the generator."""
 
-    @property
-    def path(self) -> Path:
-        """Relative folder of the cell's files; the backbone's name made safe."""
-        return Path(safe_name(self.backbone)) / safe_name(self.method)
+    def path(self, ending: str) -> Path:
+        """Relative path of a file of the cell; the labels made safe."""
+        return Path(safe_name(self.backbone)) / f"{safe_name(self.method)}{ending}"
 
 
 class Scored(Model):
@@ -49,8 +52,9 @@ class Compared(Model):
 
 
 def safe_name(name: str) -> str:
-    """A name as a single path component; unlike names stay unlike."""
-    return "".join(c if c.isalnum() or c in "-_." else f"%{ord(c):x}" for c in name).lstrip(".")
+    """A name as a single path component that is no hidden file; unlike names stay unlike."""
+    safe = "".join(c if c.isalnum() or c in "-_." else f"%{ord(c):x}" for c in name)
+    return f"%2e{safe[1:]}" if safe.startswith(".") else safe
 
 
 class RunFolder:
@@ -60,14 +64,21 @@ class RunFolder:
         """A folder that may not exist yet."""
         self.path = path
 
-    @property
-    def journal(self) -> Path:
-        """The run's own journal."""
+    def journal(self, shared: Path | None) -> Path:
+        """The run's journal: its own, or the one it shares, now or since an earlier execution."""
+        note = self.path / "journal.path"
+        if shared is not None:
+            write_text(note, f"{shared.resolve()}\n")
+        if note.exists():
+            return Path(note.read_text(encoding="utf-8").strip())
         return self.path / "journal.sqlite"
 
     def records(self, cell: Cell) -> Path:
         """The records file of a cell."""
-        return self.path / "records" / cell.path.parent / f"{cell.path.name}.jsonl"
+        return self.path / "records" / cell.path(".jsonl")
+
+    def _scores(self, cell: Cell) -> Path:
+        return self.path / "scores" / cell.path(".json")
 
     @property
     def has_records(self) -> bool:
@@ -131,16 +142,11 @@ class RunFolder:
 
     def save_scores(self, scored: Scored) -> None:
         """Keep the scores of a cell."""
-        self._write(
-            Path("scores") / scored.cell.path.with_suffix(".json"), scored.model_dump(mode="json")
-        )
+        self._write(self._scores(scored.cell), scored.model_dump(mode="json"))
 
     def scores(self) -> list[Scored]:
         """The scores of every cell of the experiment, in its order."""
-        return [
-            self._read(self.path / "scores" / cell.path.with_suffix(".json"), TypeAdapter(Scored))
-            for cell in self.cells()
-        ]
+        return [self._read(self._scores(cell), TypeAdapter(Scored)) for cell in self.cells()]
 
     def cells(self) -> list[Cell]:
         """The cells of the experiment that were scored, in its order."""
@@ -148,11 +154,11 @@ class RunFolder:
         if experiment is None:
             return []
         grid = [
-            Cell(backbone=backbone.label, method=method.label)
-            for backbone in experiment.roles.generator
+            Cell(backbone=backbone, method=method.label)
+            for backbone in (*(choice.label for choice in experiment.roles.generator), NOBODY)
             for method in experiment.methods
         ]
-        return [c for c in grid if (self.path / "scores" / c.path.with_suffix(".json")).exists()]
+        return [cell for cell in grid if self._scores(cell).exists()]
 
     def save_differences(self, compared: list[Compared]) -> None:
         """Keep the differences between methods."""

@@ -8,11 +8,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from bench.generating import Generator
+from bench.generating import Generator, GeneratorCard
 from bench.knowledge.library import Library
 from bench.runs.experiment import Experiment
 from bench.runs.team import Team, settled
-from bench.scoring import Metric
+from bench.scoring import Metric, MetricCard
 
 PACKAGES = (
     "numpy",
@@ -35,8 +35,8 @@ def describe_run(
     outlines: Library,
 ) -> dict[str, Any]:
     """The manifest of a run: versions, backbones, prompts' hashes, knowledge, exchanges."""
-    cards = [*(method.card for method in methods.values()), *(metric.card for metric in metrics)]
-    prompts = {path for card in cards for path in getattr(card, "prompts", ())}
+    cards: list[GeneratorCard | MetricCard] = [method.card for method in methods.values()]
+    cards += [metric.card for metric in metrics]
     return {
         "pzbench": version("patient-zero-bench"),
         "commit": _commit(),
@@ -44,7 +44,9 @@ def describe_run(
         "packages": {name: found for name in PACKAGES if (found := _version(name))},
         "experiment": hashlib.sha256(settled(experiment).model_dump_json().encode()).hexdigest(),
         "outlines": outlines.digest,
-        "prompts": {path.name: _hash(path) for path in sorted(prompts)},
+        "prompts": {
+            f"{card.name}/{path.name}": _hash(path) for card in cards for path in card.prompts
+        },
         "roles": [
             {
                 "role": respondent.role,

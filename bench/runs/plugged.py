@@ -5,8 +5,9 @@ record's JSON form, and its scores mappings with at least `value` and `n`.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
-from typing import Any
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
@@ -59,17 +60,30 @@ def _complete_card(
         given = {field: getattr(given, field) for field in known if hasattr(given, field)}
     try:
         renamed = {"name": choice.label} if choice.label != choice.name else {}
-        plugin.card = kind(**{"name": choice.name, **given, **renamed})
+        card = kind(**{"name": choice.name, **given, **renamed})
+        card = replace(card, prompts=tuple(Path(path) for path in card.prompts))
     except TypeError as error:
         raise UserError(f"the card of {choice.name!r} is not usable ({error})") from error
+    for path in card.prompts:
+        if not path.is_file():
+            raise UserError(f"the card of {choice.name!r} names a prompt that is not there: {path}")
+    plugin.card = card
 
 
-def as_line(made: object, method: str) -> str | Failure:
+class Line(NamedTuple):
+    """A record as the line of a records file."""
+
+    id: str
+    text: str
+
+
+def as_line(made: object, method: str) -> Line | Failure:
     """What a generator yielded, as the line of a records file or as the failure that it is."""
     if isinstance(made, Failure):
         return made
     try:
-        return json_line(PatientRecord.model_validate(made))
+        record = PatientRecord.model_validate(made)
+        return Line(record.id, json_line(record))
     except (ValidationError, PydanticSerializationError) as error:
         item = str(made.get("id", "?")) if isinstance(made, Mapping) else getattr(made, "id", "?")
         reason = faults(error) if isinstance(error, ValidationError) else str(error)

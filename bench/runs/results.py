@@ -1,11 +1,14 @@
 """From a run directory to its tables."""
 
+import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from bench.errors import UserError
 from bench.plugins import TABLES
-from bench.runs.folder import RunFolder
-from bench.tables import Grid, Result, Results, Table
+from bench.runs.experiment import Choice
+from bench.runs.folder import NOBODY, RunFolder
+from bench.tables import Grid, Named, Result, Results, Table
 
 
 def read_results(folder: RunFolder) -> Results:
@@ -19,23 +22,25 @@ def read_results(folder: RunFolder) -> Results:
     if experiment is None:
         raise UserError(f"{folder.path} lacks experiment.json: run the experiment again")
     stand_ins = {(role["role"], role["label"]) for role in manifest["roles"] if role["stand_in"]}
-    judge_stands_in = any(role == "judge" for role, _ in stand_ins)
+    stand_in_roles = {role for role, _ in stand_ins if role != "generator"}
+    backbones = _named((*experiment.roles.generator, Choice(name=NOBODY)))
+    methods = _named(experiment.methods)
     results = tuple(
         Result(
-            backbone=scored.cell.backbone,
-            method=scored.cell.method,
+            backbone=backbones[scored.cell.backbone],
+            method=methods[scored.cell.method],
             score=score,
             stand_in=("generator", scored.cell.backbone) in stand_ins
-            or (judge_stands_in and "judge:" in score.signature),
+            or any(role in stand_in_roles for role in score.roles),
         )
         for scored in folder.scores()
         for score in scored.scores
     )
     return Results(
         name=experiment.name,
-        backbones=tuple(choice.label for choice in experiment.roles.generator),
-        methods=tuple(choice.label for choice in experiment.methods),
-        metrics=tuple(choice.label for choice in experiment.metrics),
+        backbones=tuple(backbones.values()),
+        methods=tuple(methods.values()),
+        metrics=tuple(_named(experiment.metrics).values()),
         results=results,
         differences=tuple(
             (compared.backbone, difference)
@@ -44,6 +49,17 @@ def read_results(folder: RunFolder) -> Results:
         ),
         manifest=manifest,
     )
+
+
+def _named(choices: Iterable[Choice]) -> dict[str, Named]:
+    return {
+        choice.label: Named(
+            choice.label,
+            choice.name,
+            json.dumps(choice.options, sort_keys=True) if choice.options else "",
+        )
+        for choice in choices
+    }
 
 
 def make_tables(folder: RunFolder) -> tuple[list[Grid], list[Path]]:

@@ -26,7 +26,10 @@ async def score_with(
         return as_scores(await metric.score(items, context), metric, items)
 
     found = await guarded(scores(), label, metric.card.name)
-    return (_empty(metric, items, found),) if isinstance(found, Failure) else found
+    if isinstance(found, Failure):
+        return (_empty(metric, items, found),)
+    roles = (*metric.card.needs, *metric.card.uses)
+    return tuple(score.model_copy(update={"roles": roles}) for score in found)
 
 
 def _empty(metric: Metric, items: Items, failure: Failure) -> Score:

@@ -2,6 +2,8 @@
 
 from bench.backbones.asking import Respondent
 from bench.backbones.prompt import Backbone
+from bench.errors import UserError
+from bench.failure import guarded
 from bench.journal.journal import Journal
 from bench.plugins import BACKBONES
 from bench.runs.experiment import Choice, Experiment
@@ -15,6 +17,9 @@ def make_backbone(choice: Choice) -> Backbone:
     """
     kind, _, model = choice.name.partition("/")
     backbone: Backbone = BACKBONES.make(kind, choice.options, model)
+    missing = [name for name in ("name", "version") if not hasattr(backbone, name)]
+    if missing:
+        raise UserError(f"the backbone {kind!r} lacks {' and '.join(missing)}")
     return backbone
 
 
@@ -71,11 +76,12 @@ class Team:
             self._journal,
             at_once=self._at_once,
             retry_failed=self._retry_failed,
+            label=choice.label if choice.label != choice.name else None,
         )
         self.engaged.append((choice.label, respondent))
         return respondent
 
     async def close(self) -> None:
-        """Release all backbones."""
+        """Release all backbones; the fault of one in closing changes no result."""
         for backbone in self._backbones.values():
-            await backbone.close()
+            await guarded(backbone.close(), backbone.name, "close")

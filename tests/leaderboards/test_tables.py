@@ -11,10 +11,12 @@ from rules_run import run
 from bench.runs.folder import RunFolder
 from bench.runs.results import make_tables, read_results
 from bench.stats import Interval
-from bench.tables import Grid, Result, csv_text, markdown_text
+from bench.tables import Grid, Named, Result, csv_text, markdown_text
 from leaderboards.rows import COLUMNS, Rows
 from leaderboards.table3 import COLUMNS as TABLE_COLUMNS
 from leaderboards.table3 import Table3, paper_backbone, paper_value
+
+DIRECT = Named("direct", "direct")
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +43,7 @@ def test_every_cell_of_table_3_is_the_runs_score(folder):
 
 
 def test_the_papers_figures_are_the_papers():
-    direct = {column.metric: paper_value("GPT-4o", "direct", column) for column in TABLE_COLUMNS}
+    direct = {column.metric: paper_value("GPT-4o", DIRECT, column) for column in TABLE_COLUMNS}
     assert direct == {
         "accuracy": pytest.approx(0.9579),
         "bleu": 0.3320,
@@ -49,7 +51,9 @@ def test_the_papers_figures_are_the_papers():
         "cosine": 0.5757,
         "gptscore": 0.2671,
     }
-    assert paper_value("GPT-4o", "synthea", TABLE_COLUMNS[0]) is None
+    assert paper_value("GPT-4o", Named("direct", "synthea"), TABLE_COLUMNS[0]) is None
+    changed = Named("direct", "direct", options="{}")
+    assert paper_value("GPT-4o", changed, TABLE_COLUMNS[0]) is None
 
 
 @pytest.mark.parametrize(
@@ -58,13 +62,15 @@ def test_the_papers_figures_are_the_papers():
         ("openai/gpt-4o-2024-08-06", "GPT-4o"),
         ("openai/gpt-4o-mini", "GPT-4o-mini"),
         ("azure/gpt-3.5-turbo-1106", "GPT-3.5"),
+        ("openai/gpt-4o-audio-preview", None),
+        ("hf/me/gpt-4o", None),
         ("openai/doubao-pro-32k", "Doubao"),
         ("rules", None),
         ("hf/meta-llama/Llama-3.1-8B", None),
     ],
 )
 def test_backbones_find_their_row_of_the_paper(name, named):
-    assert paper_backbone(name) == named
+    assert paper_backbone(Named("any label", name)) == named
 
 
 def test_the_stand_in_is_said_everywhere_and_never_ranks(folder):
@@ -172,9 +178,14 @@ def test_two_of_one_name_are_told_apart(tmp_path):
         roles={"generator": ["rules", {"name": "rules", "as": "again"}]},
     )
     results = read_results(made)
-    assert results.methods == ("patient-zero", "checked")
-    assert results.backbones == ("rules", "again")
-    for backbone in results.backbones:
+    assert [(b.label, m.label) for b, m in results.systems()] == [
+        ("rules", "patient-zero"),
+        ("rules", "checked"),
+        ("again", "patient-zero"),
+        ("again", "checked"),
+    ]
+    assert {row["method"] for row in parsed(Rows().files(results)["rows.csv"])} == {"patient-zero"}
+    for backbone in ("rules", "again"):
         whole = results.find(backbone, "checked", "bleu")
         bare = results.find(backbone, "checked", "bleu-values")
         assert whole is not None

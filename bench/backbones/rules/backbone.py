@@ -13,6 +13,7 @@ from bench.backbones.prompt import AskError, Completion, Prompt
 from bench.backbones.rules.judge import judge
 from bench.backbones.rules.writer import write
 from bench.backbones.tasks import Judge, Task, Write
+from bench.knowledge import course, outline
 from bench.knowledge.library import Library
 
 Answerer = Callable[[Any, Library, random.Random], BaseModel]
@@ -28,16 +29,18 @@ class Rules:
 
     def __init__(self, name: str = "", *, library: Library | None = None) -> None:
         """`name` must be empty; `library` is the knowledge to answer from, ours by default."""
+        if name:
+            raise ValueError(f"there is one rules backbone, and no {name!r} of it")
         self.name = "rules"
         self._library = library or Library()
 
     @cached_property
     def version(self) -> str:
-        """Hash of the rules' code and of the knowledge: either changes the answers."""
+        """Hash of the rules' code, what they draw with, and the knowledge: any changes answers."""
         hashed = hashlib.sha256(self._library.digest.encode())
-        for path in sorted(Path(__file__).parent.glob("*.*")):
-            if path.suffix in (".py", ".txt"):
-                hashed.update(path.read_bytes())
+        own = (path for path in Path(__file__).parent.iterdir() if path.suffix in (".py", ".txt"))
+        for path in (*sorted(own), Path(course.__file__), Path(outline.__file__)):
+            hashed.update(path.read_bytes())
         return hashed.hexdigest()[:16]
 
     async def complete(self, prompt: Prompt[Any], key: str) -> Completion:

@@ -1,0 +1,342 @@
+"""What once went wrong without a word, or with too many."""
+
+import asyncio
+import csv
+import json
+import time
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from commands import experiment, inside
+from openai_server import OpenAIServer
+from rules_run import LIBRARY, Seen, context, run
+
+from bench.backbones.prompt import GENERATING, Completion, Invalid, Prompt
+from bench.backbones.structured import parse, strict_schema
+from bench.backbones.tasks import Extract
+from bench.cli.ending import report_failures
+from bench.context import Context
+from bench.errors import UserError
+from bench.failure import Failure
+from bench.flow import ordered_map
+from bench.generating import GeneratorCard
+from bench.journal.journal import Journal
+from bench.knowledge.cases import Case, plan
+from bench.plugins import METRICS
+from bench.records.record import Examination, RecordSections
+from bench.runs.costs import estimate
+from bench.runs.experiment import Experiment
+from bench.runs.folder import safe_name
+from bench.runs.plugged import Line
+from bench.runs.register import Register, yielded
+from bench.runs.results import make_tables, read_results
+from bench.tables import Named, printable
+from leaderboards.rows import Rows
+from leaderboards.table3 import Table3
+
+CASES = list(plan(LIBRARY, ["Urology"], 3, seed=1))
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"view": "valuez"}, "view is 'valuez'"),
+        ({"pairs": "diseas"}, "pairs is 'diseas'"),
+    ],
+)
+def test_a_misspelt_option_value_is_refused(options, told):
+    with pytest.raises(UserError, match=told):
+        METRICS.make("bleu", options)
+
+
+def test_labels_with_dots_keep_their_own_scores(tmp_path):
+    methods = [{"name": "direct", "as": "v1.0"}, {"name": "direct", "as": "v1.1"}]
+    made = run(tmp_path / "r", methods=methods, metrics=["bleu"])
+    assert [scored.cell.method for scored in made.scores()] == ["v1.0", "v1.1"]
+
+
+def test_safe_names_stay_apart_and_visible():
+    names = [".a", "a", "..", "...", "%2ea", "a/b", "a b"]
+    assert len({safe_name(name) for name in names}) == len(names)
+    assert not any(safe_name(name).startswith(".") or "/" in safe_name(name) for name in names)
+
+
+def test_the_paper_stands_beside_what_was_run_not_beside_what_it_is_called(tmp_path):
+    made = run(
+        tmp_path / "r",
+        methods=[{"name": "direct", "as": "patient-zero"}],
+        metrics=[{"name": "bleu", "as": "rouge-l"}],
+        roles={"generator": [{"name": "rules", "as": "gpt-4o"}]},
+    )
+    results = read_results(made)
+    (main, _) = Table3().grids(results)
+    columns = dict(zip(main.columns, main.rows[0], strict=True))
+    assert columns["ROUGE-L ↓"].startswith("not asked for")
+    assert "paper: 0.3320" in columns["BLEU ↓"]  # the paper's direct, not its Patient-Zero
+    assert "stand-in" in main.title
+    row = Rows().files(results)["rows.csv"].splitlines()[1]
+    assert ",rules,direct,," in row
+    assert "gpt-4o | patient-zero" in row
+
+
+def test_a_further_metric_has_a_column(tmp_path):
+    results = read_results(run(tmp_path / "r", metrics=["bleu"]))
+    score = results.results[0].score.model_copy(update={"metric": "words", "better": "higher"})
+    result = replace(results.results[0], score=score)
+    more = replace(results, metrics=(Named("words", "words"),), results=(result,))
+    (main, _) = Table3().grids(more)
+    assert main.columns[-1] == "words ↑"
+    assert main.rows[0][-1].startswith(f"{score.value:.4f}")
+
+
+def test_rules_that_only_judge_are_marked_where_they_judged(
+    openai_server: OpenAIServer, tmp_path: Path
+):
+    roles = {"generator": "openai/gpt-4o-2024-08-06", "judge": "rules"}
+    file = experiment(tmp_path / "x.yaml", roles=roles, methods=["direct"], tables=["table3"])
+    folder = tmp_path / "run"
+    ended = inside("run", file, "--out", folder, OPENAI_BASE_URL=openai_server.url)
+    assert ended.code == 0, ended.err
+    text = (folder / "table3.md").read_text()
+    assert "partly a stand-in" in text
+    with (folder / "table3.csv").open(newline="") as told:
+        marked = {row["metric"]: row["stand_in"] for row in csv.DictReader(told)}
+    assert marked["accuracy"] == "true"
+    assert {marked[metric] for metric in marked if metric != "accuracy"} == {"false"}
+
+
+class Yields:
+    """A generator that yields what it is told."""
+
+    card = GeneratorCard(name="yields", summary="", needs=())
+
+    def __init__(self, *made: object) -> None:
+        self.made = made
+
+    async def generate(self, cases: Iterable[Case], context: Context) -> AsyncIterator[Any]:
+        for case in cases:
+            assert case.id
+        for one in self.made:
+            if isinstance(one, Exception):
+                raise one
+            yield one
+
+
+def test_ids_are_held_against_the_plan():
+    register = Register(CASES, paired=True)
+    assert list(register) == CASES
+    good = Line(CASES[0].id, "x")
+    assert register.checked(good, "m") is good
+    for bad in (good, Line("stranger", "x")):
+        failure = register.checked(bad, "m")
+        assert isinstance(failure, Failure)
+        assert "no planned case" in failure.reason
+    assert register.written == 1
+    unpaired = Register((), paired=False)
+    assert isinstance(unpaired.checked(good, "m"), Line)
+    assert isinstance(unpaired.checked(good, "m"), Failure)
+
+
+def test_a_generator_that_breaks_ends_as_one_failure():
+    with context() as given:
+
+        async def collect() -> list[object]:
+            stumbling = Yields("first", ValueError("broken"))
+            return [made async for made in yielded(stumbling, CASES, given)]
+
+        first, failure = asyncio.run(collect())
+    assert first == "first"
+    assert isinstance(failure, Failure)
+    assert failure.item == "*"
+
+
+def test_an_error_does_not_wait_behind_a_slow_item():
+    async def work(number: int) -> int:
+        if number == 0:
+            await asyncio.sleep(20)
+        if number == 3:
+            raise UserError("stop")
+        return number
+
+    async def collect() -> list[int]:
+        return [found async for found in ordered_map(work, range(10), 2)]
+
+    start = time.monotonic()
+    with pytest.raises(UserError):
+        asyncio.run(collect())
+    assert time.monotonic() - start < 10
+
+
+def test_others_go_on_behind_a_slow_item():
+    finished: list[int] = []
+
+    async def work(number: int) -> int:
+        if number == 0:
+            while len(finished) < 9:
+                await asyncio.sleep(0)
+        finished.append(number)
+        return number
+
+    async def collect() -> list[int]:
+        return [found async for found in ordered_map(work, range(10), 2)]
+
+    assert asyncio.run(asyncio.wait_for(collect(), 20)) == list(range(10))
+
+
+class Says(Seen):
+    """Answers with one text, whatever is asked."""
+
+    def __init__(self, text: str, outcome: Any = "answer") -> None:
+        super().__init__()
+        self.completion = Completion(text=text, outcome=outcome)
+
+    async def complete(self, prompt: Prompt[Any], key: str) -> Completion:
+        self.prompts.append(prompt)
+        return self.completion
+
+
+@pytest.mark.parametrize("answer", [str, Examination])
+def test_a_cut_answer_is_never_taken_for_whole(answer):
+    cut = Says('{"category": "laboratory", "test": "Lipase", "value": "45', outcome="cut")
+    prompt = Prompt(Extract(text=""), (), answer, GENERATING, "r")
+    with context(judge=cut) as given, pytest.raises(Invalid, match="cut off after 4096 tokens"):
+        asyncio.run(given.role("judge").ask(prompt))
+    assert len(cut.prompts) == 3
+
+
+def test_words_with_braces_around_the_object_do_no_harm():
+    told = '```json\n{"category": "x", "test": "y"}\n```\nHope {this} helps'
+    assert parse(told, Examination).test == "y"
+
+
+def test_the_strict_schema_holds_nothing_that_endpoints_refuse_or_readers_alone_need():
+    text = json.dumps(strict_schema(RecordSections))
+    for keyword in ('"default"', '"minimum"', '"maximum"', '"title"', "paper", "step"):
+        assert keyword not in text
+    assert "Full name; invented." in text
+
+
+def test_a_plan_counts_what_a_scorer_is_asked():
+    wanted = Experiment.model_validate(
+        {
+            "name": "x",
+            "departments": ["Urology", "Orthopedics"],
+            "cases_per_department": 20,
+            "methods": ["direct"],
+            "roles": {"generator": "rules", "scorer": "openai/davinci-002"},
+            "metrics": ["gptscore"],
+        }
+    )
+    (cost,) = estimate(wanted)
+    assert (cost.role, cost.exchanges) == ("scorer", 2 * 20 * 19)
+
+
+def test_model_text_cannot_drive_the_terminal(capsys):
+    evil = "\x1b]0;title\x07\x1b[31mred\x00\x9b1m\n\ttab"
+    assert printable(evil) == "\\x1b]0;title\\x07\\x1b[31mred\\x00\\x9b1m\n\ttab"
+    with pytest.raises(typer.Exit):
+        report_failures([Failure(item="a", stage="b", outcome="c", reason=evil)], "here")
+    assert "\x1b" not in capsys.readouterr().err
+
+
+def test_a_generator_that_asks_nobody_is_no_models(tmp_path, monkeypatch):
+    class Silent:
+        card = GeneratorCard(name="silent", summary="", needs=())
+
+        async def write(self, case: Case, context: Context) -> dict[str, Any]:
+            return {
+                "id": case.id,
+                "department": case.department,
+                "basic_information": {"name": "A", "gender": case.gender, "age": case.age},
+                "epidemiology": dict.fromkeys(
+                    ("medical_history", "lifestyle", "vaccination_history", "family_history"), ()
+                ),
+                "disease_information": {"disease": case.disease, "symptoms": [case.id]},
+                "examination_results": (),
+            }
+
+    from bench.plugins import GENERATORS
+
+    load = GENERATORS.load
+    monkeypatch.setattr(GENERATORS, "load", lambda n: Silent if n == "silent" else load(n))
+    made = run(tmp_path / "r", methods=["direct", "silent"], metrics=["bleu"])
+    results = read_results(made)
+    pairs = [(backbone.label, method.label) for backbone, method in results.systems()]
+    assert pairs == [("rules", "direct"), ("none", "silent")]
+    assert [result.stand_in for result in results.results] == [True, False]
+    make_tables(made)
+
+
+def test_a_journal_that_is_damaged_ends_the_run_in_one_sentence(tmp_path):
+    path = tmp_path / "j.sqlite"
+
+    async def fill() -> None:
+        journal = Journal.open(path)
+        for number in range(300):
+
+            async def body(_: str) -> bytes:
+                return b"x" * 5000
+
+            await journal.once({"n": number}, body)
+        await journal.close()
+
+    asyncio.run(fill())
+    data = bytearray(path.read_bytes())
+    for page in range(2, len(data) // 16384):
+        data[page * 16384 : page * 16384 + 200] = b"\xff" * 200
+    path.write_bytes(data)
+
+    async def read() -> None:
+        journal = Journal.open(path)
+        try:
+            for number in range(300):
+
+                async def body(_: str) -> bytes:
+                    return b"y"
+
+                await journal.once({"n": number}, body)
+        finally:
+            await journal.close()
+
+    with pytest.raises(UserError, match=r"journal .* cannot be (read|written)"):
+        asyncio.run(read())
+
+
+def test_a_body_that_is_no_bytes_or_a_closed_journal_does_not_hang():
+    async def go() -> None:
+        journal = Journal.open(None)
+
+        async def text(_: str) -> Any:
+            return "text"
+
+        with pytest.raises(TypeError, match="must be bytes"):
+            await journal.once({"a": 1}, text)
+
+        async def body(_: str) -> bytes:
+            return b"1"
+
+        assert (await journal.once({"a": 1}, body)).body == b"1"
+        await journal.close()
+        for again in (journal.once({"a": 2}, body), journal.forget(["00" * 32])):
+            with pytest.raises(RuntimeError, match="closed"):
+                await again
+
+    asyncio.run(asyncio.wait_for(go(), 20))
+
+
+def test_score_keeps_what_a_judge_was_paid_for(openai_server: OpenAIServer, tmp_path: Path):
+    made = run(tmp_path / "r", methods=["direct"], metrics=["bleu"])
+    records = tmp_path / "mine.jsonl"
+    records.write_bytes((made.path / "records/rules/direct.jsonl").read_bytes())
+    arguments = ("score", records, "-m", "accuracy", "--judge", "openai/gpt-4o")
+    for _ in range(2):
+        ended = inside(*arguments, OPENAI_BASE_URL=openai_server.url)
+        assert ended.code == 0, ended.err
+    assert openai_server.stats()["total"] == 8
+    refused = inside(*arguments, "--out", tmp_path, OPENAI_BASE_URL=openai_server.url)
+    assert refused.code == 2
+    assert "it is a folder" in refused.err
