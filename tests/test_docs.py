@@ -1,0 +1,96 @@
+"""What the documents show is run, so that it stays true."""
+
+import asyncio
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from rules_run import LIBRARY, context, generate, run
+
+from bench.cli.main import app
+from bench.generating import GeneratorCard
+from bench.knowledge.cases import plan
+from bench.pairs import MatrixKernel, PairMetric
+from bench.records.files import RecordFile
+from bench.records.record import PatientRecord
+from bench.runs.experiment import experiment_from
+from bench.scoring import Items, MetricCard
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = {path.name: path.read_text("utf-8") for path in (ROOT / "README.md", *ROOT.glob("docs/*"))}
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", PAGES[page], re.MULTILINE | re.DOTALL)
+
+
+def defined(page: str, name: str) -> Any:
+    """A class that a page shows."""
+    import numpy as np
+
+    (code,) = (block for block in blocks(page, "python") if f"class {name}" in block)
+    names = {"PairMetric": PairMetric, "MetricCard": MetricCard, "MatrixKernel": MatrixKernel}
+    space: dict[str, Any] = {**names, "np": np}
+    exec(code, space)
+    return space[name]
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory: pytest.TempPathFactory) -> Items:
+    folder = run(tmp_path_factory.mktemp("docs") / "r", methods=["direct"], metrics=["bleu"])
+    return Items(list(RecordFile(folder.path / "records/rules/direct.jsonl")))
+
+
+def test_the_readmes_experiment_is_one():
+    (text,) = blocks("README.md", "yaml")
+    assert len(experiment_from(yaml.safe_load(text)).methods) == 3
+
+
+def test_the_readmes_metric_scores(records):
+    found = asyncio.run(defined("README.md", "Length")().score(records, None))
+    assert found["n"] == 8
+    assert 3 <= found["value"] <= 8
+
+
+def test_the_similarity_of_the_guide_scores(records):
+    metric = defined("extending.md", "Same")()
+    with context() as given:
+        (score,) = asyncio.run(metric.score(records, given))
+    assert score.value == 0
+    assert score.n == 8
+
+
+def test_the_generator_of_the_guide_writes():
+    copies = defined("extending.md", "Copies")()
+    copies.card = GeneratorCard(**{"name": "copies", **copies.card})
+    with context() as given:
+        made = generate(copies, list(plan(LIBRARY, ["Urology"], 3, 1)), given)
+    assert len({PatientRecord.model_validate(one).id for one in made}) == 3
+
+
+def test_the_record_that_is_shown_is_one():
+    import json
+
+    (text,) = blocks("records.md", "json")
+    assert PatientRecord.model_validate(json.loads(text)).id == "10024"
+
+
+def test_every_command_that_is_shown_exists():
+    commands = {command.name for command in app.registered_commands}
+    groups = {group.name for group in app.registered_groups}
+    shown = {
+        word
+        for page in PAGES.values()
+        for word in re.findall(r"(?:^|`| )pzbench ([a-z]+)", page, re.MULTILINE)
+    }
+    assert shown
+    assert shown <= commands | groups
+
+
+def test_links_between_pages_hold():
+    for name, page in PAGES.items():
+        folder = ROOT if name == "README.md" else ROOT / "docs"
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page):
+            assert (folder / target).exists(), (name, target)
