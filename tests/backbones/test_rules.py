@@ -190,11 +190,183 @@ def test_a_pertinent_negative_among_the_symptoms_is_found(outline: Outline):
         assert "disease_information" in faulty(record, outline)
 
 
+@each_outline
+@pytest.mark.parametrize(
+    "denial",
+    [
+        "{}: absent",
+        "{} - denied",
+        "{} (denied)",
+        "Absence of {}",
+        "Lack of {}",
+        "Denying {}",
+        "Free of {}",
+        "{} ruled out",
+        "{} not present",
+        "{}: no",
+        "No rash, {}",
+    ],
+)
+def test_a_denied_pertinent_negative_is_no_fault(outline: Outline, denial: str):
+    for negative in outline.pertinent_negatives:
+        record = plant(written(outline, 0), add_symptom(denial.format(negative)))
+        assert faulty(record, outline) == {}
+
+
+@each_outline
+def test_a_rule_of_facts_in_their_own_words_is_found(outline: Outline):
+    for rule in outline.never_together:
+        facts = [fact for fact in rule.facts if not fact.endswith((" high", " low", " normal"))]
+        if len(facts) == len(rule.facts):
+            record = written(outline, 0)
+            for fact in facts:
+                record = plant(record, add_history(fact))
+            assert rule.because in faulty(record, outline)["epidemiology"]
+
+
 def test_a_history_of_the_other_sex_is_found():
     outline = LIBRARY.get("GS-05")
     men = next(r for n in range(9) if (r := written(outline, n)).basic_information.gender == "male")
     found = faulty(plant(men, add_history("Two years after the menopause")), outline)
     assert "cannot be said of a male" in found["epidemiology"]
+
+
+def add_life(text: str) -> Callable[[Data], None]:
+    return lambda data: data["epidemiology"]["lifestyle"].append(text)
+
+
+def only_test(**examination: str) -> Callable[[Data], None]:
+    return lambda data: data.update(examination_results=[{"category": "x", **examination}])
+
+
+def add_lipase(
+    finding: str, value: str = "900", reference: str = "13-60"
+) -> Callable[[Data], None]:
+    told = {**LIPASE, "reference_range": reference}
+    return add_test(**told, value=value, finding=finding)
+
+
+def add_score(test: str, value: str, reference: str) -> Callable[[Data], None]:
+    return add_test(test=test, value=value, reference_range=reference, finding="Elevated")
+
+
+CELLS = {"test": "Platelets", "unit": "/µL"}
+HEMOGLOBIN = {"test": "Hemoglobin", "unit": "g/dL", "value": "13.0", "finding": "Normal"}
+SOUND: list[tuple[str, Callable[[Data], None]]] = [
+    ("END-01", set_illness("disease", "Type 1 Diabetes Mellitus (T1DM)")),
+    ("END-01", set_illness("disease", "New-onset type 1 diabetes with ketoacidosis")),
+    ("END-04", set_illness("disease", "Graves' disease")),
+    ("GS-05", set_illness("disease", "Acute gallstone pancreatitis")),
+    ("GS-05", set_illness("disease", "Chronic pancreatitis")),  # "Pancreatitis" is a synonym.
+    ("OPH-03", set_illness("disease", "Angle closure glaucoma")),
+    ("ORT-02", set_illness("disease", "Sciatica (lumbar radiculopathy)")),
+    ("ORT-02", set_illness("disease", "Left-sided sciatica")),
+    ("PSY-06", set_illness("disease", "Social Anxiety Disorder (Social Phobia)")),
+    ("URO-07", set_illness("disease", "Left ureteral stone (6 mm)")),
+    ("END-01", set_illness("symptoms", ["Polyuria", "Polydipsia"])),
+    ("GS-05", set_illness("duration", "Began 1 hour after a heavy meal and has lasted 2 days")),
+    (
+        "ORT-02",
+        set_illness("duration", "Back pain for 15 years, with leg pain for the last 4 weeks"),
+    ),
+    # Thousands, powers of ten and several intervals in a reference.
+    (
+        "GS-05",
+        add_test(**CELLS, value="420,000", reference_range="150,000-400,000", finding="High"),
+    ),
+    (
+        "GS-05",
+        add_test(**CELLS, value="200,000", reference_range="150,000-400,000", finding="Normal"),
+    ),
+    ("GS-05", add_test(test="Platelets", value="200", reference_range="150-400 x10^3/µL")),
+    ("PSY-01", add_test(**HEMOGLOBIN, reference_range="Male: 13.5-17.5, Female: 12.0-15.5")),
+    (
+        "ORT-06",
+        add_test(test="Glucose", value="90", finding="Normal", reference_range="<100, 100-125"),
+    ),
+    # Words of a level that do not say this result's level.
+    ("GS-05", add_lipase("3 times the upper limit of normal")),
+    ("GS-05", add_lipase("Twenty times the normal value")),
+    ("GS-05", add_lipase("Above normal")),
+    ("GS-05", add_lipase("Lipase raised; triglycerides normal")),
+    ("GS-05", add_lipase("Reduced from 2400 on admission")),
+    ("GS-05", add_lipase("Not elevated", reference="0-1000")),
+    ("GS-05", add_test(test="Total calcium", value="9.0", unit="mg/dL", finding="No low calcium")),
+    # A score's whole scale is not its reference; a unit may stand with the reference only.
+    ("PSY-01", add_score("PHQ-9", "16", "0-27")),
+    ("PSY-01", add_score("Sadness scale", "16", "0-60")),
+    ("END-01", add_test(test="Glucose", value="420", reference_range="70-140 mg/dL")),
+    ("END-04", add_test(test="TSH", value="0.001", unit="mIU/L", finding="Undetectable")),
+    ("ORT-02", add_test(test="C-reactive protein", value="0.1", unit="mg/L")),
+    # One name within another's, or one that fits two tests.
+    ("END-04", add_test(test="TSH receptor antibody (TRAb)", value="9.4", reference_range="<1.75")),
+    ("OPH-03", add_test(test="Intraocular pressure", value="15", unit="mmHg", finding="Left eye")),
+    # What is normal or denied is another part than what is ill.
+    (
+        "ORT-02",
+        add_test(
+            test="MRI lumbar spine",
+            finding="L5-S1 herniation with normal alignment. No disc herniation at other levels",
+        ),
+    ),
+    ("GS-01", add_test(test="CT abdomen", finding="Dilated appendix and otherwise normal abdomen")),
+    (
+        "ORT-06",
+        only_test(test="Hands", finding="Right thenar wasting; left thenar muscles full"),
+    ),
+    (
+        "GS-05",
+        add_test(test="Sonography", finding="Stones in the gallbladder; cholecystectomy planned"),
+    ),
+    # What is said of relatives.
+    ("URO-01", add_history("Wife is pregnant")),
+    ("URO-01", add_life("Lives with a female partner")),
+    ("PSY-06", add_life("Cares for his mother who is 82 years old")),
+    ("GS-01", add_history("Brother had a previous appendectomy")),
+    ("URO-01", set_basic("age", 88)),
+]
+
+
+@pytest.mark.parametrize(("identity", "change"), SOUND)
+def test_everyday_phrases_are_no_faults(identity, change):
+    outline = LIBRARY.get(identity)
+    for count in range(10):
+        assert faulty(plant(written(outline, count), change), outline) == {}
+
+
+@pytest.mark.parametrize("statement", ["Father with prostate cancer", "Wife's prostate trouble"])
+def test_a_relative_of_the_other_sex_is_no_fault(statement):
+    outline = LIBRARY.get("GS-05")
+    records = [written(outline, count) for count in range(9)]
+    for record in records:
+        assert faulty(plant(record, add_history(statement)), outline) == {}
+
+
+@pytest.mark.parametrize(
+    ("identity", "stated"),
+    [
+        ("END-01", "Type 2 diabetes mellitus"),
+        ("OPH-03", "Acute open-angle glaucoma"),
+        ("OPH-09", "Herpes simplex keratitis"),
+        ("ORT-02", "Lumbar spinal stenosis"),
+        ("ORT-06", "Cubital tunnel syndrome"),
+        ("PSY-06", "Panic disorder"),
+        ("PSY-06", "Generalized anxiety disorder"),
+        ("URO-01", "Prostate cancer"),
+    ],
+)
+def test_a_kindred_disease_is_another(identity, stated):
+    outline = LIBRARY.get(identity)
+    found = faulty(plant(written(outline, 0), set_illness("disease", stated)), outline)
+    assert outline.name in found["disease_information"]
+
+
+def test_a_reference_with_thousands_is_used():
+    outline = LIBRARY.get("GS-05")
+    low = add_test(**CELLS, value="90,000", reference_range="150,000-400,000", finding="Normal")
+    assert (
+        "is low against" in faulty(plant(written(outline, 0), low), outline)["examination_results"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -211,6 +383,14 @@ def test_a_history_of_the_other_sex_is_found():
         ("bladder not palpable", "bladder palpable", False),
         ("bladder palpable", "bladder not palpable", False),
         ("hearing things that are not there", "hearing things that are not there", True),
+        ("Denies chills, cough, or fever", "fever", False),
+        ("Fever: absent", "fever", False),
+        ("Fever, but no chills", "fever", True),
+        ("Fever without chills", "fever", True),
+        ("No change in abdominal pain", "no abdominal pain", False),
+        ("Large herniation; no disc herniation at L3/4", "no disc herniation", False),
+        ("Neck swelling, pain of the eye", "pain in the neck", False),
+        ("Tingling of the digits sparing the little finger", "tingling of little finger", False),
     ],
 )
 def test_matching_knows_negation(statement, phrase, held):
