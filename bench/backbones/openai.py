@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel
 
+from bench.backbones.echo import NoEcho, values_inside
 from bench.backbones.prompt import AskError, Completion, Message, Prompt, Unreachable
 from bench.backbones.structured import schema_message, strict_schema
 from bench.errors import UserError
@@ -45,14 +46,6 @@ _ABOUT_LENGTH = re.compile(r"context.{0,12}length|context_length|too long|maximu
 _WITH_USER = frozenset({401, 402, 403, 404, 405, 407, 410})
 _NO_SUCH_PATH = frozenset({404, 405})
 _ANOTHER_DAY = frozenset({408, 409, 425, 429})
-
-
-class NoServer(Unreachable):
-    """Nothing listens at the address, after the client's retries.
-
-    A server that restarts looks the same, so this is `Unreachable`; whoever has had no answer
-    yet may tell the user at once.
-    """
 
 
 class _Rejected(Exception):
@@ -117,15 +110,19 @@ class OpenAI:
         pinned: tuple[str, ...] = () if self._pinned is None else (f"structured={self._pinned}",)
         if self._omit != tuple(row.get("omit", ())):
             pinned += (f"omit={','.join(sorted(self._omit))}",)
+        if self._token_limit != row.get("token_limit", "max_tokens"):
+            pinned += (f"token_limit={self._token_limit}",)
         self.version = "|".join(pinned)
         self._steps: dict[type, int] = {}
         self._client: AsyncOpenAI | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._secret = ""
+        self._answered = False
 
     _kind = "openai"
     _example = "openai/gpt-4o-2024-08-06"
     _key_variable = "OPENAI_API_KEY"
+    _address_from = "base_url or OPENAI_BASE_URL"
 
     async def complete(self, prompt: Prompt[Any], key: str) -> Completion:
         while True:
@@ -148,7 +145,7 @@ class OpenAI:
         context, which has no probability.
 
         Raises:
-            AskError: the text is too long for the model.
+            AskError: the text is too long for the model, or the echo does not spell it.
             Unreachable: as for `complete`.
             UserError: the endpoint does not give log-probabilities of a prompt.
         """
@@ -170,10 +167,10 @@ class OpenAI:
             if _ABOUT_LENGTH.search(said) or not _ABOUT_ECHO.search(said):
                 raise AskError(f"{self.name} refused the request: {said}") from None
             raise self._no_echo(said) from None
-        values = _echoed(found, text)
-        if values is None:
-            raise self._no_echo("the answer holds none")
-        return values
+        try:
+            return values_inside(found["choices"][0], context, text)
+        except NoEcho as none:
+            raise self._no_echo(str(none)) from None
 
     async def close(self) -> None:
         client, self._client = self._client, None
@@ -256,18 +253,26 @@ class OpenAI:
 
         client = self._connected()
         try:
-            return await wire.post(client, path, body)
+            body = await wire.post(client, path, body)
+            self._answered = True
+            return body
         except openai.APIError as error:
             fault = wire.fault(error, self._secret)
+        self._answered |= not fault.absent
         if path == "/completions" and fault.status in _NO_SUCH_PATH:
             raise _Rejected(fault)  # hosted chat models have no such endpoint
         raise self._meaning(fault)
 
     def _meaning(self, fault: "Fault") -> Exception:
         where = self._address()
+        if fault.absent and not self._answered:
+            # A server that restarts looks the same, but it has answered before.
+            return UserError(
+                f"{self.name}: nobody answers at {where} ({fault.said}): is the server running? "
+                f"Start it, or set {self._address_from}."
+            )
         if fault.status is None:
-            said = f"{self.name} at {where} could not be reached: {fault.said}"
-            return NoServer(said) if fault.absent else Unreachable(said)
+            return Unreachable(f"{self.name} at {where} could not be reached: {fault.said}")
         if fault.status == 429 and "insufficient_quota" in fault.code:
             return UserError(f"The account for {self.name} has no quota left: {fault.said}")
         if fault.status == 403 and _ABOUT_FILTER.search(f"{fault.code} {fault.said}"):
@@ -327,6 +332,7 @@ class Azure(OpenAI):
     _kind = "azure"
     _example = "azure/my-deployment"
     _key_variable = "AZURE_OPENAI_API_KEY"
+    _address_from = "endpoint or AZURE_OPENAI_ENDPOINT"
 
     def __init__(
         self,
@@ -468,24 +474,3 @@ def _text(content: Any) -> str:
     if isinstance(content, list):  # some servers send parts
         return "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
     return str(content or "")
-
-
-def _echoed(body: dict[str, Any], text: str) -> tuple[float, ...] | None:
-    """Values of the tokens inside `text`; none if the server did not echo the prompt.
-
-    Counted from the end, for a server may put a token of its own ("<s>") in front.
-    """
-    found = body["choices"][0].get("logprobs")
-    if not isinstance(found, dict) or not found.get("tokens"):
-        return None
-    tokens, values = found["tokens"], found.get("token_logprobs") or []
-    if len(values) != len(tokens) or not "".join(tokens).endswith(text):
-        return None
-    inside: list[float] = []
-    left = len(text)
-    for token, value in zip(reversed(tokens), reversed(values), strict=True):
-        left -= len(token)
-        if left < 0 or value is None:
-            break
-        inside.append(min(0.0, float(value)))
-    return tuple(reversed(inside))

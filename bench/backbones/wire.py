@@ -1,7 +1,7 @@
 """The openai client made strict, and its errors in our words.
 
 Promise: whatever a server sends, an exchange ends as a JSON object with a choice in it or as one
-of our errors, and no error text holds the API key. The client's own retries do the retrying: what
+of our errors, and no error text holds an API key worth hiding. The client's own retries do the retrying: what
 it would take for success (a 200 with broken JSON, with a web page, without a choice) is given to
 it as the transport failure that it is.
 
@@ -26,6 +26,8 @@ CONNECT = 10.0
 """Seconds allowed for reaching a server."""
 MOST_SAID = 300
 """Characters quoted of what a server said."""
+LEAST_SECRET = 8
+"""Characters of a key worth hiding; "x", which servers of one's own are given, is in every word."""
 
 
 @dataclass(frozen=True)
@@ -199,6 +201,6 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 def _clean(text: str, secret: str) -> str:
     line = " ".join(text.split())
-    if secret:
+    if len(secret) >= LEAST_SECRET:
         line = line.replace(secret, "***")
     return line if len(line) <= MOST_SAID else line[:MOST_SAID] + "…"

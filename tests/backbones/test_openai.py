@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from openai_server import OpenAIServer, logprob_of, tokens_of
 from openai_server import __file__ as openai_server_module
 from pydantic import BaseModel, Field
 
-from bench.backbones.openai import Azure, NoServer, OpenAI, quirks
+from bench.backbones.openai import Azure, OpenAI, quirks
 from bench.backbones.prompt import (
     AskError,
     Completion,
@@ -44,7 +45,7 @@ class Report(BaseModel):
     verdict: Literal["aligned", "not aligned"]
     reasons: list[str] = Field(min_length=2)
     findings: list[Finding]
-    score: int = Field(ge=1, le=5)
+    score: Literal[1, 2, 3, 4, 5]
 
 
 def prompt(answer: type[Any] = Report, words: str = "Say it.", **sampling: Any) -> Prompt[Any]:
@@ -255,15 +256,50 @@ def test_a_long_retry_after_is_capped(
     assert 2.5 < time.monotonic() - begun < 10
 
 
-def test_nobody_there_is_told_apart() -> None:
+def free_port() -> int:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
-    backbone = OpenAI("words", base_url=f"http://127.0.0.1:{port}/v1", max_retries=0)
-    with pytest.raises(NoServer, match="connection refused"):
-        ask(backbone)
-    with pytest.raises(NoServer, match=r"nowhere\.invalid is not known"):
+        return int(taken.getsockname()[1])
+
+
+def test_nobody_there_ends_the_run_with_the_address() -> None:
+    at = f"http://127.0.0.1:{free_port()}"
+    there = rf"nobody answers at {at}/v1 \(.*\(connection refused\)\): is the server running"
+    with pytest.raises(UserError, match=there + r".*set base_url or OPENAI_BASE_URL"):
+        ask(OpenAI("words", base_url=f"{at}/v1", max_retries=0))
+    with pytest.raises(UserError, match=r"nowhere\.invalid is not known"):
         ask(OpenAI("words", base_url="http://nowhere.invalid/v1", max_retries=0))
+
+
+def test_nobody_there_ends_every_first_request_alike() -> None:
+    backbone = OpenAI("words", base_url=f"http://127.0.0.1:{free_port()}/v1", max_retries=0)
+
+    async def many() -> list[Any]:
+        asked = (backbone.complete(prompt(words=f"Say {n}."), str(n)) for n in range(20))
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    assert {type(one) for one in ran(backbone, many())} == {UserError}
+
+
+@pytest.mark.parametrize("status", [None, 500])
+def test_a_server_that_goes_away_later_is_unreachable(
+    openai_server: OpenAIServer, status: int | None
+) -> None:
+    if status is not None:
+        openai_server.fail("status", status=status)
+    backbone = made(openai_server, max_retries=0)
+
+    async def before_and_after() -> None:
+        if status is None:
+            await backbone.complete(prompt(), "a")
+        else:
+            with pytest.raises(Unreachable, match="answers 500"):
+                await backbone.complete(prompt(), "a")
+        await asyncio.to_thread(openai_server.stop)
+        with pytest.raises(Unreachable, match="connection refused"):
+            await backbone.complete(prompt(), "b")
+
+    ran(backbone, before_and_after())
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 405])
@@ -326,6 +362,12 @@ def test_options_stand_above_the_table(openai_server: OpenAIServer) -> None:
     assert {"temperature", "max_tokens"} <= set(openai_server.seen[0].body)
 
 
+def test_options_that_change_what_is_sent_are_in_the_version() -> None:
+    assert OpenAI("o3").version == OpenAI("o3", token_limit="max_completion_tokens").version == ""
+    assert OpenAI("o3", token_limit="max_tokens").version == "token_limit=max_tokens"
+    assert OpenAI("o3", omit=[], structured="text").version == "structured=text|omit="
+
+
 def test_a_missing_key_is_one_sentence(openai_server: OpenAIServer) -> None:
     backbone = OpenAI("gpt-4o")  # nothing is needed before the first exchange
     with pytest.raises(UserError, match="set the environment variable OPENAI_API_KEY"):
@@ -344,6 +386,15 @@ def test_the_key_goes_out_and_into_no_error(
         ask(OpenAI("words"))
     assert SECRET not in str(caught.value)
     assert caught.value.__cause__ is None and caught.value.__context__ is None
+
+
+def test_a_key_of_a_letter_is_left_in_every_word(
+    openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    openai_server.fail("status", status=400, message="bad kind of monkey")
+    with pytest.raises(AskError, match="bad kind of monkey"):
+        ask(made(openai_server))
 
 
 @pytest.mark.parametrize(
@@ -440,6 +491,27 @@ def test_log_probabilities_refused(
     backbone = made(openai_server)
     with pytest.raises(raised, match=message if raised is AskError else "vLLM does"):
         ran(backbone, backbone.logprobs("a", " b"))
+
+
+def test_half_characters_of_an_echo_are_counted(openai_server: OpenAIServer) -> None:
+    openai_server.tokens = lambda text: [
+        part
+        for token in tokens_of(text)
+        for part in re.split("(?<=\ufffd)", token.replace("µ", 2 * "\ufffd"))
+    ]
+    backbone = made(openai_server)
+    values = ran(backbone, backbone.logprobs("Take 5 µg", " or 7 µg daily"))
+    assert len(values) == len([" or", " 7", " \ufffd", "\ufffd", "g", " daily"])
+
+
+def test_an_echo_that_does_not_spell_the_text_costs_this_text_alone(
+    openai_server: OpenAIServer,
+) -> None:
+    openai_server.tokens = lambda text: ["?" if "µ" in one else one for one in tokens_of(text)]
+    backbone = made(openai_server)
+    with pytest.raises(AskError, match="do not spell the text"):
+        ran(backbone, backbone.logprobs("Take", " 7 µg daily"))
+    assert len(ran(backbone, backbone.logprobs("Take", " 7 mg daily"))) == 3
 
 
 def test_the_server_runs_as_a_process_of_its_own(openai_server: OpenAIServer) -> None:

@@ -105,6 +105,8 @@ class OpenAIServer:
         """Key that requests must bear; none to take all."""
         self.hook: Callable[[Seen], str | None] | None = None
         """Gives the text of an answer; none falls back to the schema."""
+        self.tokens = tokens_of
+        """How an echoed prompt is printed."""
         self.faults: list[Fault] = []
         self.seen: deque[Seen] = deque(maxlen=MOST_SEEN)
         self._total = self._peak = self._in_flight = 0
@@ -235,7 +237,7 @@ class OpenAIServer:
         if fault is not None and (broken := await self._break(request, fault)) is not None:
             return broken
         if "messages" not in seen.body:
-            return web.json_response(_completion(seen))
+            return web.json_response(_completion(seen, self.tokens))
         return web.json_response(self._chat(seen, fault))
 
     async def _break(self, request: web.Request, fault: Fault) -> web.StreamResponse | None:
@@ -344,12 +346,12 @@ def logprob_of(before: str, token: str) -> float:
     return -10.0 * int.from_bytes(digest[:4], "big") / 2**32
 
 
-def _completion(seen: Seen) -> dict[str, Any]:
+def _completion(seen: Seen, tokens: Callable[[str], list[str]]) -> dict[str, Any]:
     prompt = str(seen.body["prompt"])
     said = schema_answers.sentence(prompt) if seen.body.get("max_tokens", 16) else ""
     text = (prompt if seen.body.get("echo") else "") + said
     offset, found = 0, []
-    for token in tokens_of(text):
+    for token in tokens(text):
         value = logprob_of(text[:offset], token) if offset else None
         found.append((token, value, offset))
         offset += len(token)
