@@ -6,16 +6,19 @@ other (after Fu et al. 2023), averaged over both directions. It asks the scorer 
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from copy import copy
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from bench.backbones.prompt import AskError
+from bench.failure import Failure, guarded
 from bench.flow import ordered_map
-from bench.pairs import Kernel, Matrix, PairMetric, signature_of
+from bench.pairs import Kernel, MatrixKernel, PairMetric, signature_of, view_text
 from bench.prompts import Template
+from bench.records.record import PatientRecord
 from bench.scoring import Items, MetricCard, Score
 from bench.stats import Interval
 
@@ -26,25 +29,9 @@ ROLE = "scorer"
 NO_SCORER = (
     "needs a causal LM: give --scorer hf/MODEL, or an endpoint that echoes prompt log-probabilities"
 )
+MOST_FAILURES = 100
+"""Failed pairs with which a score is given up."""
 _TEMPLATE = Template(Path(__file__).with_suffix(".txt"))
-
-
-@dataclass(frozen=True)
-class GptScoreKernel:
-    """Mean of both directions, 0 to 1, held whole."""
-
-    matrix: Matrix
-    """Shape (n, n), symmetric."""
-    keys: Sequence[tuple[str, ...]]
-    """Journal keys of each text's log-probabilities given every other."""
-
-    def __len__(self) -> int:
-        """Number of texts."""
-        return len(self.matrix)
-
-    def block(self, rows: slice, columns: slice) -> Matrix:
-        """A part of the matrix."""
-        return self.matrix[rows, columns]
 
 
 def probability(logprobs: Sequence[float]) -> float:
@@ -64,63 +51,100 @@ class GptScore(PairMetric):
         unit="probability",
         better="lower",
         uses=(ROLE,),
-        comparable=False,
+        prompts=(_TEMPLATE.path,),
     )
 
+    _failed: list[Failure]
+    """Of an attempt: the pairs that could not be asked."""
+    _most: int
+    """Of an attempt: failures with which it is given up."""
+
+    def _attempt(self, most: int) -> Self:
+        """This metric with failures of its own to count."""
+        attempt = copy(self)
+        attempt._failed, attempt._most = [], most
+        return attempt
+
     async def kernel(self, texts: Sequence[str], context: "Context") -> Kernel:
-        """Both directions of each pair: n (n - 1) exchanges, `context.at_once` at a time."""
+        """Both directions of each pair: n (n - 1) exchanges, `context.at_once` at a time.
+
+        Raises:
+            AskError: a pair could not be asked.
+        """
+        return await self._attempt(1)._asked([str(i) for i in range(len(texts))], texts, context)
+
+    async def _kernel(self, records: Sequence[PatientRecord], context: "Context") -> Kernel:
+        texts = [view_text(record, self.view) for record in records]
+        return await self._asked([record.id for record in records], texts, context)
+
+    async def _asked(
+        self, names: Sequence[str], texts: Sequence[str], context: "Context"
+    ) -> MatrixKernel:
+        """The kernel of an attempt; of no use if any pair failed."""
         scorer = context.role(ROLE)
         n = len(texts)
         matrix = np.zeros((n, n))
-        keys: list[list[str]] = [[] for _ in texts]
 
-        async def one(pair: tuple[int, int]) -> tuple[int, int, float, str]:
+        async def one(pair: tuple[int, int]) -> tuple[int, int, float]:
             given, scored = pair
             before = _TEMPLATE.text.replace("{record}", texts[given])
-            values, key = await scorer.logprobs(before, texts[scored], replicate="")
-            return given, scored, probability(values), key
+            asked = scorer.logprobs(before, texts[scored], replicate="")
+            found = await guarded(asked, f"{names[scored]} given {names[given]}", self.card.name)
+            if not isinstance(found, Failure):
+                return given, scored, probability(found[0])
+            self._failed.append(found)
+            if len(self._failed) >= self._most:
+                raise AskError(found.reason)
+            return given, scored, 0.0
 
         def pairs() -> Iterator[tuple[int, int]]:
             return ((i, j) for i in range(n) for j in range(n) if i != j)
 
-        async for given, scored, value, key in ordered_map(one, pairs(), context.at_once):
+        async for given, scored, value in ordered_map(one, pairs(), context.at_once):
             matrix[given, scored] = value
-            keys[scored].append(key)
-        return GptScoreKernel((matrix + matrix.T) / 2, [tuple(found) for found in keys])
+        return MatrixKernel((matrix + matrix.T) / 2)
 
     async def score(self, items: Items, context: "Context") -> tuple[Score, ...]:
-        """The score; without a scorer, or where it failed, one without value that says why."""
+        """The score; without a scorer, or where a pair failed, one without value that says why."""
         if ROLE not in context.roles:
             return (self._none(items, context, NO_SCORER),)
-        try:
-            return await super().score(items, context)
-        except AskError as failure:
-            note = f"the scorer failed ({failure.reason}); run again to ask what is missing"
-            return (self._none(items, context, note),)
+        attempt = self._attempt(MOST_FAILURES)
+        with suppress(AskError):
+            scores = await PairMetric.score(attempt, items, context)
+            if not attempt._failed:
+                return scores
+        failures = sorted(attempt._failed[:MOST_FAILURES], key=lambda failure: failure.item)
+        many = f"{len(failures)} pairs failed"
+        if len(failures) == MOST_FAILURES:
+            many += ", with which it was given up"
+        note = f"{many} (the first: {failures[0].reason}); run again to ask what is missing"
+        return (self._none(items, context, note, tuple(failures)),)
 
     async def compare(
         self, first: Items, second: Items, context: "Context"
     ) -> tuple[float, Interval | None, int] | None:
-        """As for every pair metric; none also without a scorer, or where it failed."""
+        """As for every pair metric; none also without a scorer, or where a pair failed."""
         if ROLE not in context.roles:
             return None
         try:
-            return await super().compare(first, second, context)
+            return await PairMetric.compare(self._attempt(1), first, second, context)
         except AskError:
             return None
 
-    def _none(self, items: Items, context: "Context", note: str) -> Score:
-        n = sum(1 for _ in items)
+    def _none(
+        self, items: Items, context: "Context", note: str, failures: tuple[Failure, ...] = ()
+    ) -> Score:
         return Score(
             metric=self.card.name,
             value=None,
             unit=self.card.unit,
             better=self.card.better,
-            n=n,
-            n_missing=items.missing,
+            n=0,
+            n_missing=items.missing + sum(1 for _ in items),
             interval=None,
             signature=self.signature(context),
             notes=(note,),
+            failures=failures,
         )
 
     def method(self, context: "Context") -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from bench.journal.journal import Journal
 from bench.pairs import view_text
 from bench.records.record import PatientRecord
 from bench.scoring import Items, Score
-from metrics.gptscore import _TEMPLATE, NO_SCORER, GptScore, probability
+from metrics.gptscore import _TEMPLATE, MOST_FAILURES, NO_SCORER, GptScore, probability
 
 RECORDS = [
     patient(f"p{i}", "cardiology", text)
@@ -37,7 +37,7 @@ class Plain:
 class Scoring(Plain):
     name = "stub/scoring"
 
-    def __init__(self, fail: bool = False) -> None:
+    def __init__(self, fail: Callable[[str, str], bool] = lambda context, text: False) -> None:
         self.fail = fail
         self.asked = 0
         self.most = self.now = 0
@@ -48,7 +48,7 @@ class Scoring(Plain):
         self.most = max(self.most, self.now)
         await asyncio.sleep(0)
         self.now -= 1
-        if self.fail:
+        if self.fail(context, text):
             raise Unreachable("no answer")
         return logprobs(context, text)
 
@@ -57,13 +57,13 @@ def logprobs(context: str, text: str) -> tuple[float, ...]:
     return tuple(-0.01 * (len(context) + len(word)) for word in text.split())
 
 
-def run(backbone: Any, records: Sequence[PatientRecord] = RECORDS) -> Score:
+def run(backbone: Any, records: Sequence[PatientRecord] = RECORDS, *, missing: int = 0) -> Score:
     async def inside() -> Score:
         journal = Journal.open(None)
         roles = {} if backbone is None else {"scorer": Respondent("scorer", backbone, journal)}
         given = context(journal, roles)
         given.at_once = 3
-        (score,) = await GptScore().score(Items(records), given)
+        (score,) = await GptScore().score(Items(records, missing), given)
         compared = await GptScore().compare(Items(records), Items(records), given)
         assert (compared is None) == (score.value is None)
         await journal.close()
@@ -87,12 +87,14 @@ def test_is_the_mean_of_both_directions() -> None:
     assert backbone.most <= 3
     assert "scorer:stub/scoring" in score.signature
     assert f"prompt:{_TEMPLATE.sha256[:12]}" in score.signature
-    assert {len(keys) for keys in score.keys.values()} == {3}
+    assert score.keys == {}  # n - 1 for each record; the journal finds them by the records
 
 
 def test_without_a_scorer_it_says_what_is_needed() -> None:
     score = run(None)
-    assert (score.value, score.n, score.notes) == (None, 4, (NO_SCORER,))
+    assert (score.value, score.n, score.n_missing, score.notes) == (None, 0, 4, (NO_SCORER,))
+    assert score.failures == ()
+    assert run(None, missing=2).n_missing == 6
 
 
 def test_a_scorer_that_cannot_score_stops_the_run() -> None:
@@ -100,10 +102,29 @@ def test_a_scorer_that_cannot_score_stops_the_run() -> None:
         run(Plain())
 
 
-def test_a_scorer_that_fails_gives_no_value() -> None:
-    score = run(Scoring(fail=True))
-    assert score.value is None
-    assert "no answer" in score.notes[0]
+def test_failed_pairs_are_counted_and_leave_no_value() -> None:
+    backbone = Scoring(lambda context, text: "fever" in text and "chest" not in context)
+    score = run(backbone, missing=1)
+    assert (score.value, score.n, score.n_missing, score.items) == (None, 0, 5, {})
+    assert [one.item for one in score.failures] == ["p2 given p1", "p2 given p3"]
+    assert {(one.stage, one.outcome, one.reason) for one in score.failures} == {
+        ("gptscore", "unreachable", "no answer")
+    }
+    assert score.notes[0].startswith("2 pairs failed (the first: no answer)")
+
+
+def test_a_scorer_that_fails_always_is_given_up() -> None:
+    records = [patient(f"p{i}", "cardiology", f"pain {i}") for i in range(40)]
+    backbone = Scoring(lambda context, text: True)
+    score = run(backbone, records)
+    assert (score.value, score.n, score.n_missing) == (None, 0, 40)
+    assert len(score.failures) == MOST_FAILURES
+    assert "100 pairs failed, with which it was given up" in score.notes[0]
+    assert backbone.asked < 120  # of 1560
+
+
+def test_the_prompt_is_on_the_card() -> None:
+    assert GptScore.card.prompts == (_TEMPLATE.path,)
 
 
 def test_probability_of_tokens() -> None:
