@@ -1,9 +1,9 @@
 """The openai client made strict, and its errors in our words.
 
 Promise: whatever a server sends, an exchange ends as a JSON object with a choice in it or as one
-of our errors, and no error text holds an API key worth hiding. The client's own retries do the retrying: what
-it would take for success (a 200 with broken JSON, with a web page, without a choice) is given to
-it as the transport failure that it is.
+of our errors, and no error text holds an API key worth hiding. The client's own retries do the
+retrying: what it would take for success (a 200 with broken JSON, with a web page, without a
+choice) is given to it as the transport failure that it is.
 
 Imports the client at once, which costs tenths of a second: import this module late.
 """
