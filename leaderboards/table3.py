@@ -226,7 +226,8 @@ def _number(value: float, column: Column) -> str:
 
 
 def _notes(results: Results) -> Iterator[str]:
-    strangers = [one.label for one in results.backbones if paper_backbone(one) is None]
+    asked = {backbone for backbone, _ in results.systems()}
+    strangers = [b.label for b in results.backbones if b in asked and paper_backbone(b) is None]
     if strangers:
         yield f"{', '.join(strangers)}: not in the paper, whose {NOT_IN_PAPER} figures stand beside"
     yield "† the paper names neither its embedding model nor its LM: not comparable with ours"

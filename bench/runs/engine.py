@@ -99,6 +99,8 @@ async def execute(
         journal = Journal.open(folder.journal(settings.journal))
         team = Team(journal, at_once=settings.at_once, retry_failed=settings.retry_failed)
         try:
+            if settings.journal is not None:
+                folder.share(settings.journal)
             before = folder.experiment()
             begun = folder.has_records or (settings.journal is None and len(journal) > 0)
             if before is not None and begun:
@@ -132,9 +134,12 @@ async def _execute(run: _Run) -> None:
         run.context.role(role)
     run.folder.save_experiment(run.experiment)
     run.folder.unfinish()
-    compared = [await _with(run, label, writer) for label, writer in writers.items()]
-    # A generator that asks no model is run once, and is no model's.
-    compared.append(await _with(run, NOBODY, None))
+    # A generator that asks no model is run once, is no model's, and is compared with each one's.
+    alone = await _with(run, NOBODY, None)
+    compared = [await _compare(run, NOBODY, alone, {})]
+    for label, writer in writers.items():
+        own = await _with(run, label, writer)
+        compared.append(await _compare(run, label, own, alone))
     run.folder.save_differences(compared)
     run.folder.save_failures(run.failures)
     run.folder.save_manifest(
@@ -143,25 +148,29 @@ async def _execute(run: _Run) -> None:
     )
 
 
-async def _with(run: _Run, label: str, writer: Respondent | None) -> Compared:
-    """Every method that asks this backbone, or that asks nobody, scored and compared."""
-    methods = {
-        name: generator
-        for name, generator in run.methods.items()
-        if ("generator" in generator.card.needs) == (writer is not None)
-    }
+@dataclass(frozen=True)
+class _Done:
+    """One method with one backbone, written and scored."""
+
+    items: Items
+    scores: tuple[Score, ...]
+
+
+async def _with(run: _Run, label: str, writer: Respondent | None) -> dict[str, _Done]:
+    """Every method that asks this backbone, or that asks nobody, by name."""
     roles = run.context.roles if writer is None else {**run.context.roles, "generator": writer}
     context = replace(run.context, roles=roles)
-    cells: dict[str, Items] = {}
-    for name, generator in methods.items():
-        cells[name] = await _generate(run, Cell(backbone=label, method=name), generator, context)
-    scores: dict[str, tuple[Score, ...]] = {}
-    for name, items in cells.items():
-        scores[name] = await _score(run, name, items, context)
+    items: dict[str, Items] = {}
+    for name, generator in run.methods.items():
+        if ("generator" in generator.card.needs) == (writer is not None):
+            cell = Cell(backbone=label, method=name)
+            items[name] = await _generate(run, cell, generator, context)
+    done: dict[str, _Done] = {}
+    for name, found in items.items():
+        done[name] = _Done(found, await _score(run, name, found, context))
         cell = Cell(backbone=label, method=name)
-        run.folder.save_scores(Scored(cell=cell, scores=scores[name]))
-    differences = await _compare(run, cells, scores, context)
-    return Compared(backbone=label, differences=tuple(differences))
+        run.folder.save_scores(Scored(cell=cell, scores=done[name].scores))
+    return done
 
 
 async def _generate(run: _Run, cell: Cell, generator: Generator, context: Context) -> Items:
@@ -198,27 +207,28 @@ async def _score(run: _Run, method: str, items: Items, context: Context) -> tupl
 
 
 async def _compare(
-    run: _Run, cells: dict[str, Items], scores: dict[str, tuple[Score, ...]], context: Context
-) -> list[Difference]:
-    """Every method against every earlier one, on the cases both have."""
-    paired = [name for name in cells if run.methods[name].card.paired]
-    couples = list(combinations(paired, 2))
+    run: _Run, label: str, own: dict[str, _Done], others: dict[str, _Done]
+) -> Compared:
+    """Each of a backbone's methods against every earlier one and against the others."""
+    done = {**own, **others}
+    paired = [name for name in run.methods if name in done and run.methods[name].card.paired]
+    couples = [pair for pair in combinations(paired, 2) if set(pair) & set(own)]
     differences: list[Difference] = []
     if not couples:
-        return differences
+        return Compared(backbone=label, differences=())
     with run.watch.stage("comparing methods", len(couples) * len(run.metrics)) as step:
         for first, second in couples:
+            ours = (second, done[second].items, done[second].scores)
+            theirs = (first, done[first].items, done[first].scores)
             for metric in run.metrics:
-                sides = (
-                    (second, cells[second], scores[second]),
-                    (first, cells[first], scores[first]),
-                )
                 found = await guarded(
-                    compare(metric, *sides, context), f"{second} - {first}", metric.card.name
+                    compare(metric, ours, theirs, run.context),
+                    f"{second} - {first}",
+                    metric.card.name,
                 )
                 if isinstance(found, Failure):
                     run.failures.append(found)
                 elif found is not None:
                     differences.append(found)
                 step()
-    return differences
+    return Compared(backbone=label, differences=tuple(differences))

@@ -67,11 +67,13 @@ class RunFolder:
     def journal(self, shared: Path | None) -> Path:
         """The run's journal: its own, or the one it shares, now or since an earlier execution."""
         note = self.path / "journal.path"
-        if shared is not None:
-            write_text(note, f"{shared.resolve()}\n")
-        if note.exists():
+        if shared is None and note.exists():
             return Path(note.read_text(encoding="utf-8").strip())
-        return self.path / "journal.sqlite"
+        return shared or self.path / "journal.sqlite"
+
+    def share(self, journal: Path) -> None:
+        """Remember a journal that the run shares."""
+        write_text(self.path / "journal.path", f"{journal.resolve()}\n")
 
     def records(self, cell: Cell) -> Path:
         """The records file of a cell."""
@@ -118,7 +120,7 @@ class RunFolder:
 
     def save_experiment(self, experiment: Experiment) -> None:
         """Keep the experiment, with all defaults written out."""
-        self._write("experiment.json", experiment.model_dump(mode="json"))
+        self._write(self.path / "experiment.json", experiment.model_dump(mode="json"))
 
     def manifest(self) -> dict[str, Any]:
         """What made the run.
@@ -138,7 +140,7 @@ class RunFolder:
 
     def save_manifest(self, manifest: dict[str, Any]) -> None:
         """Keep the manifest."""
-        self._write("manifest.json", manifest)
+        self._write(self.path / "manifest.json", manifest)
 
     def save_scores(self, scored: Scored) -> None:
         """Keep the scores of a cell."""
@@ -162,7 +164,9 @@ class RunFolder:
 
     def save_differences(self, compared: list[Compared]) -> None:
         """Keep the differences between methods."""
-        self._write("differences.json", [item.model_dump(mode="json") for item in compared])
+        self._write(
+            self.path / "differences.json", [item.model_dump(mode="json") for item in compared]
+        )
 
     def differences(self) -> list[Compared]:
         """The differences between methods, for each backbone."""
@@ -198,8 +202,8 @@ class RunFolder:
                 if record.id == identity:
                     yield cell, record
 
-    def _write(self, name: str | Path, data: Any) -> None:
-        write_text(self.path / name, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+    def _write(self, path: Path, data: Any) -> None:
+        write_text(path, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
 
     @staticmethod
     def _read(path: Path, adapter: TypeAdapter[Any]) -> Any:

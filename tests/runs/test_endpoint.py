@@ -120,7 +120,7 @@ def cases_of() -> list[Case]:
 
 
 def about(case: Case) -> str:
-    return f"Disease: {case.disease}\nGender: {case.gender}\nAge: {case.age}\n"
+    return f"Disease: {case.disease} (give it exactly so)\nGender: {case.gender}\nAge: {case.age}\n"
 
 
 def asks(case: Case, of: str) -> Callable[[Seen], bool]:
