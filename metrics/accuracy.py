@@ -80,13 +80,11 @@ class Accuracy:
         return (BY_CONSTRUCTION,) if by_rules else ("judged by the rules, a stand-in",)
 
     def _signature(self, context: Context) -> str:
-        role = context.role("judge")
-        version = f"@{role.backbone.version}" if role.backbone.version else ""
         parts = (
-            f"judge:{role.name}{version}",
+            f"judge:{context.role('judge').pinned}",
             f"prompt:{PROMPT.sha256[:12]}",
             f"outlines:{context.outlines.digest[:12]}",
-            f"temperature:{JUDGING.temperature:g}",
+            f"temperature-asked:{JUDGING.temperature:g}",
             "view:text",
             "accurate:all sections",
         )

@@ -148,8 +148,8 @@ class GptScore(PairMetric):
         )
 
     def method(self, context: "Context") -> tuple[str, ...]:
-        """The scorer and the prompt."""
+        """The scorer, the prompt, and what is cut where both records do not fit the model."""
         prompt = _TEMPLATE.sha256[:12]
-        scorer = context.roles[ROLE].name if ROLE in context.roles else "none"
-        settings = (f"prompt:{prompt}", "dir:both", "mean:geometric")
+        scorer = context.roles[ROLE].pinned if ROLE in context.roles else "none"
+        settings = (f"prompt:{prompt}", "context:cut-left", "dir:both", "mean:geometric")
         return (signature_of("gptscore", f"scorer:{scorer}", *settings),)

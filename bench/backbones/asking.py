@@ -78,6 +78,12 @@ class Respondent:
         return self.backbone.name
 
     @property
+    def pinned(self) -> str:
+        """Name with the version, where there is one: what a signature says."""
+        version = self.backbone.version
+        return f"{self.backbone.name}@{version}" if version else self.backbone.name
+
+    @property
     def stand_in(self) -> bool:
         """Whether the backbone is no model, only the embedded stand-in for one."""
         return bool(getattr(self.backbone, "stand_in", False))

@@ -97,6 +97,8 @@ class OpenAI:
             )
         if timeout <= 0 or max_retries < 0:
             raise UserError("timeout must be above 0 and max_retries not below 0.")
+        if base_url is not None:
+            _host(base_url)  # now, before an experiment that holds a password is kept
         self.name = f"{self._kind}/{model}"
         self._model = model
         self._base_url = base_url
