@@ -84,7 +84,8 @@ class Results:
     @property
     def all_stand_in(self) -> bool:
         """Whether nobody but the embedded stand-in wrote or judged."""
-        return all(role["stand_in"] for role in self.manifest["roles"])
+        roles = all(role["stand_in"] for role in self.manifest["roles"])
+        return roles and all(result.stand_in for result in self.results)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,7 @@
 """Table 3 of the paper: accuracy and diversity of three methods, for each backbone."""
 
-import csv
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,11 +9,8 @@ from bench.page import Chart, Point, html_page
 from bench.scoring import Difference, Score
 from bench.stats import Interval
 from bench.tables import Grid, Named, Result, Results, Value, csv_text, markdown_text
+from leaderboards.paper_figures import NOT_IN_PAPER, Figure, figure, paper_backbone
 
-_HERE = Path(__file__).parent
-PAPER = _HERE / "paper" / "table3.csv"
-NOT_IN_PAPER = "GPT-4o"
-"""Whose figures stand beside a backbone that the paper did not run."""
 STAND_IN = "stand-in: made by the embedded rules, no language model; not comparable with the paper"
 PARTLY = "partly a stand-in: * was written or judged by the embedded rules, no language model"
 
@@ -25,12 +20,15 @@ class Column:
     """One metric of the table."""
 
     metric: str
+    """Name of the metric."""
     title: str
     paper: str | None
     """Its column in the paper's file; none if the paper's table has no such metric."""
     percent: bool = False
     comparable: bool = True
-    """False where the paper does not name its embedding model or LM."""
+    """False where the paper does not name its model, or ours is measured with other options."""
+    label: str | None = None
+    """What the experiment calls the metric; none if it was not asked for."""
 
 
 COLUMNS = (
@@ -40,28 +38,59 @@ COLUMNS = (
     Column("cosine", "cosine† ↓", "cosine", comparable=False),
     Column("gptscore", "GPTScore† ↓", "gptscore", comparable=False),
 )
-METHODS = {
-    "direct": "Direct",
-    "multi-step": "Patient-Zero w/o outline",
-    "patient-zero": "Patient-Zero",
-}
-"""The paper's name of each method."""
-BACKBONES = {
-    "gpt-4o-mini": "GPT-4o-mini",
-    "gpt-4o-mini-2024-07-18": "GPT-4o-mini",
-    "gpt-4o": "GPT-4o",
-    "gpt-4o-2024-08-06": "GPT-4o",
-    "gpt-3.5-turbo-1106": "GPT-3.5",
-    "doubao-pro-32k": "Doubao",
-}
-"""The paper's name of each model (section 4.1.3), and of what its undated names stood for."""
+"""The paper's own."""
+CSV_COLUMNS = (
+    "backbone",
+    "method",
+    "metric",
+    "value",
+    "ci_low",
+    "ci_high",
+    "ci_method",
+    "n",
+    "n_missing",
+    "paper_backbone",
+    "paper_value",
+    "comparable",
+    "stand_in",
+    "signature",
+    "notes",
+)
+
+
+def columns_of(results: Results) -> tuple[Column, ...]:
+    """The paper's columns, each with the run's metric of that name, then the run's others."""
+    found = [(column, results.metric(column.metric)) for column in COLUMNS]
+    known = tuple(
+        column
+        if one is None
+        else replace(
+            column,
+            label=one.label,
+            title=column.title if one.label == one.name else f"{column.title} ({one.label})",
+            comparable=column.comparable and not one.options,
+        )
+        for column, one in found
+    )
+    better = {result.score.metric: result.score.better for result in results.results}
+    shown = {column.label for column in known}
+    further = tuple(
+        Column(one.name, f"{one.label} {_arrow(better.get(one.label))}", None, label=one.label)
+        for one in results.metrics
+        if one.label not in shown
+    )
+    return (*known, *further)
+
+
+def _arrow(better: str | None) -> str:
+    return {"higher": "↑", "lower": "↓"}.get(better or "", "")
 
 
 class Table3:
     """Ours with intervals, the paper's figure beside each, and paired differences of methods."""
 
     name: ClassVar[str] = "table3"
-    preset: ClassVar[Path] = _HERE / "presets" / "table3.yaml"
+    preset: ClassVar[Path] = Path(__file__).parent / "presets" / "table3.yaml"
 
     def grids(self, results: Results) -> tuple[Grid, ...]:
         """The table and the differences."""
@@ -86,61 +115,53 @@ class Table3:
             )
             for backbone, method in results.systems()
         )
-        title = "Table 3"
-        if results.stand_in:
-            title += f" ({STAND_IN if results.all_stand_in else PARTLY})"
         heads = ("Backbone", "Method", *(column.title for column in columns))
-        return Grid(title, heads, rows, tuple(_notes(results)))
+        return Grid(f"Table 3{_standing(results)}", heads, rows, tuple(_notes(results)))
 
     def _differences(self, results: Results) -> Grid:
         columns = columns_of(results)
-        found: dict[tuple[str, str], dict[str, Difference]] = {}
+        found: dict[tuple[str, str, str], dict[str, Difference]] = {}
         for backbone, difference in results.differences:
-            pair = f"{difference.first} - {difference.second}"
-            found.setdefault((backbone, pair), {})[difference.metric] = difference
+            names = (backbone, difference.first, difference.second)
+            found.setdefault(names, {})[difference.metric] = difference
         rows = tuple(
-            (*names, *(_difference(_of(results, by_metric, c), c) for c in columns))
-            for names, by_metric in found.items()
+            (
+                backbone,
+                f"{first} - {second}",
+                *(_difference(results, backbone, by_metric.get(c.label or ""), c) for c in columns),
+            )
+            for (backbone, first, second), by_metric in found.items()
         )
         heads = ("Backbone", "Difference", *(column.title for column in columns))
-        title = "Table 3, paired differences between methods"
-        notes = ("on the cases both methods have; 95 % intervals",)
-        return Grid(title + (" (stand-in)" if results.stand_in else ""), heads, rows, notes)
+        title = f"Table 3, paired differences between methods{_standing(results)}"
+        return Grid(title, heads, rows, ("on the cases both methods have; 95 % intervals",))
 
     def _csv_rows(self, results: Results) -> Iterator[list[Value]]:
         for backbone, method in results.systems():
             for column in columns_of(results):
                 result = _found(results, backbone, method, column)
                 if result is not None:
-                    yield _csv_row(results, result, column)
+                    yield _csv_row(result, column)
 
 
-CSV_COLUMNS = (
-    "backbone",
-    "method",
-    "metric",
-    "value",
-    "ci_low",
-    "ci_high",
-    "ci_method",
-    "n",
-    "n_missing",
-    "paper_backbone",
-    "paper_value",
-    "comparable",
-    "stand_in",
-    "signature",
-    "notes",
-)
+def _standing(results: Results) -> str:
+    if not results.stand_in:
+        return ""
+    return f" ({STAND_IN if results.all_stand_in else PARTLY})"
 
 
-def _csv_row(results: Results, result: Result, column: Column) -> list[Value]:
-    score = result.score
-    named = paper_backbone(result.backbone)
-    interval = score.interval
-    measured = results.metric(column.metric)
-    plain = measured is not None and not measured.options and not result.method.options
-    comparable = plain and named is not None and column.comparable and not result.stand_in
+def _found(results: Results, backbone: Named, method: Named, column: Column) -> Result | None:
+    return results.find(backbone.label, method.label, column.label) if column.label else None
+
+
+def _comparable(result: Result, column: Column, paper: Figure | None) -> bool:
+    """Whether ours and the paper's figure are of one model, method and measure."""
+    return bool(paper and paper.same_backbone and column.comparable and not result.stand_in)
+
+
+def _csv_row(result: Result, column: Column) -> list[Value]:
+    score, interval = result.score, result.score.interval
+    paper = figure(result.backbone, result.method, column.paper)
     return [
         result.backbone.label,
         result.method.label,
@@ -151,9 +172,9 @@ def _csv_row(results: Results, result: Result, column: Column) -> list[Value]:
         interval.method if interval else None,
         score.n,
         score.n_missing,
-        named or NOT_IN_PAPER,
-        paper_value(named or NOT_IN_PAPER, result.method, column),
-        comparable,
+        paper.backbone if paper else None,
+        paper.value if paper else None,
+        _comparable(result, column, paper),
         result.stand_in,
         score.signature,
         "; ".join(score.notes),
@@ -166,36 +187,13 @@ def _cell(results: Results, backbone: Named, method: Named, column: Column) -> s
     ours = "not asked for" if result is None else _shown(result.score, column)
     if result is not None and result.stand_in and not results.all_stand_in:
         ours = f"*{ours}"
-    value = paper_value(paper_backbone(backbone) or NOT_IN_PAPER, method, column)
-    if value is None:
+    paper = figure(backbone, method, column.paper)
+    if paper is None:
         return ours
-    aside = "" if column.comparable else " (not comparable)"
-    return f"{ours}\npaper: {_number(value, column)}{aside}"
-
-
-def columns_of(results: Results) -> tuple[Column, ...]:
-    """The paper's columns, then a column for each further metric of the experiment."""
-    known = {column.metric for column in COLUMNS}
-    arrows = {result.score.metric: result.score.better for result in results.results}
-    further = tuple(
-        Column(one.name, f"{one.label} {'↑' if arrows.get(one.label) == 'higher' else '↓'}", None)
-        for one in results.metrics
-        if one.name not in known
-    )
-    return (*COLUMNS, *further)
-
-
-def _of(results: Results, differences: dict[str, Difference], column: Column) -> Difference | None:
-    measured = results.metric(column.metric)
-    return None if measured is None else differences.get(measured.label)
-
-
-def _found(results: Results, backbone: Named, method: Named, column: Column) -> Result | None:
-    """The result of a column's metric, whatever the experiment calls it."""
-    measured = results.metric(column.metric)
-    if measured is None:
-        return None
-    return results.find(backbone.label, method.label, measured.label)
+    aside = "" if paper.same_backbone else f" ({paper.backbone})"
+    if not column.comparable:
+        aside = " (not comparable)"
+    return f"{ours}\npaper: {_number(paper.value, column)}{aside}"
 
 
 def _shown(score: Score, column: Column) -> str:
@@ -205,12 +203,22 @@ def _shown(score: Score, column: Column) -> str:
     return f"{_number(score.value, column)}{_interval(score.interval, column)}{missing}"
 
 
-def _difference(difference: Difference | None, column: Column) -> str:
+def _difference(
+    results: Results, backbone: str, difference: Difference | None, column: Column
+) -> str:
     if difference is None:
         return "n/a"
     value = _number(difference.value, column)
     sign = "" if value.startswith("-") else "+"
-    return f"{sign}{value}{_interval(difference.interval, column)}"
+    sides = (difference.first, difference.second)
+    found = [
+        result
+        for result in results.results
+        if result.score.metric == difference.metric and result.method.label in sides
+    ]
+    ours = [result for result in found if result.backbone.label in (backbone, "none")]
+    star = "*" if any(r.stand_in for r in ours) and not results.all_stand_in else ""
+    return f"{star}{sign}{value}{_interval(difference.interval, column)}"
 
 
 def _interval(interval: Interval | None, column: Column) -> str:
@@ -226,8 +234,9 @@ def _number(value: float, column: Column) -> str:
 
 
 def _notes(results: Results) -> Iterator[str]:
-    asked = {backbone for backbone, _ in results.systems()}
-    strangers = [b.label for b in results.backbones if b in asked and paper_backbone(b) is None]
+    systems = list(results.systems())
+    used = [b for b in results.backbones if any(b == other for other, _ in systems)]
+    strangers = [b.label for b in used if paper_backbone(b) is None and b.name != "none"]
     if strangers:
         yield f"{', '.join(strangers)}: not in the paper, whose {NOT_IN_PAPER} figures stand beside"
     yield "† the paper names neither its embedding model nor its LM: not comparable with ours"
@@ -235,19 +244,24 @@ def _notes(results: Results) -> Iterator[str]:
     for result in results.results:
         for note in result.score.notes:
             if "/" not in result.score.metric:
-                said.setdefault(f"{result.score.metric}: {note}", []).append(result.method.label)
-    yield from said
+                whose = f"{result.backbone.label} {result.method.label}"
+                said.setdefault(f"{result.score.metric}: {note}", []).append(whose)
+    for note, named in said.items():
+        yield note if len(named) == len(systems) else f"{note} ({', '.join(named)})"
     yield from _ties(results)
-    failed = results.manifest.get("failures", 0)
-    planned = results.manifest.get("planned", 0)
-    yield f"{planned} cases for each method, {failed} failures; [95 % intervals]"
-    yield from (f"{role['role']}: {role['backbone']}" for role in results.manifest.get("roles", ()))
+    manifest = results.manifest
+    failed = ", ".join(f"{stage} {count}" for stage, count in manifest["failures"].items())
+    yield f"{manifest['planned']} cases for each method; failures: {failed or 'none'}"
+    for role in manifest["roles"]:
+        label, backbone = role["label"], role["backbone"]
+        yield f"{role['role']}: {label}" + ("" if label == backbone else f" ({backbone})")
 
 
 def _ties(results: Results) -> Iterator[str]:
+    (accuracy, *_) = columns_of(results)
     for backbone in results.backbones:
         methods = [method for other, method in results.systems() if other == backbone]
-        found = [_found(results, backbone, method, COLUMNS[0]) for method in methods]
+        found = [_found(results, backbone, method, accuracy) for method in methods]
         values = [None if result is None else result.score.value for result in found]
         if len(values) > 1 and None not in values and len(set(values)) == 1:
             yield f"{backbone.label}: the methods tie on accuracy, so it says nothing about them"
@@ -258,49 +272,20 @@ def _charts(results: Results) -> list[Chart]:
 
 
 def _points(results: Results, column: Column) -> Iterator[Point]:
+    """Ours, and the paper's where it may share an axis with ours."""
     scale = 100 if column.percent else 1
-    several = len(results.backbones) > 1
-    measured = results.metric(column.metric)
-    for result in results.results:
-        score = result.score
-        if measured is None or score.metric != measured.label or score.value is None:
+    systems = list(results.systems())
+    several = len({backbone for backbone, _ in systems}) > 1
+    for backbone, method in systems:
+        result = _found(results, backbone, method, column)
+        if result is None or result.score.value is None:
             continue
+        interval = result.score.interval
+        paper = figure(backbone, method, column.paper)
         yield Point(
-            label=f"{result.backbone.label} {result.method.label}"
-            if several
-            else result.method.label,
-            value=scale * score.value,
-            low=scale * score.interval.low if score.interval else None,
-            high=scale * score.interval.high if score.interval else None,
-            paper=_paper_point(result, column, scale),
+            label=f"{backbone.label} {method.label}" if several else method.label,
+            value=scale * result.score.value,
+            low=scale * interval.low if interval else None,
+            high=scale * interval.high if interval else None,
+            paper=scale * paper.value if paper and _comparable(result, column, paper) else None,
         )
-
-
-def _paper_point(result: Result, column: Column, scale: int) -> float | None:
-    """The paper's figure, where it is a model's and measured as ours: others share no axis."""
-    if not column.comparable or result.stand_in:
-        return None
-    named = paper_backbone(result.backbone) or NOT_IN_PAPER
-    value = paper_value(named, result.method, column)
-    return None if value is None else scale * value
-
-
-def paper_backbone(backbone: Named) -> str | None:
-    """The paper's name for a backbone, or none if the paper did not run it."""
-    kind, _, model = backbone.name.partition("/")
-    return BACKBONES.get(model.lower()) if kind in ("openai", "azure") else None
-
-
-def paper_value(backbone: str, method: Named, column: Column) -> float | None:
-    """The paper's figure, as a share for percentages; none if it has none for this method."""
-    row = _paper().get((backbone, METHODS.get(method.name, ""))) if not method.options else None
-    if row is None or column.paper is None:
-        return None
-    value = float(row[column.paper])
-    return value / 100 if column.percent else value
-
-
-@cache
-def _paper() -> dict[tuple[str, str], dict[str, str]]:
-    with PAPER.open(encoding="utf-8", newline="") as file:
-        return {(row["backbone"], row["method"]): row for row in csv.DictReader(file)}

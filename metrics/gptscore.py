@@ -117,7 +117,7 @@ class GptScore(PairMetric):
         many = f"{len(failures)} pairs failed"
         if len(failures) == MOST_FAILURES:
             many += ", with which it was given up"
-        note = f"{many} (the first: {failures[0].reason}); run again to ask what is missing"
+        note = f"{many} (the first: {failures[0].reason})"
         return (self._none(items, context, note, tuple(failures)),)
 
     async def compare(

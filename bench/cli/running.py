@@ -95,9 +95,7 @@ def reproduce(
 def _execute(
     experiment: "Experiment", out: Path | None, settings: "Settings", plan: bool, yes: bool
 ) -> None:
-    import asyncio
-
-    from bench.cli.ending import report_failures
+    from bench.cli.ending import report_failures, run_until_stopped
     from bench.cli.screen import Progressing, show_files, show_grids
     from bench.runs.engine import execute
     from bench.runs.folder import RunFolder, safe_name
@@ -106,11 +104,7 @@ def _execute(
     if not _agreed(experiment, plan, yes):
         return
     folder = RunFolder(out or Path("runs") / safe_name(experiment.name))
-    try:
-        asyncio.run(execute(experiment, folder, settings, Progressing()))
-    except KeyboardInterrupt:
-        typer.echo("stopped; run the same command again to go on from here", err=True)
-        raise typer.Exit(130) from None
+    run_until_stopped(execute(experiment, folder, settings, Progressing()))
     grids, written = make_tables(folder)
     show_grids(grids)
     show_files(written)

@@ -29,13 +29,16 @@ def score(
         help="Journal to keep answers in; beside the records if a model is asked.",
     ),
     at_once: int = typer.Option(32, "--at-once", min=1, help="Exchanges in flight."),
+    retry_failed: bool = typer.Option(
+        False, "--retry-failed", help="Ask stored refusals and invalid answers again."
+    ),
 ) -> None:
     """Score records made elsewhere; no plug-in needed."""
-    import asyncio
     import json
 
-    from bench.cli.ending import report_failures
+    from bench.cli.ending import report_failures, run_until_stopped
     from bench.cli.screen import show_files, show_grids
+    from bench.errors import UserError
     from bench.files import check_writable, write_text
     from bench.records.files import read_nonempty
     from bench.scoring import Items
@@ -43,13 +46,16 @@ def score(
 
     items = Items(read_nonempty(records))
     if out is not None:
+        if out.exists() and out.samefile(records):
+            raise UserError(f"--out {out} is the records file itself: name another")
         check_writable(out)
     roles = {role: name for role, name in (("judge", judge), ("scorer", scorer)) if name}
     if journal is None and set(roles.values()) - {"rules"}:
         journal = records.with_name(f"{records.name}.journal.sqlite")
         typer.echo(f"answers are kept in {journal}", err=True)
     metrics = _metrics(metric, roles)
-    scores = asyncio.run(_score(items, metrics, roles, encoder, journal, at_once))
+    work = _score(items, metrics, roles, encoder, journal, at_once, retry_failed)
+    scores = run_until_stopped(work)
     signed = (found for found in scores if found.signature and "/" not in found.metric)
     notes = tuple(f"{found.metric}: {found.signature}" for found in signed)
     rows = tuple(score_cells(found) for found in scores)
@@ -68,11 +74,13 @@ def _metrics(named: list[str] | None, roles: dict[str, str]) -> "list[Metric]":
 
     from bench.errors import UserError
     from bench.plugins import METRICS
-    from bench.runs.experiment import Choice, parse_choice
+    from bench.runs.experiment import Choice, check_unique, parse_choice
     from bench.runs.plugged import make_metric
 
     if named:
-        return [make_metric(parse_choice(text)) for text in named]
+        choices = [parse_choice(text) for text in named]
+        check_unique("--metric", [choice.label for choice in choices])
+        return [make_metric(choice) for choice in choices]
     neural = find_spec("torch") is not None
     found: list[Metric] = []
     for plugin in METRICS.plugins():
@@ -96,6 +104,7 @@ async def _score(
     encoder: str | None,
     journal_path: Path | None,
     at_once: int,
+    retry_failed: bool,
 ) -> "list[Score]":
     from bench.cli.screen import Progressing
     from bench.runs.experiment import Choice
@@ -110,5 +119,6 @@ async def _score(
             encoder=encoder,
             journal=journal_path,
             at_once=at_once,
+            retry_failed=retry_failed,
             step=step,
         )

@@ -22,7 +22,6 @@ def show(
     from bench.runs.results import make_tables
 
     folder = RunFolder(run)
-    folder.manifest()
     renderer = FORMATS.make(form, {})
     if record is not None:
         _show_record(folder, record, renderer)

@@ -7,19 +7,22 @@ characters of the real prompts and those of the rules' answers are counted and s
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from random import Random
 from typing import Any, Literal
 
 from bench.backbones.asking import Respondent
 from bench.backbones.prompt import Completion, Prompt
 from bench.backbones.rules.backbone import Rules
+from bench.backbones.rules.writer import write
 from bench.backbones.structured import schema_of
+from bench.backbones.tasks import Write
 from bench.context import Context
-from bench.generating import Generator
+from bench.generating import Generator, subject_of
 from bench.journal.journal import Journal
 from bench.knowledge.cases import Case, plan
 from bench.knowledge.library import Library
-from bench.records.record import PatientRecord
-from bench.runs.experiment import Experiment
+from bench.records.record import SECTIONS, PatientRecord
+from bench.runs.experiment import Choice, Experiment
 from bench.runs.plugged import Line, as_line, make_generator, make_metric
 from bench.runs.register import yielded
 from bench.runs.scoring import score_with
@@ -37,6 +40,7 @@ class Cost:
 
     role: str
     backbone: str
+    label: str
     exchanges: int
     """Exchanges, repairs not counted; what the journal holds is not asked again."""
     input_tokens: int
@@ -47,7 +51,8 @@ class Cost:
     def __str__(self) -> str:
         """One line for the user."""
         tokens = f"about {self.input_tokens:,} tokens in and {self.output_tokens:,} out"
-        return f"{self.role} {self.backbone}: {self.exchanges:,} exchanges, {tokens}"
+        named = self.backbone if self.label == self.backbone else f"{self.label} ({self.backbone})"
+        return f"{self.role} {named}: {self.exchanges:,} exchanges, {tokens}"
 
 
 class _Counted:
@@ -80,11 +85,12 @@ class _Counted:
     async def close(self) -> None:
         """Nothing is held."""
 
-    def cost(self, role: str, backbone: str, scale: float) -> Cost:
+    def cost(self, role: str, choice: Choice, scale: float) -> Cost:
         """What was counted, scaled up."""
         return Cost(
             role,
-            backbone,
+            choice.name,
+            choice.label,
             round(self.asked * scale),
             round(self.characters_in * scale / CHARACTERS),
             round(self.characters_out * scale / CHARACTERS),
@@ -129,7 +135,7 @@ async def _estimate(experiment: Experiment) -> list[Cost]:
     asked += (
         [("scorer", experiment.roles.scorer, pairs * backbones)] if experiment.roles.scorer else []
     )
-    costs = [counted[role].cost(role, choice.name, times) for role, choice, times in asked]
+    costs = [counted[role].cost(role, choice, times) for role, choice, times in asked]
     return [cost for cost in costs if cost.exchanges and cost.backbone != "rules"]
 
 
@@ -137,12 +143,19 @@ async def _try(
     method: Generator, cases: Sequence[Case], metrics: Sequence[Metric], context: Context
 ) -> None:
     """Have a method write the sample and the metrics that ask somebody score it."""
-    if "generator" not in method.card.needs:
-        return  # it asks no model, and whatever else it does is not for a plan to start
-    lines = [as_line(given, "") async for given in yielded(method, cases, context)]
-    records = [
-        PatientRecord.model_validate_json(line.text) for line in lines if isinstance(line, Line)
-    ]
+    if "generator" in method.card.needs:
+        lines = [as_line(given, "") async for given in yielded(method, cases, context)]
+        texts = [line.text for line in lines if isinstance(line, Line)]
+        records = [PatientRecord.model_validate_json(text) for text in texts]
+    else:
+        # What it does is not for a plan to start: records of the rules stand for its own.
+        records = [_stand_in(case, context.outlines) for case in cases]
     for metric in metrics:
         if {*metric.card.needs, *metric.card.uses}:
             await score_with(metric, Items(records), context, "*")
+
+
+def _stand_in(case: Case, outlines: Library) -> PatientRecord:
+    task = Write(wanted=SECTIONS, subject=subject_of(case))
+    sections = write(task, outlines, Random(case.seed))
+    return PatientRecord.compose(dict(sections), id=case.id, department=case.department)

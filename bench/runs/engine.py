@@ -3,6 +3,7 @@
 Running again is resuming: everything a model answered is in the journal, the rest is computed anew.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -144,7 +145,7 @@ async def _execute(run: _Run) -> None:
     run.folder.save_failures(run.failures)
     run.folder.save_manifest(
         describe_run(run.experiment, run.team, run.methods, run.metrics, run.context.outlines)
-        | {"planned": run.planned, "failures": len(run.failures)}
+        | {"planned": run.planned, "failures": Counter(failure.stage for failure in run.failures)}
     )
 
 

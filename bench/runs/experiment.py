@@ -25,7 +25,7 @@ class Choice(Model):
 
 
 def parse_choice(text: str) -> Choice:
-    """A plug-in as the command line names it: "bleu" or "bleu:view=values,pairs=disease".
+    """A plug-in as the command line names it: "bleu" or "bleu:view=values,as=bleu-values".
 
     Raises:
         UserError: for an option without a value.
@@ -40,7 +40,8 @@ def parse_choice(text: str) -> Choice:
             options[option.strip()] = yaml.safe_load(value)
         except yaml.YAMLError as error:
             raise UserError(f"{text!r}: the value of {option!r} is not YAML") from error
-    return Choice(name=name, options=options)
+    label = {"label": str(options.pop("as"))} if "as" in options else {}
+    return Choice(name=name, options=options, **label)
 
 
 def _choice(value: object) -> object:
@@ -159,6 +160,18 @@ def _fault(path: Path, root: Any, location: Sequence[int | str], message: str) -
         hint = f"; did you mean {near[0]!r}?" if near else ""
         message = f"there is no such setting{hint}"
     return f"{path}, line {line}: {field}: {message}"
+
+
+def check_unique(setting: str, labels: list[str]) -> None:
+    """Refuse one label for two plug-ins.
+
+    Raises:
+        UserError: naming it.
+    """
+    try:
+        _unique(setting, labels, "; tell them apart with as=LABEL")
+    except ValueError as error:
+        raise UserError(str(error)) from error
 
 
 def _unique(setting: str, labels: list[str], mend: str = "") -> None:

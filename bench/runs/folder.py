@@ -67,9 +67,19 @@ class RunFolder:
     def journal(self, shared: Path | None) -> Path:
         """The run's journal: its own, or the one it shares, now or since an earlier execution."""
         note = self.path / "journal.path"
-        if shared is None and note.exists():
-            return Path(note.read_text(encoding="utf-8").strip())
-        return shared or self.path / "journal.sqlite"
+        own = self.path / "journal.sqlite"
+        kept = Path(note.read_text(encoding="utf-8").strip()) if note.exists() else own
+        if (note.exists() or self.has_records) and not kept.exists():
+            raise UserError(
+                f"the journal of {self.path}, {kept}, is gone: put it back, or name another --out "
+                "to ask everything again"
+            )
+        if shared is not None and kept.exists() and shared.resolve() != kept.resolve():
+            raise UserError(
+                f"{self.path} keeps its answers in {kept}: leave --journal out, or name another "
+                "--out"
+            )
+        return shared or kept
 
     def share(self, journal: Path) -> None:
         """Remember a journal that the run shares."""
@@ -130,13 +140,21 @@ class RunFolder:
         """
         path = self.path / "manifest.json"
         if not path.exists():
+            if (self.path / "experiment.json").exists():
+                raise UserError(
+                    f"the run in {self.path} is not finished: run the same command again"
+                )
             raise UserError(f"{self.path} holds no run; `pzbench list runs` shows those there are")
         manifest: dict[str, Any] = self._read(path, TypeAdapter(dict[str, Any]))
         return manifest
 
     def unfinish(self) -> None:
-        """Take the manifest away: what the tables are made of is about to change."""
-        (self.path / "manifest.json").unlink(missing_ok=True)
+        """Take manifest and tables away: what they are made of is about to change."""
+        path = self.path / "manifest.json"
+        if path.exists():
+            for name in self.manifest().get("tables", ()):
+                (self.path / Path(name).name).unlink(missing_ok=True)
+            path.unlink()
 
     def save_manifest(self, manifest: dict[str, Any]) -> None:
         """Keep the manifest."""
@@ -148,19 +166,19 @@ class RunFolder:
 
     def scores(self) -> list[Scored]:
         """The scores of every cell of the experiment, in its order."""
-        return [self._read(self._scores(cell), TypeAdapter(Scored)) for cell in self.cells()]
+        paths = [self._scores(cell) for cell in self.cells()]
+        return [self._read(path, TypeAdapter(Scored)) for path in paths if path.exists()]
 
     def cells(self) -> list[Cell]:
-        """The cells of the experiment that were scored, in its order."""
+        """The cells that the experiment may have, in its order."""
         experiment = self.experiment()
         if experiment is None:
             return []
-        grid = [
+        return [
             Cell(backbone=backbone, method=method.label)
             for backbone in (*(choice.label for choice in experiment.roles.generator), NOBODY)
             for method in experiment.methods
         ]
-        return [cell for cell in grid if self._scores(cell).exists()]
 
     def save_differences(self, compared: list[Compared]) -> None:
         """Keep the differences between methods."""
@@ -198,7 +216,8 @@ class RunFolder:
     def find_record(self, identity: str) -> Iterator[tuple[Cell, Any]]:
         """Every record with an id, with the cell that made it."""
         for cell in self.cells():
-            for record in RecordFile(self.records(cell)):
+            path = self.records(cell)
+            for record in RecordFile(path) if path.exists() else ():
                 if record.id == identity:
                     yield cell, record
 

@@ -78,4 +78,5 @@ def make_tables(folder: RunFolder) -> tuple[list[Grid], list[Path]]:
             grids = list(table.grids(results))
         for file_name, text in table.files(results).items():
             written.append(folder.save_table(file_name, text))
+    folder.save_manifest(results.manifest | {"tables": [path.name for path in written]})
     return grids, written

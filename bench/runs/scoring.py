@@ -55,6 +55,7 @@ async def score_items(
     encoder: str | None = None,
     journal: Path | None = None,
     at_once: int = 32,
+    retry_failed: bool = False,
     step: Callable[[], object] = lambda: None,
 ) -> list[Score]:
     """The scores of all metrics in order; `step` is called after each metric.
@@ -63,7 +64,7 @@ async def score_items(
         UserError: if a backbone cannot be made, or a metric lacks what it needs.
     """
     kept = Journal.open(journal)
-    team = Team(kept, at_once=at_once)
+    team = Team(kept, at_once=at_once, retry_failed=retry_failed)
     try:
         engaged = {role: team.engage(role, choice) for role, choice in roles.items()}
         context = Context(kept, Library(), engaged, encoder, at_once)
@@ -73,5 +74,5 @@ async def score_items(
             step()
         return scores
     finally:
-        await team.close()
         await kept.close()
+        await team.close()

@@ -12,10 +12,12 @@ from bench.runs.folder import RunFolder
 from bench.runs.results import make_tables, read_results
 from bench.stats import Interval
 from bench.tables import Grid, Named, Result, csv_text, markdown_text
+from leaderboards.paper_figures import figure, paper_backbone
 from leaderboards.rows import COLUMNS, Rows
 from leaderboards.table3 import COLUMNS as TABLE_COLUMNS
-from leaderboards.table3 import Table3, paper_backbone, paper_value
+from leaderboards.table3 import Table3
 
+GPT_4O = Named("mine", "openai/gpt-4o-2024-08-06")
 DIRECT = Named("direct", "direct")
 
 
@@ -43,7 +45,12 @@ def test_every_cell_of_table_3_is_the_runs_score(folder):
 
 
 def test_the_papers_figures_are_the_papers():
-    direct = {column.metric: paper_value("GPT-4o", DIRECT, column) for column in TABLE_COLUMNS}
+    direct = {}
+    for column in TABLE_COLUMNS:
+        found = figure(GPT_4O, DIRECT, column.paper)
+        assert found is not None
+        assert (found.backbone, found.same_backbone) == ("GPT-4o", True)
+        direct[column.metric] = found.value
     assert direct == {
         "accuracy": pytest.approx(0.9579),
         "bleu": 0.3320,
@@ -51,9 +58,12 @@ def test_the_papers_figures_are_the_papers():
         "cosine": 0.5757,
         "gptscore": 0.2671,
     }
-    assert paper_value("GPT-4o", Named("direct", "synthea"), TABLE_COLUMNS[0]) is None
+    assert figure(GPT_4O, Named("direct", "synthea"), "bleu") is None
     changed = Named("direct", "direct", options="{}")
-    assert paper_value("GPT-4o", changed, TABLE_COLUMNS[0]) is None
+    assert figure(GPT_4O, changed, "bleu") is None
+    beside = figure(Named("rules", "rules"), DIRECT, "bleu")
+    assert beside is not None
+    assert (beside.backbone, beside.same_backbone) == ("GPT-4o", False)
 
 
 @pytest.mark.parametrize(

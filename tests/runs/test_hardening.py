@@ -76,7 +76,7 @@ def test_the_paper_stands_beside_what_was_run_not_beside_what_it_is_called(tmp_p
     (main, _) = Table3().grids(results)
     columns = dict(zip(main.columns, main.rows[0], strict=True))
     assert columns["ROUGE-L ↓"].startswith("not asked for")
-    assert "paper: 0.3320" in columns["BLEU ↓"]  # the paper's direct, not its Patient-Zero
+    assert "paper: 0.3320" in columns["BLEU ↓ (rouge-l)"]  # the paper's direct
     assert "stand-in" in main.title
     row = Rows().files(results)["rows.csv"].splitlines()[1]
     assert ",rules,direct,," in row
@@ -340,3 +340,95 @@ def test_score_keeps_what_a_judge_was_paid_for(openai_server: OpenAIServer, tmp_
     refused = inside(*arguments, "--out", tmp_path, OPENAI_BASE_URL=openai_server.url)
     assert refused.code == 2
     assert "it is a folder" in refused.err
+
+
+def test_two_metrics_of_one_name_have_a_column_each(tmp_path):
+    bare = {"name": "bleu", "as": "bare", "view": "values"}
+    results = read_results(run(tmp_path / "r", metrics=["bleu", bare]))
+    (main, differences) = Table3().grids(results)
+    assert main.columns[-1] == "bare ↓"
+    shown = dict(zip(main.columns, main.rows[0], strict=True))
+    for column, label in (("BLEU ↓", "bleu"), ("bare ↓", "bare")):
+        result = results.find("rules", "direct", label)
+        assert result is not None
+        assert shown[column].startswith(f"{result.score.value:.4f}")
+    assert "paper" not in shown["bare ↓"]
+    assert differences.rows[0][2:].count("n/a") == 4
+
+
+def test_a_metric_with_other_options_is_not_comparable(tmp_path):
+    made = run(tmp_path / "r", metrics=[{"name": "bleu", "view": "values"}])
+    (main, _) = Table3().grids(read_results(made))
+    assert "(not comparable)" in main.rows[0][main.columns.index("BLEU ↓")]
+
+
+def test_a_journal_that_is_gone_or_another_is_refused(tmp_path):
+    made = run(tmp_path / "r", methods=["direct"], metrics=["bleu"])
+    with pytest.raises(UserError, match="keeps its answers in"):
+        made.journal(tmp_path / "other.sqlite")
+    assert made.journal(made.path / "journal.sqlite") == made.path / "journal.sqlite"
+    (made.path / "journal.sqlite").unlink()
+    with pytest.raises(UserError, match="is gone: put it back"):
+        run(tmp_path / "r", methods=["direct"], metrics=["bleu"])
+
+
+def test_what_is_unfinished_is_said_to_be_and_its_records_can_be_read(tmp_path):
+    made = run(tmp_path / "r", methods=["direct"], metrics=["bleu"])
+    tables = make_tables(made)[1]
+    assert all(path.exists() for path in tables)
+    made.unfinish()
+    assert not any(path.exists() for path in tables)
+    said = inside("show", made.path)
+    assert said.code == 2
+    assert "not finished: run the same command again" in said.err
+    assert inside("show", made.path, "--record", "URO-01-0001").code == 0
+
+
+def test_score_leaves_its_input_alone(tmp_path):
+    made = run(tmp_path / "r", methods=["direct"], metrics=["bleu"])
+    records = made.path / "records/rules/direct.jsonl"
+    before = records.read_bytes()
+    ended = inside("score", records, "-m", "bleu", "--out", records)
+    assert ended.code == 2
+    assert "the records file itself" in ended.err
+    assert records.read_bytes() == before
+    twice = inside("score", records, "-m", "bleu", "-m", "bleu:view=values")
+    assert twice.code == 2
+    assert "as=LABEL" in twice.err
+    apart = inside("score", records, "-m", "bleu", "-m", "bleu:view=values,as=bare")
+    assert apart.code == 0
+    assert "bare" in apart.out
+
+
+def test_a_plan_counts_the_judge_of_a_method_that_asks_nobody(tmp_path, monkeypatch):
+    from bench.plugins import GENERATORS
+
+    load = GENERATORS.load
+    monkeypatch.setattr(GENERATORS, "load", lambda n: Yields if n == "yields" else load(n))
+    wanted = Experiment.model_validate(
+        {
+            "name": "x",
+            "departments": ["Urology"],
+            "cases_per_department": 10,
+            "methods": ["yields"],
+            "roles": {"generator": "rules", "judge": {"name": "openai/gpt-4o", "as": "wise"}},
+            "metrics": ["accuracy"],
+        }
+    )
+    (cost,) = estimate(wanted)
+    assert (cost.role, cost.exchanges) == ("judge", 10)
+    assert "wise (openai/gpt-4o)" in str(cost)
+
+
+def test_a_refused_verdict_of_a_scored_file_can_be_asked_again(
+    openai_server: OpenAIServer, tmp_path: Path
+):
+    made = run(tmp_path / "r", methods=["direct"], metrics=["bleu"])
+    records = made.path / "records/rules/direct.jsonl"
+    openai_server.fail("refusal", times=1)
+    arguments = ("score", records, "-m", "accuracy", "--judge", "openai/gpt-4o")
+    codes = [
+        inside(*arguments, *more, OPENAI_BASE_URL=openai_server.url).code
+        for more in ((), (), ("--retry-failed",))
+    ]
+    assert codes == [3, 3, 0]

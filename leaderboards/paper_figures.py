@@ -1,0 +1,65 @@
+"""The paper's figures, and when they may stand beside ours."""
+
+import csv
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from bench.tables import Named
+
+TABLE_3 = Path(__file__).parent / "paper" / "table3.csv"
+NOT_IN_PAPER = "GPT-4o"
+"""Whose figures stand beside a backbone that the paper did not run."""
+METHODS = {
+    "direct": "Direct",
+    "multi-step": "Patient-Zero w/o outline",
+    "patient-zero": "Patient-Zero",
+}
+"""The paper's name of each method."""
+BACKBONES = {
+    "gpt-4o-mini": "GPT-4o-mini",
+    "gpt-4o-mini-2024-07-18": "GPT-4o-mini",
+    "gpt-4o": "GPT-4o",
+    "gpt-4o-2024-08-06": "GPT-4o",
+    "gpt-3.5-turbo-1106": "GPT-3.5",
+    "doubao-pro-32k": "Doubao",
+}
+"""The paper's name of each model (section 4.1.3), and of what its undated names stood for."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure of the paper."""
+
+    backbone: str
+    """The paper's name of the backbone."""
+    value: float
+    """As printed; a share for percentages."""
+    same_backbone: bool
+    """Whether the paper ran the backbone that it stands beside."""
+
+
+def paper_backbone(backbone: Named) -> str | None:
+    """The paper's name for a backbone, or none if the paper did not run it."""
+    kind, _, model = backbone.name.partition("/")
+    return BACKBONES.get(model.lower()) if kind in ("openai", "azure") else None
+
+
+def figure(backbone: Named, method: Named, column: str | None) -> Figure | None:
+    """Table 3's figure for a method, of the same backbone or else of `NOT_IN_PAPER`.
+
+    None where the table has no such column, no such method, or the method ran with other options.
+    """
+    named = paper_backbone(backbone)
+    row = _table_3().get((named or NOT_IN_PAPER, METHODS.get(method.name, "")))
+    if row is None or column is None or method.options:
+        return None
+    value = float(row[column])
+    share = value / 100 if column.endswith("_pct") else value
+    return Figure(named or NOT_IN_PAPER, share, same_backbone=named is not None)
+
+
+@cache
+def _table_3() -> dict[tuple[str, str], dict[str, str]]:
+    with TABLE_3.open(encoding="utf-8", newline="") as file:
+        return {(row["backbone"], row["method"]): row for row in csv.DictReader(file)}
