@@ -227,7 +227,9 @@ def test_every_fault_is_a_record_or_a_counted_failure(
             assert metric == "accuracy" or int(row["n"]) == count
     judged = sum(int(shown[method, "accuracy"]["n"]) for method in written)
     assert judged == sum(written.values()) - 1
-    assert f"{PLANNED} cases for each method, {len(failures)} failures" in first.out
+    stages = Counter(one["stage"] for one in failures)
+    told = ", ".join(f"{stage} {count}" for stage, count in stages.items())
+    assert f"{PLANNED} cases for each method; failures: {told}" in first.out
 
 
 def test_running_again_asks_what_was_not_answered_and_retry_failed_the_rest(
