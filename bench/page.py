@@ -60,4 +60,5 @@ def html_page(title: str, grids: Sequence[Grid], charts: Sequence[Chart]) -> str
     )
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     shown = [chart for chart in charts if chart.points]
-    return template.render(title=title, grids=grids, charts=shown, width=WIDTH)
+    paper = any(point.paper is not None for chart in shown for point in chart.points)
+    return template.render(title=title, grids=grids, charts=shown, width=WIDTH, paper=paper)

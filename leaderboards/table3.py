@@ -192,7 +192,7 @@ def _cell(results: Results, backbone: Named, method: Named, column: Column) -> s
         return ours
     aside = "" if paper.same_backbone else f" ({paper.backbone})"
     if not column.comparable:
-        aside = " (not comparable)"
+        aside = "†" if "†" in column.title else " (not comparable)"
     return f"{ours}\npaper: {_number(paper.value, column)}{aside}"
 
 
@@ -268,7 +268,11 @@ def _ties(results: Results) -> Iterator[str]:
 
 
 def _charts(results: Results) -> list[Chart]:
-    return [Chart(column.title, tuple(_points(results, column))) for column in columns_of(results)]
+    mark = " (stand-in)" if results.all_stand_in else ""
+    return [
+        Chart(column.title + mark, tuple(_points(results, column)))
+        for column in columns_of(results)
+    ]
 
 
 def _points(results: Results, column: Column) -> Iterator[Point]:
