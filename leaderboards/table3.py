@@ -252,6 +252,8 @@ def _notes(results: Results) -> Iterator[str]:
     manifest = results.manifest
     failed = ", ".join(f"{stage} {count}" for stage, count in manifest["failures"].items())
     yield f"{manifest['planned']} cases for each method; failures: {failed or 'none'}"
+    for whose, count in manifest["rewritten"].items():
+        yield f"{whose}: its plausibility check had {count} records written anew"
     for role in manifest["roles"]:
         label, backbone = role["label"], role["backbone"]
         yield f"{role['role']}: {label}" + ("" if label == backbone else f" ({backbone})")

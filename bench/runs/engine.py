@@ -73,6 +73,8 @@ class _Run:
     metrics: tuple[Metric, ...]
     methods: dict[str, Generator]
     failures: list[Failure] = field(default_factory=list)
+    rewritten: dict[str, int] = field(default_factory=dict)
+    """Records that a plausibility check had written anew, by backbone and method."""
 
     @property
     def departments(self) -> tuple[str, ...]:
@@ -145,7 +147,11 @@ async def _execute(run: _Run) -> None:
     run.folder.save_failures(run.failures)
     run.folder.save_manifest(
         describe_run(run.experiment, run.team, run.methods, run.metrics, run.context.outlines)
-        | {"planned": run.planned, "failures": Counter(failure.stage for failure in run.failures)}
+        | {
+            "planned": run.planned,
+            "failures": Counter(failure.stage for failure in run.failures),
+            "rewritten": run.rewritten,
+        }
     )
 
 
@@ -191,6 +197,8 @@ async def _generate(run: _Run, cell: Cell, generator: Generator, context: Contex
                 run.failures.append(line)
             else:
                 file.write(line.text)
+    if register.rewritten:
+        run.rewritten[f"{cell.backbone} {cell.method}"] = register.rewritten
     missing = max(run.planned - register.written, 0) if generator.card.paired else 0
     return Items(RecordFile(path), missing=missing)
 

@@ -75,6 +75,8 @@ class Line(NamedTuple):
 
     id: str
     text: str
+    rewritten: bool = False
+    """Whether a plausibility check had the record written anew."""
 
 
 def as_line(made: object, method: str) -> Line | Failure:
@@ -83,7 +85,8 @@ def as_line(made: object, method: str) -> Line | Failure:
         return made
     try:
         record = PatientRecord.model_validate(made)
-        return Line(record.id, json_line(record))
+        again = record.origin is not None and record.origin.rewritten > 0
+        return Line(record.id, json_line(record), again)
     except (ValidationError, PydanticSerializationError) as error:
         item = str(made.get("id", "?")) if isinstance(made, Mapping) else getattr(made, "id", "?")
         reason = faults(error) if isinstance(error, ValidationError) else str(error)

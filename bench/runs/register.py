@@ -46,7 +46,7 @@ class Register:
 
     def __init__(self, cases: Iterable[Case], *, paired: bool) -> None:
         """Nothing is handed out yet."""
-        self.written = 0
+        self.written = self.rewritten = 0
         self._cases = cases
         self._paired = paired
         self._open: set[str] = set()
@@ -73,4 +73,5 @@ class Register:
         if not self._paired:
             self._seen.add(line.id)
         self.written += 1
+        self.rewritten += line.rewritten
         return line

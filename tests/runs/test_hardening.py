@@ -432,3 +432,16 @@ def test_a_refused_verdict_of_a_scored_file_can_be_asked_again(
         for more in ((), (), ("--retry-failed",))
     ]
     assert codes == [3, 3, 0]
+
+
+def test_records_written_anew_are_counted_and_shown(openai_server: OpenAIServer, tmp_path: Path):
+    checked = {"name": "patient-zero", "as": "checked", "plausibility": "regenerate"}
+    roles = {"generator": "openai/gpt-4o-2024-08-06", "judge": "rules"}
+    file = experiment(tmp_path / "x.yaml", roles=roles, methods=[checked], metrics=["bleu"])
+    folder = tmp_path / "run"
+    assert inside("run", file, "--out", folder, OPENAI_BASE_URL=openai_server.url).code == 0
+    lines = next(folder.glob("records/*/checked.jsonl")).read_text().splitlines()
+    again = sum(json.loads(line)["origin"]["rewritten"] > 0 for line in lines)
+    assert again  # the server's verdicts are mostly, not always, good
+    told = f"checked: its plausibility check had {again} records written anew"
+    assert told in (folder / "table3.md").read_text()
