@@ -31,12 +31,8 @@ class GeneratorCard:
     """Roles it asks."""
     paired: bool = True
     """Whether it follows the planned cases, one record each; else it gets no paired test."""
-    calls: int = 1
-    """Exchanges for one case, repairs not counted."""
     prompts: tuple[Path, ...] = ()
     """Template files; their hashes go into the manifest."""
-    extra: str | None = None
-    """Extra of patient-zero-bench that it needs installed."""
 
 
 class Writer(Protocol):

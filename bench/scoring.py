@@ -75,6 +75,29 @@ class Score(Model):
     """Items that were there and could not be scored."""
 
 
+def no_score(
+    card: MetricCard,
+    items: "Items",
+    note: str,
+    *,
+    signature: str = "",
+    failures: tuple[Failure, ...] = (),
+) -> Score:
+    """The score of a metric that could score nothing: every item is missing."""
+    return Score(
+        metric=card.name,
+        value=None,
+        unit=card.unit,
+        better=card.better,
+        n=0,
+        n_missing=items.missing + sum(1 for _ in items),
+        interval=None,
+        signature=signature,
+        notes=(note,),
+        failures=failures,
+    )
+
+
 class Difference(Model):
     """One metric's value for a method minus that for another, on the cases both have."""
 

@@ -54,7 +54,6 @@ class MultiStep:
     card: ClassVar[GeneratorCard] = GeneratorCard(
         name="multi-step",
         summary="Two one-shot steps without outline (the paper's Patient-Zero w/o outline).",
-        calls=2,
         prompts=(BASIC.path, EXAMINATIONS.path, EXAMPLE),
     )
 

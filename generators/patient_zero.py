@@ -36,7 +36,6 @@ class PatientZero(MultiStep):
     card: ClassVar[GeneratorCard] = GeneratorCard(
         name="patient-zero",
         summary="Outline, then two one-shot steps grounded in it (the paper's Patient-Zero).",
-        calls=2,
         prompts=(*MultiStep.card.prompts, CHECK.path),
     )
 

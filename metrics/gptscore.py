@@ -19,7 +19,7 @@ from bench.flow import ordered_map
 from bench.pairs import Kernel, MatrixKernel, PairMetric, signature_of, view_text
 from bench.prompts import Template
 from bench.records.record import PatientRecord
-from bench.scoring import Items, MetricCard, Score
+from bench.scoring import Items, MetricCard, Score, no_score
 from bench.stats import Interval
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class GptScore(PairMetric):
     async def score(self, items: Items, context: "Context") -> tuple[Score, ...]:
         """The score; without a scorer, or where a pair failed, one without value that says why."""
         if ROLE not in context.roles:
-            return (self._none(items, context, NO_SCORER),)
+            return (no_score(self.card, items, NO_SCORER, signature=self.signature(context)),)
         attempt = self._attempt(MOST_FAILURES)
         with suppress(AskError):
             scores = await PairMetric.score(attempt, items, context)
@@ -118,7 +118,8 @@ class GptScore(PairMetric):
         if len(failures) == MOST_FAILURES:
             many += ", with which it was given up"
         note = f"{many} (the first: {failures[0].reason})"
-        return (self._none(items, context, note, tuple(failures)),)
+        signature = self.signature(context)
+        return (no_score(self.card, items, note, signature=signature, failures=tuple(failures)),)
 
     async def compare(
         self, first: Items, second: Items, context: "Context"
@@ -130,22 +131,6 @@ class GptScore(PairMetric):
             return await PairMetric.compare(self._attempt(1), first, second, context)
         except AskError:
             return None
-
-    def _none(
-        self, items: Items, context: "Context", note: str, failures: tuple[Failure, ...] = ()
-    ) -> Score:
-        return Score(
-            metric=self.card.name,
-            value=None,
-            unit=self.card.unit,
-            better=self.card.better,
-            n=0,
-            n_missing=items.missing + sum(1 for _ in items),
-            interval=None,
-            signature=self.signature(context),
-            notes=(note,),
-            failures=failures,
-        )
 
     def method(self, context: "Context") -> tuple[str, ...]:
         """The scorer, the prompt, and what is cut where both records do not fit the model."""

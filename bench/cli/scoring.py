@@ -44,16 +44,16 @@ def score(
     from bench.scoring import Items
     from bench.tables import SCORE_COLUMNS, Grid, score_cells
 
+    roles = {role: name for role, name in (("judge", judge), ("scorer", scorer)) if name}
+    metrics = _metrics(metric, roles)
     items = Items(read_nonempty(records))
     if out is not None:
         if out.exists() and out.samefile(records):
             raise UserError(f"--out {out} is the records file itself: name another")
         check_writable(out)
-    roles = {role: name for role, name in (("judge", judge), ("scorer", scorer)) if name}
     if journal is None and set(roles.values()) - {"rules"}:
         journal = records.with_name(f"{records.name}.journal.sqlite")
         typer.echo(f"answers are kept in {journal}", err=True)
-    metrics = _metrics(metric, roles)
     work = _score(items, metrics, roles, encoder, journal, at_once, retry_failed)
     scores = run_until_stopped(work)
     signed = (found for found in scores if found.signature and "/" not in found.metric)

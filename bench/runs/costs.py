@@ -110,8 +110,7 @@ async def _estimate(experiment: Experiment) -> list[Cost]:
     library = Library()
     methods = [make_generator(choice) for choice in experiment.methods]
     metrics = [make_metric(choice) for choice in experiment.metrics]
-    departments = experiment.departments
-    names = library.departments if departments == ("all",) else departments
+    names = experiment.departments_of(library.departments)
     planned = experiment.cases_per_department
     each = min(planned, max(2, SAMPLE // len(names)))
     cases = list(plan(library, names, each, experiment.seed))
@@ -124,18 +123,18 @@ async def _estimate(experiment: Experiment) -> list[Cost]:
             await _try(method, cases, metrics, context)
     finally:
         await journal.close()
-    backbones = len(experiment.roles.generator)
+    named = experiment.roles
+    backbones = len(named.generator)
     # Judges read records; scorers read ordered pairs of records of a department.
-    scale = planned / each
+    records = planned / each
     pairs = planned * (planned - 1) / max(each * (each - 1), 1)
-    asked = [("generator", choice, scale) for choice in experiment.roles.generator]
-    asked += (
-        [("judge", experiment.roles.judge, scale * backbones)] if experiment.roles.judge else []
-    )
-    asked += (
-        [("scorer", experiment.roles.scorer, pairs * backbones)] if experiment.roles.scorer else []
-    )
-    costs = [counted[role].cost(role, choice, times) for role, choice, times in asked]
+    costs = [counted["generator"].cost("generator", one, records) for one in named.generator]
+    for role, choice, scale in (
+        ("judge", named.judge, records * backbones),
+        ("scorer", named.scorer, pairs * backbones),
+    ):
+        if choice is not None:
+            costs.append(counted[role].cost(role, choice, scale))
     return [cost for cost in costs if cost.exchanges and cost.backbone != "rules"]
 
 

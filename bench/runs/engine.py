@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from bench.backbones.asking import Respondent
 from bench.context import Context
@@ -78,8 +78,7 @@ class _Run:
 
     @property
     def departments(self) -> tuple[str, ...]:
-        chosen = self.experiment.departments
-        return self.context.outlines.departments if chosen == ("all",) else chosen
+        return self.experiment.departments_of(self.context.outlines.departments)
 
     @property
     def planned(self) -> int:
@@ -123,7 +122,7 @@ async def execute(
             await team.close()
 
 
-def _roles(team: Team, experiment: Experiment) -> dict[str, Any]:
+def _roles(team: Team, experiment: Experiment) -> dict[str, Respondent]:
     named = {"judge": experiment.roles.judge, "scorer": experiment.roles.scorer}
     return {role: team.engage(role, choice) for role, choice in named.items() if choice is not None}
 

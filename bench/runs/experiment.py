@@ -107,6 +107,10 @@ class Experiment(Model):
         _unique("tables", list(self.tables))
         return self
 
+    def departments_of(self, known: tuple[str, ...]) -> tuple[str, ...]:
+        """The departments it names, out of those there are."""
+        return known if self.departments == ("all",) else self.departments
+
     @property
     def offline(self) -> bool:
         """Whether nobody but the embedded stand-in is asked."""
@@ -147,7 +151,9 @@ def load_experiment(path: Path) -> Experiment:
     try:
         return Experiment.model_validate(data)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
+        found = error.errors(include_url=False, include_input=False)
+        # A misspelt setting is told before the one that is missing for it.
+        first = min(found, key=lambda fault: fault["type"] != "extra_forbidden")
         raise UserError(_fault(path, root, first["loc"], first["msg"])) from error
 
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -16,9 +16,6 @@ from bench.model import Model
 from bench.records.files import RecordFile
 from bench.runs.experiment import Experiment
 from bench.scoring import Difference, Score
-
-M = TypeVar("M", bound=Model)
-
 
 NOBODY = "none"
 """The backbone of a generator that asks no model."""

@@ -10,7 +10,7 @@ from bench.knowledge.library import Library
 from bench.runs.experiment import Choice
 from bench.runs.plugged import as_scores
 from bench.runs.team import Team
-from bench.scoring import Items, Metric, Score
+from bench.scoring import Items, Metric, Score, no_score
 
 
 async def score_with(
@@ -27,24 +27,10 @@ async def score_with(
 
     found = await guarded(scores(), label, metric.card.name)
     if isinstance(found, Failure):
-        return (_empty(metric, items, found),)
+        note = f"failed: {found.reason}"
+        return (no_score(metric.card, items, note, failures=(found,)),)
     roles = (*metric.card.needs, *metric.card.uses)
     return tuple(score.model_copy(update={"roles": roles}) for score in found)
-
-
-def _empty(metric: Metric, items: Items, failure: Failure) -> Score:
-    return Score(
-        metric=metric.card.name,
-        value=None,
-        unit=metric.card.unit,
-        better=metric.card.better,
-        n=0,
-        n_missing=items.missing + sum(1 for _ in items),
-        interval=None,
-        signature="",
-        notes=(f"failed: {failure.reason}",),
-        failures=(failure,),
-    )
 
 
 async def score_items(

@@ -382,3 +382,10 @@ def test_extending_is_no_change(tmp_path: Path) -> None:
     with contextlib.closing((run / "rows.csv").open(encoding="utf-8", newline="")) as file:
         rows = {(row["method"], row["metric"]): row["n"] for row in csv.DictReader(file)}
     assert rows["direct", "bleu"] == rows["multi-step", "accuracy"] == "12"
+
+
+def test_a_misspelt_setting_is_told_before_the_one_it_leaves_missing(tmp_path: Path) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_text("name: x\ndepartments: [Urology]\ncases_per_department: 2\nmethds: [direct]\n")
+    said = inside("run", file, "--out", tmp_path / "run").error
+    assert said == f"{file}, line 4: methds: there is no such setting; did you mean 'methods'?"

@@ -60,7 +60,7 @@ def record(case):
 
 
 class Theirs:
-    card = {"name": "theirs", "summary": "Plain records.", "needs": (), "calls": 0}
+    card = {"name": "theirs", "summary": "Plain records.", "needs": ()}
 
     def __init__(self, *, more=0):
         self.more = more
@@ -75,7 +75,7 @@ class Theirs:
 class Stumbling:
     """One case makes no record that we would take."""
 
-    card = {"name": "stumbling", "summary": "A wrong record.", "needs": (), "calls": 0}
+    card = {"name": "stumbling", "summary": "A wrong record.", "needs": ()}
 
     async def generate(self, cases, context):
         for case in cases:
@@ -88,7 +88,7 @@ class Stumbling:
 class Ending:
     """One that raises amid its cases, by which Python ends it."""
 
-    card = {"name": "ending", "summary": "Raises.", "needs": (), "calls": 0}
+    card = {"name": "ending", "summary": "Raises.", "needs": ()}
 
     async def generate(self, cases, context):
         for case in cases:
