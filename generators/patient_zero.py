@@ -48,7 +48,9 @@ class PatientZero(MultiStep):
     def knowledge(self, case: Case, context: Context) -> Knowledge:
         """The outline of the case's disease and a course drawn by the case's seed."""
         outline = context.outlines.get(case.disease)
-        return Knowledge(outline, draw_presentation(outline, case.seed))
+        return Knowledge(
+            outline, draw_presentation(outline, case.gender, case.age_group, case.seed)
+        )
 
     async def write(self, case: Case, context: Context) -> PatientRecord:
         """The record of one case."""

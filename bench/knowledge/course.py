@@ -8,7 +8,7 @@ each part is drawn from the outline by the case's seed.
 import random
 from collections.abc import Sequence
 
-from bench.knowledge.outline import SEVERITIES, Outline, Severity, Weighted
+from bench.knowledge.outline import SEVERITIES, AgeGroup, Outline, Severity, Weighted
 from bench.model import Model
 
 
@@ -25,18 +25,24 @@ class Presentation(Model):
     relief: tuple[str, ...] = ()
 
 
-def draw_presentation(outline: Outline, seed: int) -> Presentation:
-    """The course of one patient; the same for the same seed."""
+def draw_presentation(outline: Outline, gender: str, group: AgeGroup, seed: int) -> Presentation:
+    """The course of one patient of a gender and age group; the same for the same seed."""
     drawn = random.Random(seed)
     severity = drawn.choice(SEVERITIES)
+    course = outline.course
     return Presentation(
         severity=severity,
-        onset=draw_one(outline.course.onset, drawn),
+        onset=draw_one(fitting(course.onset, gender, group), drawn),
         duration=draw_duration(outline, severity, drawn),
-        evolution=draw_one(outline.course.evolution, drawn),
-        triggers=draw_some(outline.course.triggers, drawn, most=2),
-        relief=draw_some(outline.course.relief, drawn, most=1),
+        evolution=draw_one(fitting(course.evolution, gender, group), drawn),
+        triggers=draw_some(fitting(course.triggers, gender, group), drawn, most=2),
+        relief=draw_some(fitting(course.relief, gender, group), drawn, most=1),
     )
+
+
+def fitting(choices: Sequence[Weighted], gender: str, group: AgeGroup) -> Sequence[Weighted]:
+    """The phrases that can apply to a patient."""
+    return [choice for choice in choices if choice.fits(gender, group)]
 
 
 def draw_one(choices: Sequence[Weighted], drawn: random.Random) -> str:

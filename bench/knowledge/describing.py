@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Iterator
 
 from bench.knowledge.outline import (
+    AGE_GROUPS,
     SEVERITIES,
+    Bound,
     ExaminationGuide,
     HistoryItem,
     Outline,
@@ -35,6 +37,7 @@ def _lines(outline: Outline, levels: tuple[Severity, ...]) -> Iterator[str]:
     for symptom in outline.symptoms:
         shares = [f"{level} {symptom.share(level, 'adults'):.0%}" for level in levels]
         shares += [f"{group} {share:.0%}" for group, share in symptom.by_age.items()]
+        shares += [] if symptom.sex == "any" else [f"{symptom.sex} patients only"]
         yield f"- {symptom.name} ({', '.join(shares)})"
     yield from _head("Onset", _texts(outline.course.onset))
     spans = (
@@ -56,7 +59,7 @@ def _lines(outline: Outline, levels: tuple[Severity, ...]) -> Iterator[str]:
     yield from _head("Allergies", _statements(history.allergy))
     yield "Examinations:"
     for guide in outline.examinations:
-        yield f"- {guide.test} ({guide.category}): {_result(guide, levels)}"
+        yield f"- {guide.test} ({guide.category}){_whom(guide)}: {_result(guide, levels)}"
     yield from _head("Complications", outline.complications)
     yield from _head(
         "Differential diagnoses",
@@ -74,7 +77,7 @@ def _head(title: str, items: Iterable[str]) -> Iterator[str]:
         yield f"{title}: {listed}"
 
 
-def _aside(items: Iterable[str], lead: str) -> str:
+def _aside(items: Iterable[str], lead: str = "") -> str:
     listed = ", ".join(items)
     return f" ({lead}{listed})" if listed else ""
 
@@ -86,11 +89,18 @@ def _sex(outline: Outline) -> str:
 
 
 def _texts(choices: Iterable[Weighted]) -> Iterator[str]:
-    return (choice.text for choice in choices)
+    return (choice.text + _whom(choice) for choice in choices)
 
 
 def _statements(items: Iterable[HistoryItem]) -> Iterator[str]:
-    return (item.text.replace("{n} years", "some years") for item in items)
+    return (item.text.replace("{n} years", "some years") + _whom(item) for item in items)
+
+
+def _whom(item: Bound) -> str:
+    """To whom alone it applies, in brackets; nothing if to all."""
+    sex = [] if item.sex == "any" else [item.sex]
+    groups = [] if len(item.groups) == len(AGE_GROUPS) else ["/".join(item.groups)]
+    return _aside([*sex, *groups])
 
 
 def _result(guide: ExaminationGuide, levels: tuple[Severity, ...]) -> str:
@@ -102,10 +112,7 @@ def _result(guide: ExaminationGuide, levels: tuple[Severity, ...]) -> str:
 
 def _quantity(quantity: Quantity, levels: tuple[Severity, ...]) -> str:
     references = ", ".join(
-        item.printed(quantity.decimals)
-        + ("" if item.sex == "any" else f" {item.sex}")
-        + ("" if len(item.groups) == 3 else f" {'/'.join(item.groups)}")
-        for item in quantity.reference
+        item.printed(quantity.decimals) + _whom(item) for item in quantity.reference
     )
     expected = ", ".join(
         f"{level} {span.low:g}-{span.high:g}"

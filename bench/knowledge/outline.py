@@ -9,6 +9,7 @@ from bench.model import Model
 Severity = Literal["mild", "moderate", "severe"]
 AgeGroup = Literal["children", "adults", "elderly"]
 Gender = Literal["female", "male"]
+Sex = Literal["any", "female", "male"]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(gt=0)]
 
@@ -19,6 +20,19 @@ AGE_GROUPS: dict[AgeGroup, tuple[int, int]] = {
     "elderly": (60, 85),
 }
 """Ages in whole years, both ends included (paper section 4.1.1)."""
+
+
+class Bound(Model):
+    """What may hold for one sex or for some age groups only."""
+
+    sex: Sex = "any"
+    """Sex to which it can apply."""
+    groups: tuple[AgeGroup, ...] = Field(default=tuple(AGE_GROUPS), min_length=1)
+    """Age groups to which it can apply."""
+
+    def fits(self, gender: str, group: AgeGroup) -> bool:
+        """Whether it can apply to a patient of this gender and age group."""
+        return self.sex in ("any", gender) and group in self.groups
 
 
 class Codes(Model):
@@ -78,16 +92,26 @@ class Symptom(Model):
     by_severity: dict[Severity, Probability] = {}
     """Shares that differ from `typicality` at a severity level."""
     by_age: dict[AgeGroup, Probability] = {}
-    """Shares that differ from `typicality` in an age group; severity goes first."""
+    """Shares that differ from `typicality` in an age group."""
+    sex: Sex = "any"
+    """Sex in which it occurs."""
 
-    def share(self, severity: Severity, group: AgeGroup) -> float:
-        """Probability in [0, 1] that a patient of this severity and age group has the symptom."""
-        if severity in self.by_severity:
-            return self.by_severity[severity]
-        return self.by_age.get(group, self.typicality)
+    def share(self, severity: Severity, group: AgeGroup, gender: str = "any") -> float:
+        """Probability in [0, 1] that a patient of this severity and age group has the symptom.
+
+        Where severity and age both tell, the severity's share is scaled as that of the age group
+        stands to `typicality`, and never exceeds 1.
+        """
+        if gender != "any" and self.sex not in ("any", gender):
+            return 0.0
+        by_severity = self.by_severity.get(severity, self.typicality)
+        by_age = self.by_age.get(group, self.typicality)
+        if self.typicality == 0:
+            return max(by_severity, by_age)
+        return min(1.0, by_severity * by_age / self.typicality)
 
 
-class Weighted(Model):
+class Weighted(Bound):
     """A phrase with its relative frequency."""
 
     text: str
@@ -130,17 +154,15 @@ class Course(Model):
         return self
 
 
-class HistoryItem(Model):
+class HistoryItem(Bound):
     """A statement that may stand in a patient's history."""
 
     text: str
     """A statement as a record has it; "{n}" stands for a number of years the patient can have."""
     weight: Probability
     """Share of patients in whom it is found."""
-    sex: Literal["any", "female", "male"] = "any"
-    """Sex to which it can apply."""
-    groups: tuple[AgeGroup, ...] = ("children", "adults", "elderly")
-    """Age groups to which it can apply."""
+    from_age: int = Field(default=0, ge=0, le=85)
+    """Youngest age in years at which it can have begun."""
 
 
 class History(Model):
@@ -154,15 +176,13 @@ class History(Model):
     allergy: tuple[HistoryItem, ...] = ()
 
 
-class Reference(Model):
+class Reference(Bound):
     """A reference interval of a quantity."""
 
     low: float | None = None
     """Lower limit; none where only an upper limit is used."""
     high: float | None = None
     """Upper limit; none where only a lower limit is used."""
-    sex: Literal["any", "female", "male"] = "any"
-    groups: tuple[AgeGroup, ...] = ("children", "adults", "elderly")
 
     @model_validator(mode="after")
     def _bounded(self) -> "Reference":
@@ -223,7 +243,7 @@ class Quantity(Model):
     def reference_for(self, gender: str, group: AgeGroup) -> Reference | None:
         """The first reference interval that fits, or none."""
         for reference in self.reference:
-            if reference.sex in ("any", gender) and group in reference.groups:
+            if reference.fits(gender, group):
                 return reference
         return None
 
@@ -239,11 +259,11 @@ class Finding(Model):
     """Severity levels at which it can be found."""
 
 
-class ExaminationGuide(Model):
-    """One examination of the work-up and what it shows."""
+class ExaminationGuide(Bound):
+    """One examination of the work-up and what it shows; `sex` and `groups` tell in whom."""
 
-    category: str
-    """Head under which a report files it: "physical", "laboratory", "imaging", "special"."""
+    category: Literal["physical", "laboratory", "imaging", "special"]
+    """Head under which a report files it."""
     test: str
     """Name of the test, for instance "Serum lipase" or "MRI of the lumbar spine"."""
     typicality: Probability
@@ -252,10 +272,6 @@ class ExaminationGuide(Model):
     """What is measured, where the result is a number."""
     findings: tuple[Finding, ...] = ()
     """What a descriptive result says."""
-    sex: Literal["any", "female", "male"] = "any"
-    """Sex in which it is done."""
-    groups: tuple[AgeGroup, ...] = ("children", "adults", "elderly")
-    """Age groups in which it is done."""
 
     @model_validator(mode="after")
     def _says_something(self) -> "ExaminationGuide":
@@ -301,7 +317,7 @@ class Outline(Model):
     synonyms: tuple[str, ...] = ()
     department: str
     codes: Codes
-    sex: Literal["any", "female", "male"]
+    sex: Sex
     """Sex to which the disease is bound, or any."""
     female_share: Probability | None
     """Typical share of women and girls among patients; none where only one sex has it."""

@@ -34,7 +34,9 @@ def written(outline: Outline, number: int, *, told: bool = False) -> RecordSecti
             department=case.department, disease=case.disease, gender=case.gender, age=case.age
         ),
         outline=outline if told else None,
-        presentation=draw_presentation(outline, case.seed) if told else None,
+        presentation=draw_presentation(outline, case.gender, case.age_group, case.seed)
+        if told
+        else None,
     )
     made = write(task, LIBRARY, random.Random(f"{outline.id} {number}"))
     assert isinstance(made, RecordSections)

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from bench.backbones.prompt import AskError
 from bench.backbones.tasks import Write
-from bench.knowledge.course import Presentation, draw_duration, draw_one
+from bench.knowledge.course import Presentation, draw_duration, draw_one, fitting
 from bench.knowledge.library import Library
 from bench.knowledge.outline import (
     SEVERITIES,
@@ -107,30 +107,37 @@ class _Patient:
         self, items: Iterable[HistoryItem], fewest: int = 1, most: int = MOST_STATEMENTS
     ) -> tuple[str, ...]:
         """Statements that fit the patient, each drawn by its own share."""
-        fitting = [
+        possible = [
             item
             for item in items
-            if item.sex in ("any", self.gender)
-            and self.group in item.groups
-            and ("{n}" not in item.text or self.age >= 2)
+            if item.fits(self.gender, self.group) and self._longest_past(item) >= 0
         ]
-        taken = [item for item in fitting if self._drawn.random() < item.weight]
-        if len(taken) < fewest and fitting:
-            taken = self._drawn.choices(fitting, weights=[item.weight or 1e-9 for item in fitting])
+        taken = [item for item in possible if self._drawn.random() < item.weight]
+        if len(taken) < fewest and possible:
+            weights = [item.weight or 1e-9 for item in possible]
+            taken = self._drawn.choices(possible, weights=weights)
         if len(taken) > most:
             taken = self._drawn.sample(taken, most)
-        return tuple(self._dated(item.text) for item in taken)
+        return tuple(self._dated(item) for item in taken)
 
-    def _dated(self, text: str) -> str:
-        if "{n}" not in text:
-            return text
-        years = self._drawn.randint(1, min(LONGEST_PAST, self.age - 1))
-        said = text.replace("{n}", str(years))
+    def _longest_past(self, item: HistoryItem) -> int:
+        """Most whole years for which a statement can have held; below 0 if it cannot."""
+        if "{n}" not in item.text:
+            return self.age - item.from_age
+        years = min(LONGEST_PAST, self.age - max(item.from_age, 1))
+        return years if years >= 1 else -1
+
+    def _dated(self, item: HistoryItem) -> str:
+        if "{n}" not in item.text:
+            return item.text
+        years = self._drawn.randint(1, self._longest_past(item))
+        said = item.text.replace("{n}", str(years))
         return said.replace("1 years", "1 year") if years == 1 else said
 
     def disease(self) -> DiseaseInformation:
         shares = [
-            (symptom, symptom.share(self.severity, self.group)) for symptom in self.outline.symptoms
+            (symptom, symptom.share(self.severity, self.group, self.gender))
+            for symptom in self.outline.symptoms
         ]
         taken = [symptom for symptom, share in shares if self._drawn.random() < share]
         if len(taken) < FEWEST_SYMPTOMS:
@@ -150,7 +157,8 @@ class _Patient:
         course = self.presentation
         if course is None:
             span = draw_duration(self.outline, self.severity, self._drawn)
-            return f"{span}, {draw_one(self.outline.course.evolution, self._drawn)}"
+            possible = fitting(self.outline.course.evolution, self.gender, self.group)
+            return f"{span}, {draw_one(possible, self._drawn)}"
         said = f"{course.duration}. Onset was {course.onset}. {_upper_first(course.evolution)}"
         if course.triggers:
             said += f"; worse with {' and '.join(course.triggers)}"
@@ -163,13 +171,11 @@ class _Patient:
         return tuple(item for item in made if item is not None)
 
     def _done(self) -> Sequence[ExaminationGuide]:
-        fitting = [
-            guide
-            for guide in self.outline.examinations
-            if guide.sex in ("any", self.gender) and self.group in guide.groups
+        possible = [
+            guide for guide in self.outline.examinations if guide.fits(self.gender, self.group)
         ]
-        done = [guide for guide in fitting if self._drawn.random() < guide.typicality]
-        return done or sorted(fitting, key=lambda guide: -guide.typicality)[:1]
+        done = [guide for guide in possible if self._drawn.random() < guide.typicality]
+        return done or sorted(possible, key=lambda guide: -guide.typicality)[:1]
 
     def _examination(self, guide: ExaminationGuide) -> Examination | None:
         if guide.quantity is not None:
