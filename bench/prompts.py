@@ -4,7 +4,7 @@ import hashlib
 import re
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from bench.backbones.prompt import Message
 
@@ -29,14 +29,19 @@ class Template:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
     @cached_property
-    def _compiled(self) -> Any:
+    def _compiled(self) -> list[tuple[Any, Any]]:
+        """Role and template of each message: a value that holds a heading makes no new one."""
         from jinja2 import Environment, StrictUndefined
 
         # Prompts are plain text for a model, not HTML: nothing to escape.
         environment = Environment(
             undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
         )
-        return environment.from_string(self.text)
+        parts = _HEAD.split(self.text)[1:]
+        return [
+            (role, environment.from_string(content))
+            for role, content in zip(parts[::2], parts[1::2], strict=True)
+        ]
 
     def messages(self, **values: Any) -> tuple[Message, ...]:
         """The messages with values filled in.
@@ -44,9 +49,6 @@ class Template:
         Raises:
             jinja2.UndefinedError: for a variable that is not given.
         """
-        rendered = self._compiled.render(**values)
-        parts = _HEAD.split(rendered)[1:]
         return tuple(
-            Message(cast(Any, role), content.strip())
-            for role, content in zip(parts[::2], parts[1::2], strict=True)
+            Message(role, template.render(**values).strip()) for role, template in self._compiled
         )
