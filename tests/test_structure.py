@@ -18,6 +18,7 @@ FLOORS = (
     ("bench.runs",),
     ("bench.page",),
     ("bench.context", "bench.generating", "bench.scoring", "bench.pairs", "bench.tables"),
+    ("bench.drafting",),
     ("bench.failure", "bench.prompts"),
     ("bench.backbones", "bench.encoders"),
     ("bench.journal",),

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from bench.cli.knowing import Drafts, Knowledge
+
 if TYPE_CHECKING:
-    from bench.runs.engine import Settings
     from bench.runs.experiment import Experiment
     from bench.runs.folder import RunFolder
+    from bench.runs.settings import Settings
 
 MANY = 1000
 """Exchanges above which a run asks first, on a terminal."""
@@ -27,6 +29,8 @@ Yes = typer.Option(False, "--yes", "-y", help="Do not ask before many exchanges.
 
 def run(
     experiment: Path = typer.Argument(help="Experiment file (YAML)."),
+    kb: list[Path] | None = Knowledge,
+    drafts: bool = Drafts,
     out: Path | None = Out,
     journal: Path | None = JournalPath,
     at_once: int = AtOnce,
@@ -35,11 +39,13 @@ def run(
     yes: bool = Yes,
 ) -> None:
     """Run an experiment, or go on with it: running again asks only what was not answered."""
-    from bench.runs.engine import Settings
     from bench.runs.experiment import load_experiment
+    from bench.runs.settings import Settings
 
+    given = load_experiment(experiment)
+    known = {"knowledge": (*given.knowledge, *(kb or ())), "drafts": given.drafts or drafts}
     settings = Settings(journal=journal, at_once=at_once, retry_failed=retry_failed)
-    _execute(load_experiment(experiment), out, settings, plan, yes)
+    _execute(given.model_copy(update=known), out, settings, plan, yes)
 
 
 def reproduce(
@@ -60,6 +66,8 @@ def reproduce(
     ),
     cases: int | None = typer.Option(None, "--cases", min=1, help="Cases for each department."),
     seed: int | None = typer.Option(None, "--seed", help="Seed of the planned cases."),
+    kb: list[Path] | None = Knowledge,
+    drafts: bool = Drafts,
     out: Path | None = Out,
     journal: Path | None = JournalPath,
     at_once: int = AtOnce,
@@ -70,8 +78,8 @@ def reproduce(
     """Reproduce a table of the paper; with no options, on the embedded stand-in."""
     from bench.errors import UserError
     from bench.plugins import TABLES
-    from bench.runs.engine import Settings
     from bench.runs.experiment import experiment_from, load_experiment, parse_choice
+    from bench.runs.settings import Settings
 
     preset = TABLES.load(table).preset
     if preset is None:
@@ -83,6 +91,8 @@ def reproduce(
         "departments": department,
         "cases_per_department": cases,
         "seed": seed,
+        "knowledge": kb,
+        "drafts": drafts or None,
     }
     given.update({setting: value for setting, value in changes.items() if value is not None})
     roles = {"generator": backbone, "judge": judge, "scorer": scorer}

@@ -15,11 +15,13 @@ import datasets
 import evaluate
 
 from bench.errors import UserError
+from bench.knowledge.library import Library
 from bench.records.files import checked, json_line, without_none
 from bench.records.record import PatientRecord
 from bench.runs.experiment import Choice
 from bench.runs.plugged import make_metric
 from bench.runs.scoring import score_items
+from bench.runs.settings import Settings
 from bench.scoring import Items, Score
 
 T = TypeVar("T")
@@ -39,11 +41,12 @@ class PatientMetric(evaluate.Metric):  # type: ignore[misc]
         options: Mapping[str, Any] | None = None,
         roles: Mapping[str, str] | None = None,
         encoder: str | None = None,
+        kb: Sequence[str | Path] = (),
         journal: str | Path | None = None,
         at_once: int = 32,
         **settings: Any,
     ) -> None:
-        """`config_name` is the metric's name; `settings` are `evaluate`'s own.
+        """`config_name` names the metric, `kb` folders of outlines; `settings` are `evaluate`'s.
 
         Raises:
             UserError: if there is no such metric or option.
@@ -52,8 +55,8 @@ class PatientMetric(evaluate.Metric):  # type: ignore[misc]
         self._roles = {role: Choice(name=name) for role, name in (roles or {}).items()}
         self._settings: dict[str, Any] = {
             "encoder": encoder,
-            "journal": Path(journal) if journal else None,
-            "at_once": at_once,
+            "outlines": Library(*map(Path, kb)),
+            "settings": Settings(journal=Path(journal) if journal else None, at_once=at_once),
         }
         super().__init__(config_name, **settings)
         # `evaluate.combine` tells modules apart by this name.

@@ -3,20 +3,21 @@
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 
-import yaml
 from pydantic import ValidationError
 
 from bench.errors import UserError
+from bench.knowledge.approval import is_draft
 from bench.knowledge.outline import Outline
 from bench.model import Model
+from bench.yaml_file import YamlFile, read_yaml
 
 FOLDER = Path(__file__).parent / "outlines"
 INDEX = "index.json"
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Listing(Model):
@@ -30,76 +31,154 @@ class Listing(Model):
     """Path of the outline below the folder, with forward slashes."""
     sha256: str
     """Hash of the file."""
+    draft: bool = False
+    """Whether a machine drafted it and nobody has approved it as it stands."""
+
+
+@dataclass(frozen=True)
+class Filed:
+    """A listing and where its outline lies."""
+
+    listing: Listing
+    path: Path
 
 
 def read_outline(path: Path) -> Outline:
     """The outline in a YAML file.
 
     Raises:
-        UserError: naming the file and the line or field at fault.
+        UserError: naming the file, the line and the field at fault.
+    """
+    return parse_outline(read_yaml(path, "the outline"))
+
+
+def parse_outline(file: YamlFile) -> Outline:
+    """The outline that a file holds.
+
+    Raises:
+        UserError: naming the file, the line and the field at fault.
     """
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), _LOADER)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"the outline {path} cannot be read ({error})") from error
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from error
-    try:
-        return Outline.model_validate(data)
+        return Outline.model_validate(file.data)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the whole"
-        raise UserError(f"{path}: {where}: {first['msg']}") from error
+        found = error.errors(include_url=False)
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        raise UserError(f"{file.place(found[0]['loc'])}: {found[0]['msg']}{more}") from error
+
+
+def outline_files(folder: Path) -> list[Path]:
+    """The files of a folder that are outlines, whatever is in them.
+
+    Raises:
+        UserError: if the folder is not there or holds none.
+    """
+    if not folder.is_dir():
+        raise UserError(f"there is no folder {folder} of outlines")
+    found = sorted(path for path in folder.rglob("*.yaml") if not path.name.startswith("."))
+    if not found:
+        raise UserError(f"{folder} holds no outline (no .yaml file)")
+    return found
+
+
+def file_folder(folder: Path) -> dict[str, Filed]:
+    """What a folder holds, by id and in its order; only what the index does not know is read.
+
+    Raises:
+        UserError: if an outline cannot be read, or two share an id or a name.
+    """
+    index = _read_index(folder)
+    found: dict[str, Filed] = {}
+    for path in outline_files(folder):
+        file, text = path.relative_to(folder).as_posix(), path.read_bytes()
+        sha256 = hashlib.sha256(text).hexdigest()
+        listing = index.get((file, sha256))
+        if listing is None:
+            outline = read_outline(path)
+            listing = Listing(
+                id=outline.id,
+                name=outline.name,
+                synonyms=outline.synonyms,
+                department=outline.department,
+                file=file,
+                sha256=sha256,
+                draft=is_draft(outline, text.decode()),
+            )
+        if listing.id in found:
+            other = found[listing.id].path
+            raise UserError(f"{path}: the id {listing.id} is taken by {other}")
+        found[listing.id] = Filed(listing, path)
+    return {identity: found[identity] for identity in sorted(found)}
 
 
 def build_index(folder: Path = FOLDER) -> str:
     """The text of the index of a folder of outlines, in order of id.
 
     Raises:
-        UserError: if an outline cannot be read, or two share an id or a name.
+        UserError: as `file_folder`.
     """
-    listings: dict[str, Listing] = {}
-    names: dict[str, str] = {}
-    for path in sorted(folder.rglob("*.yaml")):
-        outline = read_outline(path)
-        if outline.id in listings:
-            raise UserError(f"{path}: id {outline.id} is taken by {listings[outline.id].file}")
-        for name in (outline.name, *outline.synonyms):
-            owner = names.setdefault(name.lower(), outline.id)
-            if owner != outline.id:
-                raise UserError(f"{path}: the name {name!r} is taken by {owner}")
-        listings[outline.id] = Listing(
-            id=outline.id,
-            name=outline.name,
-            synonyms=outline.synonyms,
-            department=outline.department,
-            file=path.relative_to(folder).as_posix(),
-            sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
-        )
-    ordered = [listings[identity].model_dump(mode="json") for identity in sorted(listings)]
+    ordered = [
+        filed.listing.model_dump(exclude_defaults=True) for filed in file_folder(folder).values()
+    ]
     return json.dumps(ordered, indent=1, ensure_ascii=False) + "\n"
 
 
-class Library:
-    """The diseases of a folder; outlines are read one at a time and kept."""
+def _read_index(folder: Path) -> dict[tuple[str, str], Listing]:
+    """The index by file and hash; empty where there is none that can be used."""
+    try:
+        listed = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        found = [Listing.model_validate(item) for item in listed]
+    except (OSError, ValueError):
+        return {}
+    return {(listing.file, listing.sha256): listing for listing in found}
 
-    def __init__(self, folder: Path = FOLDER) -> None:
-        """Take the outlines below `folder`; nothing is read yet."""
-        self._folder = folder
+
+class Library:
+    """The diseases of one or several folders; outlines are read one at a time and kept."""
+
+    def __init__(self, *folders: Path, base: Path | None = FOLDER, drafts: bool = False) -> None:
+        """Take the outlines below `base` and below the folders; nothing is read yet.
+
+        An outline of a later folder replaces the one of the same id; any other is added. Drafts
+        that nobody has approved are there only if `drafts` asks for them.
+        """
+        self.folders = (*([base] if base is not None else []), *folders)
+        self._drafts = drafts
         self._outlines: dict[str, Outline] = {}
 
     @cached_property
+    def filed(self) -> dict[str, Filed]:
+        """Every outline by id, drafts included, in order of id.
+
+        Raises:
+            UserError: if an outline cannot be read, or two diseases share a name.
+        """
+        found: dict[str, Filed] = {}
+        for folder in self.folders:
+            found.update(file_folder(folder))
+        owners: dict[str, Filed] = {}
+        for filed in found.values():
+            for name in (filed.listing.name, *filed.listing.synonyms):
+                owner = owners.setdefault(name.lower(), filed)
+                if owner is not filed:
+                    raise UserError(
+                        f"{filed.path}: the name {name!r} of {filed.listing.id} is taken by "
+                        f"{owner.listing.id} in {owner.path}; rename it, or give it that id to "
+                        "replace the other"
+                    )
+        return {identity: found[identity] for identity in sorted(found)}
+
+    @cached_property
     def listings(self) -> tuple[Listing, ...]:
-        """The index, in order of id."""
-        text = (self._folder / INDEX).read_text(encoding="utf-8")
-        return tuple(Listing.model_validate(item) for item in json.loads(text))
+        """The diseases there are, in order of id; drafts only where they were asked for."""
+        every = (filed.listing for filed in self.filed.values())
+        return tuple(listing for listing in every if self._drafts or not listing.draft)
 
     @cached_property
     def _by_name(self) -> dict[str, Listing]:
         return {
-            key.lower(): listing
-            for listing in self.listings
-            for key in (listing.id, listing.name, *listing.synonyms)
+            key.lower(): filed.listing
+            for filed in self.filed.values()
+            for key in (filed.listing.id, filed.listing.name, *filed.listing.synonyms)
         }
 
     @cached_property
@@ -125,18 +204,30 @@ class Library:
             raise UserError(f"there is no department {department!r}{hint}")
         return found
 
+    def listing(self, disease: str) -> Listing | None:
+        """The listing of a disease by id, name or synonym in any letter case, be it a draft."""
+        return self._by_name.get(disease.strip().lower())
+
     def find(self, disease: str) -> Outline | None:
         """The outline of a disease by id, name or synonym in any letter case; none if unknown."""
-        listing = self._by_name.get(disease.strip().lower())
-        return None if listing is None else self._load(listing)
+        listing = self.listing(disease)
+        if listing is None or (listing.draft and not self._drafts):
+            return None
+        return self._load(listing)
 
     def get(self, disease: str) -> Outline:
         """The outline of a disease by id, name or synonym.
 
         Raises:
-            UserError: if it is unknown, with the nearest name.
+            UserError: if it is unknown, with the nearest name, or a draft.
         """
         outline = self.find(disease)
+        if outline is None and (listing := self.listing(disease)) is not None:
+            raise UserError(
+                f"{listing.id} {listing.name} is a draft that nobody has approved "
+                f"({self.filed[listing.id].path}): check it and run `pzbench kb approve`, or add "
+                "--drafts"
+            )
         if outline is None:
             names = [listing.name for listing in self.listings]
             raise UserError(f"no outline of {disease!r}{self._nearest(disease, names)}")
@@ -144,7 +235,7 @@ class Library:
 
     def _load(self, listing: Listing) -> Outline:
         if listing.id not in self._outlines:
-            self._outlines[listing.id] = read_outline(self._folder / listing.file)
+            self._outlines[listing.id] = read_outline(self.filed[listing.id].path)
         return self._outlines[listing.id]
 
     @staticmethod

@@ -1,5 +1,6 @@
 """The disease outline: the knowledge a record is grounded in (paper section 3.1, step 1)."""
 
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -308,6 +309,55 @@ class Source(Model):
     """Publisher or issuing body; for a textbook also its edition."""
 
 
+class SourceFile(Model):
+    """A text that a draft was built from."""
+
+    name: str
+    """Name of the file."""
+    sha256: str
+    """Hash of its bytes."""
+
+
+class Evidence(Model):
+    """Where in a source a field of a draft comes from."""
+
+    field: str
+    """Path of the field, for instance "symptoms.3"."""
+    source: str
+    """Name of the file."""
+    start: int = Field(ge=0)
+    """First character of the span in the plain text of the source, from 0."""
+    end: int = Field(ge=0)
+    """Character after the last of the span."""
+    quote: str
+    """The span itself."""
+    exact: bool
+    """Whether the model quoted it to the letter, or with slips."""
+
+
+class Provenance(Model):
+    """How a draft was built from source texts (paper section 3.1, step 1)."""
+
+    backbone: str
+    """Who drafted it."""
+    prompts: str
+    """Hash of the prompts."""
+    sources: tuple[SourceFile, ...] = Field(min_length=1)
+    evidence: tuple[Evidence, ...]
+    unsupported: tuple[str, ...]
+    """Paths of the fields that no span of a source stands behind: check these first."""
+
+
+class Approval(Model):
+    """Who checked a draft, and when."""
+
+    by: str = Field(min_length=1)
+    on: date
+    sha256: str
+    """Hash of the text of the file that was checked, without this approval."""
+    note: str = ""
+
+
 class Outline(Model):
     """The knowledge of one disease, in our own words; every method and the judge read the same."""
 
@@ -337,6 +387,10 @@ class Outline(Model):
     red_flags: tuple[str, ...]
     never_together: tuple[Incompatible, ...]
     sources: tuple[Source, ...]
+    provenance: Provenance | None = None
+    """How a machine drafted it; none where people wrote it."""
+    approval: Approval | None = None
+    """Who checked the draft; without it a draft is no knowledge yet."""
 
     def band(self, age: int) -> AgeBand | None:
         """The age band that holds an age in years, or none where the disease is not met."""

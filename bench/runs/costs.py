@@ -107,7 +107,7 @@ def estimate(experiment: Experiment) -> list[Cost]:
 
 
 async def _estimate(experiment: Experiment) -> list[Cost]:
-    library = Library()
+    library = experiment.library()
     methods = [make_generator(choice) for choice in experiment.methods]
     metrics = [make_metric(choice) for choice in experiment.metrics]
     names = experiment.departments_of(library.departments)

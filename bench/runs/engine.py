@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import combinations
-from pathlib import Path
 from typing import Protocol
 
 from bench.backbones.asking import Respondent
@@ -18,7 +17,6 @@ from bench.files import writing
 from bench.generating import Generator
 from bench.journal.journal import Journal
 from bench.knowledge.cases import plan
-from bench.knowledge.library import Library
 from bench.plugins import TABLES
 from bench.records.files import RecordFile
 from bench.runs.comparing import compare
@@ -28,6 +26,7 @@ from bench.runs.manifest import describe_run
 from bench.runs.plugged import as_line, make_generator, make_metric
 from bench.runs.register import Register, yielded
 from bench.runs.scoring import score_with
+from bench.runs.settings import Settings
 from bench.runs.team import Team, settled
 from bench.scoring import Difference, Items, Metric, Score
 
@@ -47,18 +46,6 @@ class Step(Protocol):
     def __call__(self, failed: bool = False) -> None:
         """One more item."""
         ...
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a run goes about it; nothing here changes a result."""
-
-    journal: Path | None = None
-    """Journal to share; none for the run's own."""
-    at_once: int = 32
-    """Exchanges in flight for each role."""
-    retry_failed: bool = False
-    """Ask stored refusals and invalid answers again."""
 
 
 @dataclass
@@ -97,9 +84,10 @@ async def execute(
     metrics = tuple(make_metric(choice) for choice in experiment.metrics)
     for name in experiment.tables:
         TABLES.load(name)
+    outlines = experiment.library()
     with folder.locked():
         journal = Journal.open(folder.journal(settings.journal))
-        team = Team(journal, at_once=settings.at_once, retry_failed=settings.retry_failed)
+        team = Team(journal, outlines, at_once=settings.at_once, retry_failed=settings.retry_failed)
         try:
             if settings.journal is not None:
                 folder.share(settings.journal)
@@ -109,7 +97,7 @@ async def execute(
                 refuse_changes(settled(before), settled(experiment), folder.path)
             context = Context(
                 journal=journal,
-                outlines=Library(),
+                outlines=outlines,
                 roles=_roles(team, experiment),
                 encoder_model=experiment.encoder,
                 at_once=settings.at_once,

@@ -1,6 +1,6 @@
 """Experiment files: what to generate, with whom, and what to score."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +10,9 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from bench.backbones.structured import faults
 from bench.errors import UserError
+from bench.knowledge.library import Library
 from bench.model import Model
+from bench.yaml_file import Location, read_yaml
 
 
 class Choice(Model):
@@ -94,6 +96,10 @@ class Experiment(Model):
     """Tables to make."""
     encoder: str | None = None
     """Path or hub id of the text encoder; none for the packaged all-MiniLM-L6-v2."""
+    knowledge: Annotated[tuple[Path, ...], BeforeValidator(_list)] = ()
+    """Folders of outlines that extend the built-in ones, or replace those of the same id."""
+    drafts: bool = False
+    """Whether outlines that nobody has approved yet may be used."""
 
     @model_validator(mode="after")
     def _told_apart(self) -> "Experiment":
@@ -110,6 +116,10 @@ class Experiment(Model):
     def departments_of(self, known: tuple[str, ...]) -> tuple[str, ...]:
         """The departments it names, out of those there are."""
         return known if self.departments == ("all",) else self.departments
+
+    def library(self) -> Library:
+        """The disease knowledge it names."""
+        return Library(*self.knowledge, drafts=self.drafts)
 
     @property
     def offline(self) -> bool:
@@ -136,36 +146,25 @@ def load_experiment(path: Path) -> Experiment:
     Raises:
         UserError: naming the file and the line at fault.
     """
+    file = read_yaml(path, "the experiment file")
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"the experiment file {path} cannot be read ({error})") from error
-    try:
-        root = yaml.compose(text, yaml.SafeLoader)
-        data = yaml.safe_load(text)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise UserError(f"{path}, line {line}: not valid YAML ({error.problem})") from error
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from error
-    try:
-        return Experiment.model_validate(data)
+        return Experiment.model_validate(file.data)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
         # A misspelt setting is told before the one that is missing for it.
         first = min(found, key=lambda fault: fault["type"] != "extra_forbidden")
-        raise UserError(_fault(path, root, first["loc"], first["msg"])) from error
+        raise UserError(
+            f"{file.place(first['loc'])}: {_fault(first['loc'], first['msg'])}"
+        ) from error
 
 
-def _fault(path: Path, root: Any, location: Sequence[int | str], message: str) -> str:
-    """One sentence for a validation fault, with the line of the nearest node there is."""
-    line = 1 if root is None else _line(root, location)
-    field = ".".join(str(part) for part in location) or "the whole"
-    if message.startswith("Extra inputs"):
-        near = get_close_matches(str(location[-1]), list(Experiment.model_fields), n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        message = f"there is no such setting{hint}"
-    return f"{path}, line {line}: {field}: {message}"
+def _fault(location: Location, message: str) -> str:
+    """A validation fault; a misspelt setting with the nearest there is."""
+    if not message.startswith("Extra inputs"):
+        return message
+    near = get_close_matches(str(location[-1]), list(Experiment.model_fields), n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"there is no such setting{hint}"
 
 
 def check_unique(setting: str, labels: list[str]) -> None:
@@ -184,23 +183,6 @@ def _unique(setting: str, labels: list[str], mend: str = "") -> None:
     for label in labels:
         if labels.count(label) > 1:
             raise ValueError(f"{setting} names {label!r} twice{mend}")
-
-
-def _line(node: Any, location: Sequence[int | str]) -> int:
-    """Line of the deepest node on the way to a location, from 1."""
-    for part in location:
-        following = next(_children(node, part), None)
-        if following is None:
-            break
-        node = following
-    return int(node.start_mark.line) + 1
-
-
-def _children(node: Any, part: int | str) -> Iterator[Any]:
-    if isinstance(node, yaml.MappingNode):
-        yield from (value for key, value in node.value if key.value == part)
-    elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
-        yield from node.value[part : part + 1]
 
 
 def refuse_changes(old: Experiment, new: Experiment, folder: Path) -> None:

@@ -44,6 +44,7 @@ def describe_run(
         "packages": {name: found for name in PACKAGES if (found := _version(name))},
         "experiment": hashlib.sha256(settled(experiment).model_dump_json().encode()).hexdigest(),
         "outlines": outlines.digest,
+        "drafts": [listing.id for listing in outlines.listings if listing.draft],
         "prompts": {
             f"{card.name}/{path.name}": _hash(path) for card in cards for path in card.prompts
         },

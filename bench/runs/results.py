@@ -23,13 +23,17 @@ def read_results(folder: RunFolder) -> Results:
         raise UserError(f"{folder.path} lacks experiment.json: run the experiment again")
     stand_ins = {(role["role"], role["label"]) for role in manifest["roles"] if role["stand_in"]}
     stand_in_roles = {role for role, _ in stand_ins if role != "generator"}
+    drafts = manifest.get("drafts", [])
+    remarks = (
+        (f"planned with unapproved drafts of outlines: {', '.join(drafts)}",) if drafts else ()
+    )
     backbones = _named((*experiment.roles.generator, Choice(name=NOBODY)))
     methods = _named(experiment.methods)
     results = tuple(
         Result(
             backbone=backbones[scored.cell.backbone],
             method=methods[scored.cell.method],
-            score=score,
+            score=score.model_copy(update={"notes": (*score.notes, *remarks)}),
             stand_in=("generator", scored.cell.backbone) in stand_ins
             or any(role in stand_in_roles for role in score.roles),
         )

@@ -1,7 +1,6 @@
 """Metrics over items: one metric of a run, or several over records made elsewhere."""
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 from bench.context import Context
 from bench.failure import Failure, guarded
@@ -9,6 +8,7 @@ from bench.journal.journal import Journal
 from bench.knowledge.library import Library
 from bench.runs.experiment import Choice
 from bench.runs.plugged import as_scores
+from bench.runs.settings import Settings
 from bench.runs.team import Team
 from bench.scoring import Items, Metric, Score, no_score
 
@@ -39,21 +39,23 @@ async def score_items(
     roles: Mapping[str, Choice],
     *,
     encoder: str | None = None,
-    journal: Path | None = None,
-    at_once: int = 32,
-    retry_failed: bool = False,
+    outlines: Library | None = None,
+    settings: Settings | None = None,
     step: Callable[[], object] = lambda: None,
 ) -> list[Score]:
     """The scores of all metrics in order; `step` is called after each metric.
 
+    `outlines` are ours if none are given.
+
     Raises:
         UserError: if a backbone cannot be made, or a metric lacks what it needs.
     """
-    kept = Journal.open(journal)
-    team = Team(kept, at_once=at_once, retry_failed=retry_failed)
+    outlines, settings = outlines or Library(), settings or Settings()
+    kept = Journal.open(settings.journal)
+    team = Team(kept, outlines, at_once=settings.at_once, retry_failed=settings.retry_failed)
     try:
         engaged = {role: team.engage(role, choice) for role, choice in roles.items()}
-        context = Context(kept, Library(), engaged, encoder, at_once)
+        context = Context(kept, outlines, engaged, encoder, settings.at_once)
         scores: list[Score] = []
         for metric in metrics:
             scores.extend(await score_with(metric, items, context, "*"))

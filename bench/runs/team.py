@@ -1,16 +1,21 @@
 """Backbones by name, and the roles of a run."""
 
+from typing import cast
+
 from bench.backbones.asking import Respondent
 from bench.backbones.prompt import Backbone
 from bench.errors import UserError
 from bench.failure import guarded
 from bench.journal.journal import Journal
+from bench.knowledge.library import Library
 from bench.plugins import BACKBONES
 from bench.runs.experiment import Choice, Experiment
 
 
-def make_backbone(choice: Choice) -> Backbone:
+def make_backbone(choice: Choice, outlines: Library) -> Backbone:
     """The backbone of a full name: "openai/gpt-4o" is `openai` made with "gpt-4o".
+
+    One that answers from the disease knowledge, and so has a method `knowing`, is given it.
 
     Raises:
         UserError: for an unknown kind of backbone, or options it does not have.
@@ -20,11 +25,12 @@ def make_backbone(choice: Choice) -> Backbone:
     missing = [name for name in ("name", "version") if not hasattr(backbone, name)]
     if missing:
         raise UserError(f"the backbone {kind!r} lacks {' and '.join(missing)}")
-    return backbone
+    knowing = getattr(backbone, "knowing", None)
+    return backbone if knowing is None else cast(Backbone, knowing(outlines))
 
 
 def settled(experiment: Experiment) -> Experiment:
-    """An experiment without what changes no answer: where and how its backbones are reached.
+    """An experiment without what changes no answer: where its backbones and outlines lie.
 
     Raises:
         UserError: for an unknown kind of backbone.
@@ -32,13 +38,14 @@ def settled(experiment: Experiment) -> Experiment:
     roles = experiment.roles
     return experiment.model_copy(
         update={
+            "knowledge": (),
             "roles": roles.model_copy(
                 update={
                     "generator": tuple(_settled(choice) for choice in roles.generator),
                     "judge": roles.judge and _settled(roles.judge),
                     "scorer": roles.scorer and _settled(roles.scorer),
                 }
-            )
+            ),
         }
     )
 
@@ -52,8 +59,11 @@ def _settled(choice: Choice) -> Choice:
 class Team:
     """The respondents of a run; one backbone object for each different choice."""
 
-    def __init__(self, journal: Journal, *, at_once: int, retry_failed: bool = False) -> None:
+    def __init__(
+        self, journal: Journal, outlines: Library, *, at_once: int, retry_failed: bool = False
+    ) -> None:
         """Nobody is engaged yet."""
+        self._outlines = outlines
         self._journal = journal
         self._at_once = at_once
         self._retry_failed = retry_failed
@@ -69,7 +79,7 @@ class Team:
         """
         known = choice.model_dump_json(exclude={"label"})
         if known not in self._backbones:
-            self._backbones[known] = make_backbone(choice)
+            self._backbones[known] = make_backbone(choice, self._outlines)
         respondent = Respondent(
             role,
             self._backbones[known],

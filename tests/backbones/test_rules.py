@@ -428,5 +428,10 @@ def test_what_the_rules_cannot_answer_is_said():
 
 
 def test_the_version_follows_the_knowledge(tmp_path):
-    (tmp_path / "index.json").write_text("[]")
-    assert Rules(library=Library(tmp_path)).version != Rules().version == Rules().version
+    outline = next(iter(LIBRARY.filed.values())).path
+    (tmp_path / "own.yaml").write_text(
+        outline.read_text().replace("typicality: 0.", "typicality: 0.0")
+    )
+    own = Library(tmp_path)
+    assert Rules().knowing(own).version == Rules(library=own).version
+    assert Rules(library=own).version != Rules().version == Rules().version

@@ -30,6 +30,7 @@ from bench.runs.comparing import compare
 from bench.runs.experiment import Choice
 from bench.runs.plugged import make_metric
 from bench.runs.scoring import score_items
+from bench.runs.settings import Settings
 from bench.scoring import Difference, Items, Score
 from benchmarks.corpus import notes
 
@@ -110,7 +111,11 @@ def native(
 ) -> tuple[Score, ...]:
     metric = make_metric(Choice(name=name, options=options))
     chosen = {role: Choice(name=given) for role, given in (roles or {}).items()}
-    return tuple(asyncio.run(score_items(Items(records), [metric], chosen, journal=journal)))
+    return tuple(
+        asyncio.run(
+            score_items(Items(records), [metric], chosen, settings=Settings(journal=journal))
+        )
+    )
 
 
 # Ours for evaluate

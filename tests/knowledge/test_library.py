@@ -41,19 +41,21 @@ def test_the_papers_examples_are_found_by_name(name):
     assert LIBRARY.get(name).symptoms
 
 
-def test_one_disease_is_read_at_a_time(tmp_path: Path):
-    """Only the file asked for is opened: the others may even be broken."""
-    for listing in LIBRARY.listings:
-        target = tmp_path / listing.file
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text("broken: [")
-    (tmp_path / INDEX).write_text((FOLDER / INDEX).read_text())
-    wanted = LIBRARY.listings[0]
-    (tmp_path / wanted.file).write_text((FOLDER / wanted.file).read_text())
-    library = Library(tmp_path)
-    assert library.get(wanted.id).name == wanted.name
-    with pytest.raises(UserError, match="not valid YAML"):
-        library.get(LIBRARY.listings[1].id)
+def test_planning_one_department_reads_its_outlines_alone(monkeypatch):
+    """The committed index says what there is; each file is parsed when its disease comes."""
+    opened: list[str] = []
+
+    def reading(path: Path) -> Outline:
+        opened.append(path.parent.name)
+        return read_outline(path)
+
+    monkeypatch.setattr("bench.knowledge.library.read_outline", reading)
+    library = Library()
+    assert len(library.departments) == 6
+    assert not opened
+    assert len(list(plan(library, ["Urology"], 40, seed=1))) == 40
+    assert set(opened) == {"urology"}
+    assert len(opened) == len(library.diseases("Urology"))
 
 
 def test_unknown_names_get_the_nearest():

@@ -16,9 +16,10 @@ from bench.journal.journal import Journal
 from bench.knowledge.cases import Case
 from bench.knowledge.library import Library
 from bench.records.record import PatientRecord
-from bench.runs.engine import Settings, execute
+from bench.runs.engine import execute
 from bench.runs.experiment import Experiment
 from bench.runs.folder import RunFolder
+from bench.runs.settings import Settings
 
 LIBRARY = Library()
 

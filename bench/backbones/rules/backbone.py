@@ -34,6 +34,10 @@ class Rules:
         self.name = "rules"
         self._library = library or Library()
 
+    def knowing(self, library: Library) -> "Rules":
+        """The rules with other knowledge."""
+        return Rules(library=library)
+
     @cached_property
     def version(self) -> str:
         """Hash of the rules' code, what they draw with, and the knowledge: any changes answers."""
