@@ -9,6 +9,7 @@ from bench.knowledge.outline import (
     ExaminationGuide,
     HistoryItem,
     Outline,
+    Provenance,
     Quantity,
     Severity,
     Weighted,
@@ -22,6 +23,20 @@ def describe(outline: Outline, severity: Severity | None = None) -> str:
     """
     levels = SEVERITIES if severity is None else (severity,)
     return "\n".join(_lines(outline, levels))
+
+
+def trace(outline: Outline, made: Provenance) -> str:
+    """Where each field of a draft comes from, and what no source says, a line each."""
+    lines = [f"Drafted by {made.backbone} from {', '.join(one.name for one in made.sources)}"]
+    if outline.approval is not None:
+        lines[0] += f"; checked by {outline.approval.by} on {outline.approval.on}"
+    for found in made.evidence:
+        how = "" if found.exact else ", not to the letter"
+        place = f"{found.source}, characters {found.start}-{found.end}{how}"
+        lines.append(f'- {found.field}: "{" ".join(found.quote.split())}" ({place})')
+    lines.append("In no source, check these first:")
+    lines += [f"- {path}" for path in made.unsupported] or ["- nothing"]
+    return "\n".join(lines)
 
 
 def _lines(outline: Outline, levels: tuple[Severity, ...]) -> Iterator[str]:
