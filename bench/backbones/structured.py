@@ -34,7 +34,8 @@ def strict_schema(answer: Any) -> dict[str, Any]:
 
 @cache
 def _strict_schema(answer: Any) -> dict[str, Any]:
-    refused = ("title", "default", "minimum", "maximum", "minLength", "maxLength", "pattern")
+    bounds = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+    refused = ("title", "default", *bounds, "minLength", "maxLength", "pattern")
     return cast(dict[str, Any], _closed(_without(answer.model_json_schema(), refused)))
 
 

@@ -117,6 +117,15 @@ class ChooseAnswer(Task):
     """Cases and rules retrieved for the question."""
 
 
+class Draft(Task):
+    """Draft a part of a disease outline from source texts (paper section 3.1, step 1)."""
+
+    kind: ClassVar[str] = "draft"
+    disease: str
+    part: str
+    sources: tuple[str, ...]
+
+
 class Reflect(Task):
     """State a rule that would have avoided a failure."""
 

@@ -1,37 +1,225 @@
 """`pzbench kb`: the disease knowledge."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import typer
 
+from bench.cli.knowing import Drafts, Knowledge
+
+if TYPE_CHECKING:
+    from bench.drafting.building import Subject
+    from bench.drafting.source import Source
+    from bench.knowledge.outline import Outline
+
+FAULTY = 3
+"""Exit code of `check` when there are faults."""
+Own = typer.Option(..., "--kb", help="Your folder of outlines.")
 app = typer.Typer(help="The disease knowledge.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.command("list")
 def list_diseases(
     department: str | None = typer.Option(None, "--department", help="Only this department."),
+    kb: list[Path] | None = Knowledge,
 ) -> None:
-    """List the diseases that have an outline."""
+    """List the diseases that have an outline, drafts marked."""
     from bench.knowledge.library import Library
+    from bench.tables import printable
 
-    library = Library()
+    library = Library(*(kb or ()), drafts=True)
     for name in [department] if department else library.departments:
         for listing in library.diseases(name):
-            typer.echo(f"{listing.id}  {listing.department:<16}  {listing.name}")
+            mark = "  (draft)" if listing.draft else ""
+            typer.echo(printable(f"{listing.id}  {listing.department:<16}  {listing.name}{mark}"))
 
 
 @app.command("show")
-def show_outline(disease: str = typer.Argument(help="Id, name or synonym.")) -> None:
-    """Show an outline as a language model is given it."""
-    from bench.knowledge.describing import describe
+def show_outline(
+    disease: str = typer.Argument(help="Id, name or synonym."),
+    kb: list[Path] | None = Knowledge,
+) -> None:
+    """Show an outline as a language model is given it, a draft with where each field comes from."""
+    from bench.knowledge.describing import describe, trace
     from bench.knowledge.library import Library
+    from bench.tables import printable
 
-    typer.echo(describe(Library().get(disease)))
+    outline = Library(*(kb or ()), drafts=True).get(disease)
+    typer.echo(printable(describe(outline)))
+    if outline.provenance is not None:
+        typer.echo(printable("\n" + trace(outline, outline.provenance)))
+
+
+@app.command("check")
+def check_outlines(
+    paths: list[Path] | None = typer.Argument(
+        None, help="Files or folders to check; the whole knowledge if none."
+    ),
+    kb: list[Path] | None = Knowledge,
+) -> None:
+    """Find what is wrong in outlines: beyond the schema, what contradicts itself or is copied."""
+    from bench.knowledge.inspecting import inspect_outlines
+    from bench.knowledge.library import FOLDER
+    from bench.tables import printable
+
+    found = inspect_outlines(paths or [FOLDER, *(kb or ())])
+    for complaint in found.complaints:
+        typer.echo(printable(complaint))
+    drafts = f"; drafts not approved: {', '.join(found.drafts)}" if found.drafts else ""
+    noun = "fault" if len(found.complaints) == 1 else "faults"
+    typer.echo(f"{found.files} outlines checked: {len(found.complaints) or 'no'} {noun}{drafts}")
+    if found.complaints:
+        raise typer.Exit(FAULTY)
+
+
+@app.command("stats")
+def show_stats(kb: list[Path] | None = Knowledge, drafts: bool = Drafts) -> None:
+    """Count what the outlines of each department hold: the median and the range."""
+    from bench.cli.screen import show_grids
+    from bench.knowledge.counting import COUNTS, count_outlines
+    from bench.knowledge.library import Library
+    from bench.tables import Grid
+
+    counted = count_outlines(Library(*(kb or ()), drafts=drafts))
+    rows = tuple(
+        (what, *(counts[what] for counts in counted.values())) for what in ("diseases", *COUNTS)
+    )
+    title = "Outlines: how many, and the median and range of what each holds"
+    show_grids([Grid(title, ("", *counted), rows)])
 
 
 @app.command("index")
-def write_index() -> None:
-    """Write the index of the outlines anew, after one was edited or added."""
+def write_index(
+    kb: Path | None = typer.Option(None, "--kb", help="Your folder of outlines; ours if none."),
+) -> None:
+    """Write the index of a folder of outlines anew: what it lists need not be read to list it."""
     from bench.files import write_text
     from bench.knowledge.library import FOLDER, INDEX, build_index
 
-    write_text(FOLDER / INDEX, build_index(FOLDER))
-    typer.echo(f"wrote {FOLDER / INDEX}")
+    folder = kb or FOLDER
+    write_text(folder / INDEX, build_index(folder))
+    typer.echo(f"wrote {folder / INDEX}")
+
+
+@app.command("build")
+def build_draft(
+    source: Path = typer.Option(..., "--source", help="Text of the disease, or folder of texts."),
+    disease: str = typer.Option(..., "--disease", help="Name of the disease, as the text has it."),
+    kb: Path = typer.Option(..., "--kb", help="Folder that receives the draft."),
+    backbone: str = typer.Option(..., "--backbone", "-b", help="Backbone that drafts."),
+    department: str | None = typer.Option(None, "--department", help="Department of the disease."),
+    replace: bool = typer.Option(
+        False, "--replace", help="Draft another outline of a disease that has one."
+    ),
+    journal: Path | None = typer.Option(
+        None, "--journal", help="Journal to keep answers in; in the folder if none."
+    ),
+    retry_failed: bool = typer.Option(
+        False, "--retry-failed", help="Ask stored refusals and invalid answers again."
+    ),
+) -> None:
+    """Draft an outline from encyclopedia text (HTML, Markdown or plain text) for you to check."""
+    from bench.cli.ending import run_until_stopped
+    from bench.drafting.filing import draft_path, plan_subject, write_draft
+    from bench.drafting.source import read_sources
+    from bench.files import check_writable
+    from bench.knowledge.library import Library
+
+    known = Library(*([kb] if any(kb.rglob("*.yaml")) else []), drafts=True)
+    subject = plan_subject(known, disease, department, replace)
+    path = draft_path(kb, subject)
+    check_writable(path)
+    sources = read_sources(source, disease)
+    size = sum(len(one.text) for one in sources)
+    named = ", ".join(one.name for one in sources)
+    typer.echo(f"drafting {subject.id} {subject.name} from {named} ({size:,} characters)", err=True)
+    work = _draft(subject, sources, backbone, journal or kb / ".journal.sqlite", retry_failed)
+    outline = run_until_stopped(work)
+    write_draft(path, outline)
+    _tell(outline, path, kb)
+
+
+async def _draft(
+    subject: "Subject",
+    sources: "tuple[Source, ...]",
+    backbone: str,
+    journal_path: Path,
+    retry_failed: bool,
+) -> "Outline":
+    from bench.backbones.prompt import AskError
+    from bench.drafting.building import draft_outline
+    from bench.errors import UserError
+    from bench.journal.journal import Journal
+    from bench.knowledge.library import Library
+    from bench.runs.experiment import parse_choice
+    from bench.runs.team import Team
+
+    journal = Journal.open(journal_path)
+    team = Team(journal, Library(), at_once=8, retry_failed=retry_failed)
+    try:
+        respondent = team.engage("generator", parse_choice(backbone))
+        return await draft_outline(subject, sources, respondent)
+    except AskError as failure:
+        raise UserError(
+            f"{backbone} gave no draft of {subject.name}: {failure}; nothing was written, what it "
+            "answered is kept (--retry-failed asks what failed again)"
+        ) from failure
+    finally:
+        await journal.close()
+        await team.close()
+
+
+def _tell(outline: "Outline", path: Path, kb: Path) -> None:
+    """Say what the draft rests on, and what comes next."""
+    from bench.knowledge.inspecting import inspect_outlines
+    from bench.tables import printable
+
+    made = outline.provenance
+    if made is not None:
+        typer.echo(
+            f"{len(made.evidence)} fields have a span of the source, "
+            f"{len(made.unsupported)} have none and are marked as unsupported"
+        )
+    complaints = inspect_outlines([path]).complaints
+    for complaint in complaints:
+        typer.echo(printable(f"to mend: {complaint}"))
+    typer.echo(f"wrote the draft {path}\n\nnext:")
+    typer.echo(f"  pzbench kb show {outline.id} --kb {kb}    each field beside its source")
+    typer.echo(f"  pzbench kb approve {outline.id} --by NAME --kb {kb}    when you have checked it")
+
+
+@app.command("approve")
+def approve_draft(
+    disease: str = typer.Argument(help="Id, name or synonym."),
+    by: str = typer.Option(..., "--by", help="Who checked it."),
+    kb: Path = Own,
+    note: str = typer.Option("", "--note", help="How it was checked."),
+) -> None:
+    """Record that you have checked a draft; from then on runs use it."""
+    from datetime import UTC, datetime
+
+    from bench.errors import UserError
+    from bench.knowledge.approval import approve
+    from bench.knowledge.checking import faults
+    from bench.knowledge.library import Library
+
+    library = Library(base=kb, drafts=True)
+    outline = library.get(disease)
+    filed = library.filed[outline.id]
+    if outline.provenance is None:
+        raise UserError(f"{outline.id} {outline.name} is no draft: there is nothing to approve")
+    if not filed.listing.draft and outline.approval is not None:
+        told = outline.approval
+        raise UserError(f"{outline.id} {outline.name} was approved by {told.by} on {told.on}")
+    if not by.strip():
+        raise UserError("--by is empty: say who checked the draft")
+    found = faults(outline)
+    if found:
+        more = f" (and {len(found) - 1} more: pzbench kb check)" if found[1:] else ""
+        raise UserError(f"{outline.id} cannot be approved before it is mended: {found[0]}{more}")
+    done = approve(filed.path, by.strip(), datetime.now(UTC).date(), note)
+    unsupported = len(outline.provenance.unsupported)
+    typer.echo(
+        f"{outline.id} {outline.name}: approved by {done.by} on {done.on}; "
+        f"{unsupported} of its fields rest on no source but on {done.by}"
+    )

@@ -1,0 +1,99 @@
+"""Where a draft goes, under which id, and its file."""
+
+import re
+from difflib import get_close_matches
+from pathlib import Path
+
+import yaml
+
+from bench.drafting.building import Subject
+from bench.errors import UserError
+from bench.files import write_text
+from bench.knowledge.library import Library, file_folder
+from bench.knowledge.outline import Outline
+
+_HEADER = """\
+# Drafted by {backbone} from {sources}: not checked by anybody.
+# `pzbench kb show {id} --kb FOLDER` sets each field beside the words that it comes from. What
+# `provenance.unsupported` lists stands in no source: check that first, mend what is wrong, then
+# record it with `pzbench kb approve {id} --by NAME --kb FOLDER`.
+"""
+
+
+def plan_subject(library: Library, disease: str, department: str | None, replace: bool) -> Subject:
+    """The id and department of the draft of a disease.
+
+    Raises:
+        UserError: if the disease has an outline and is not to be replaced, or if the department
+            is not said or probably misspelt.
+    """
+    listing = library.listing(disease)
+    if listing is not None and not replace:
+        what = "a draft" if listing.draft else "an outline"
+        raise UserError(
+            f"{disease!r} has {what} already, {listing.id} {listing.name} "
+            f"({library.filed[listing.id].path}); --replace drafts one that takes its place"
+        )
+    if listing is not None:
+        return Subject(listing.id, listing.name, department or listing.department)
+    departments = [filed.listing.department for filed in library.filed.values()]
+    if department is None:
+        known = ", ".join(sorted(set(departments)))
+        raise UserError(f"--department of {disease!r} is missing: {known}, or another")
+    if department not in departments and (near := get_close_matches(department, departments, n=1)):
+        raise UserError(f"there is no department {department!r}; did you mean {near[0]!r}?")
+    return Subject(_next_id(library, department), disease, department)
+
+
+def _next_id(library: Library, department: str) -> str:
+    """The department's letters with the next free number."""
+    used = [(filed.listing.id, filed.listing.department) for filed in library.filed.values()]
+    own = [identity.rpartition("-")[0] for identity, name in used if name == department]
+    words = re.findall(r"[A-Z]+", department.upper())
+    letters = own[0] if own else ("".join(w[0] for w in words) if words[1:] else words[0][:3])
+    numbers = [
+        int(number)
+        for prefix, _, number in (identity.rpartition("-") for identity, _ in used)
+        if prefix == letters and number.isdecimal()
+    ]
+    return f"{letters}-{max(numbers, default=0) + 1:02d}"
+
+
+def draft_path(folder: Path, subject: Subject) -> Path:
+    """The file that a draft is written to.
+
+    Raises:
+        UserError: if a file is there that is no draft.
+    """
+    filed = file_folder(folder) if folder.is_dir() and any(folder.rglob("*.yaml")) else {}
+    if subject.id in filed:
+        if not filed[subject.id].listing.draft:
+            raise UserError(
+                f"{filed[subject.id].path} is no draft: move it away before another takes its place"
+            )
+        return filed[subject.id].path
+    path = folder / _slug(subject.department) / f"{_slug(subject.name)}.yaml"
+    if path.exists():
+        raise UserError(f"{path} is there already: move it away first")
+    return path
+
+
+def _slug(text: str) -> str:
+    words = re.findall(r"[a-z0-9]+", text.lower())
+    if not words:
+        raise UserError(f"no file can be named after {text!r}: give a name with letters")
+    return "_".join(words)[:80]
+
+
+def write_draft(path: Path, outline: Outline) -> None:
+    """Write a draft with a head that says what it is."""
+    made = outline.provenance
+    if made is None:
+        raise ValueError(f"{outline.id} is no draft")
+    head = _HEADER.format(
+        backbone=made.backbone, sources=", ".join(one.name for one in made.sources), id=outline.id
+    )
+    data = outline.model_dump(mode="json", exclude_defaults=True)
+    text = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, head + text)
