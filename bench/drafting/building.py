@@ -67,8 +67,14 @@ async def draft_outline(
         AskError: if the backbone gives no valid answer for a part.
         UserError: if it cannot go on.
     """
-    answers = await asyncio.gather(*(_ask(part, subject, sources, respondent) for part in PARTS))
-    values = {part: answer.value for part, answer in zip(PARTS, answers, strict=True)}
+    asked = (_ask(part, subject, sources, respondent) for part in PARTS)
+    # All are heard out, so that what is answered is kept when another fails.
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    values: dict[str, Model] = {}
+    for part, answer in zip(PARTS, answers, strict=True):
+        if isinstance(answer, BaseException):
+            raise answer
+        values[part] = answer.value
     return assemble(subject, sources, values, respondent.pinned)
 
 

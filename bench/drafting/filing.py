@@ -42,6 +42,7 @@ def plan_subject(library: Library, disease: str, department: str | None, replace
         raise UserError(f"--department of {disease!r} is missing: {known}, or another")
     if department not in departments and (near := get_close_matches(department, departments, n=1)):
         raise UserError(f"there is no department {department!r}; did you mean {near[0]!r}?")
+    _slug(department)
     return Subject(_next_id(library, department), disease, department)
 
 
@@ -49,8 +50,9 @@ def _next_id(library: Library, department: str) -> str:
     """The department's letters with the next free number."""
     used = [(filed.listing.id, filed.listing.department) for filed in library.filed.values()]
     own = [identity.rpartition("-")[0] for identity, name in used if name == department]
-    words = re.findall(r"[A-Z]+", department.upper())
-    letters = own[0] if own else ("".join(w[0] for w in words) if words[1:] else words[0][:3])
+    words = re.findall(r"[^\W_]+", department.upper())
+    new = "".join(word[0] for word in words) if words[1:] else words[0][:3]
+    letters = own[0] if own else new
     numbers = [
         int(number)
         for prefix, _, number in (identity.rpartition("-") for identity, _ in used)
@@ -79,7 +81,7 @@ def draft_path(folder: Path, subject: Subject) -> Path:
 
 
 def _slug(text: str) -> str:
-    words = re.findall(r"[a-z0-9]+", text.lower())
+    words = re.findall(r"[^\W_]+", text.lower())
     if not words:
         raise UserError(f"no file can be named after {text!r}: give a name with letters")
     return "_".join(words)[:80]

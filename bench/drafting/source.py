@@ -23,6 +23,7 @@ SHORTEST = 12
 """Characters of a quotation; a shorter one would be found anywhere."""
 CLOSE = 92.0
 """Similarity, of 100, from which a quotation counts as one that was copied with slips."""
+_BLANKS = re.compile(r"\s+")
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,11 @@ class Source:
                 return None
             start, length = near.dest_start, near.dest_end - near.dest_start
         first, last = places[start], places[start + length - 1] + 1
+        if not exact:  # whole words: an alignment may lose a letter at its ends
+            while first > 0 and self.text[first - 1].isalnum():
+                first -= 1
+            while last < len(self.text) and self.text[last].isalnum():
+                last += 1
         return Evidence(
             field=field,
             source=self.name,
@@ -125,6 +131,8 @@ def _read(path: Path, name: str) -> Source:
         raise UserError(f"{path} is neither HTML, Markdown nor plain text ({', '.join(READABLE)})")
     try:
         data = path.read_bytes()
+        if kind not in HTML and b"\0" in data:
+            raise UserError(f"{path} is not text")
         if kind in HTML:
             text = _html_text(data)
         elif kind in MARKDOWN:
@@ -138,8 +146,6 @@ def _read(path: Path, name: str) -> Source:
             f"{path} is not UTF-8 text (byte {error.start}): save it as such"
         ) from error
     text = "\n".join(line for line in (_spaced(line) for line in text.splitlines()) if line)
-    if "\0" in text:
-        raise UserError(f"{path} is not text")
     if not text:
         raise UserError(f"{path} holds no text")
     return Source(name, hashlib.sha256(data).hexdigest(), text)
@@ -153,6 +159,7 @@ def _html_text(html: str | bytes) -> str:
     """What a reader of the page sees, one block a line."""
     try:
         from bs4 import BeautifulSoup
+        from bs4.element import NavigableString
     except ImportError as error:
         raise UserError(
             "reading HTML and Markdown needs beautifulsoup4: pip install 'patient-zero-bench[kb]'"
@@ -165,6 +172,8 @@ def _html_text(html: str | bytes) -> str:
     for inline in page(["sub", "sup", "u"]):
         inline.unwrap()
     page.smooth()
+    for text in page.find_all(string=lambda text: type(text) is NavigableString):
+        text.replace_with(_BLANKS.sub(" ", text))  # only blocks begin new lines
     return page.get_text("\n")
 
 

@@ -175,10 +175,11 @@ class Library:
 
     @cached_property
     def _by_name(self) -> dict[str, Listing]:
-        return {
-            key.lower(): filed.listing
-            for filed in self.filed.values()
-            for key in (filed.listing.id, filed.listing.name, *filed.listing.synonyms)
+        every = [filed.listing for filed in self.filed.values()]
+        # "Graves disease (hyperthyroidism)" is found without its brackets too.
+        short = {one.name.partition(" (")[0].lower(): one for one in every}
+        return short | {
+            key.lower(): one for one in every for key in (one.id, one.name, *one.synonyms)
         }
 
     @cached_property

@@ -209,9 +209,9 @@ class Reference(Bound):
 
         if self.low is None:
             return f"<{shown(self.high or 0)}" if self.high else "0"
-        return (
-            f">{shown(self.low)}" if self.high is None else f"{shown(self.low)}-{shown(self.high)}"
-        )
+        if self.high is None:
+            return f">{shown(self.low)}"
+        return f"{shown(self.low)}{' to ' if self.low < 0 else '-'}{shown(self.high)}"
 
 
 class Range(Model):

@@ -10,14 +10,14 @@ import pytest
 
 from bench.backbones.prompt import JUDGING, AskError, Prompt
 from bench.backbones.rules.backbone import Rules
-from bench.backbones.rules.judge import judge, number
+from bench.backbones.rules.judge import judge, number, read_reference
 from bench.backbones.rules.matching import states
 from bench.backbones.rules.writer import write
 from bench.backbones.tasks import Judge, Reflect, Subject, Write
 from bench.knowledge.cases import plan_case
 from bench.knowledge.course import draw_presentation
 from bench.knowledge.library import Library
-from bench.knowledge.outline import Outline
+from bench.knowledge.outline import Outline, Reference
 from bench.records.record import SECTIONS, RecordSections, Section
 
 LIBRARY = Library()
@@ -417,6 +417,46 @@ def test_the_key_is_the_seed():
     subject = Subject(department="Orthopedics", disease="Sciatica", gender="male", age=40)
     task = Write(wanted=SECTIONS, subject=subject)
     assert ask(task, "a") == ask(task, "a") != ask(task, "b")
+
+
+@pytest.mark.parametrize(
+    ("value", "fault"),
+    [("-3.1", None), ("-2.6", None), ("0.5", "where low is expected")],
+)
+def test_results_below_zero_are_read(value: str, fault: str | None):
+    """A T-score or a base excess, on a scale about zero."""
+    outline = LIBRARY.get("ORT-10")
+    score = {
+        "category": "imaging",
+        "test": "Lumbar T-score",
+        "typicality": 1,
+        "quantity": {
+            "unit": "SD",
+            "reference": [{"low": -1, "high": 3}],
+            "expected": "low",
+            "patient_range": {"mild": {"low": -3.5, "high": -2.5}},
+            "decimals": 1,
+        },
+    }
+    measured = Outline.model_validate(outline.model_dump() | {"examinations": [score]})
+    result = {
+        "test": "Lumbar T-score",
+        "unit": "SD",
+        "value": value,
+        "reference_range": "-1.0 to 3.0",
+    }
+    side = "within" if fault else "below"
+    examination = {"category": "imaging", "finding": f"{side} the reference range", **result}
+    record = plant(written(outline, 0), lambda data: data.update(examination_results=[examination]))
+    said = faulty(record, measured).get("examination_results")
+    assert (said is None) if fault is None else (said is not None and fault in said)
+
+
+def test_the_rules_print_an_interval_below_zero_so_that_they_read_it():
+    for low, high, printed in ((-2.0, 3.0, "-2.0 to 3.0"), (-5.0, -1.0, "-5.0 to -1.0")):
+        reference = Reference(low=low, high=high)
+        assert reference.printed(1) == printed
+        assert read_reference(printed) == reference
 
 
 def test_what_the_rules_cannot_answer_is_said():

@@ -35,7 +35,7 @@ Check = Callable[[RecordSections, Outline], Iterator[tuple[Section, str]]]
 _YEARS = re.compile(r"\b(\d{1,3})\s+years?\b", re.IGNORECASE)
 _SPAN = re.compile(r"\b(\d+(?:\.\d+)?)\s+(hour|day|week|month|year)s?\b", re.IGNORECASE)
 _NUMBER = re.compile(r"[-+]?\d+(?:[.,]\d+)*")
-_RANGE = re.compile(r"(\d+(?:[.,]\d+)*)\s*(?:-|–|—|to)\s*(\d+(?:[.,]\d+)*)")
+_RANGE = re.compile(r"(-?\d+(?:[.,]\d+)*)\s*(?:-|–|—|to)\s*(-?\d+(?:[.,]\d+)*)")
 _POWER = re.compile(r"[x×*]\s*10\S*|\b10[\^*⁰¹²³⁴-⁹]\S*", re.IGNORECASE)
 """A power of ten in a unit, for instance in "4.5-11.0 x10^3/µL"."""
 _HOURS = {"hour": 1.0, "day": 24.0, "week": 168.0, "month": 730.0, "year": 8766.0}
@@ -204,14 +204,17 @@ def _value_expected(
     lowest = min(span.low for span in quantity.patient_range.values())
     highest = max(span.high for span in quantity.patient_range.values())
     level = quantity.expected if reference is None else reference.level(value)
+    # About zero (a base excess, a T-score) a factor says nothing below, so the reach is symmetric.
+    reach = VALUE_TOLERANCE * max(abs(lowest), abs(highest))
+    least = lowest / VALUE_TOLERANCE if lowest >= 0 else -reach
     # Where low results are expected, one too low to be measured is none too low.
-    too_low = value < lowest / VALUE_TOLERANCE and quantity.expected != "low"
+    too_low = value < least and quantity.expected != "low"
     if quantity.expected not in ("variable", level) and not lowest <= value <= highest:
         yield (
             "examination_results",
             f"{shown} is {level}, where {quantity.expected} is expected in this disease",
         )
-    elif level != "normal" and (value > highest * VALUE_TOLERANCE or too_low):
+    elif level != "normal" and (value > reach or too_low):
         plausible = f"about {lowest:g} to {highest:g}"
         yield "examination_results", f"{shown} is not a plausible result ({plausible})"
 
