@@ -1,6 +1,7 @@
 """`python -m benchmarks`: every benchmark, one after the other."""
 
-from benchmarks import pair_metrics, startup
+from benchmarks import knowledge, pair_metrics, startup
 
 startup.main()
+knowledge.main()
 pair_metrics.main()

@@ -230,8 +230,11 @@ class Library:
                 "--drafts"
             )
         if outline is None:
-            names = [listing.name for listing in self.listings]
-            raise UserError(f"no outline of {disease!r}{self._nearest(disease, names)}")
+            near = get_close_matches(disease.strip().lower(), self._by_name, n=1)
+            hint = (
+                f"did you mean {self._by_name[near[0]].name!r}?" if near else "see pzbench kb list"
+            )
+            raise UserError(f"no outline of {disease!r}; {hint}")
         return outline
 
     def _load(self, listing: Listing) -> Outline:

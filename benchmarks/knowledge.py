@@ -1,0 +1,60 @@
+"""Loading the outlines: one department, all of them, and all with PyYAML's plain loader."""
+
+import statistics
+import time
+from collections.abc import Callable
+
+import yaml
+
+from bench.knowledge.library import Library
+from bench.knowledge.outline import Outline
+
+RUNS = 5
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Median wall time."""
+    times = []
+    for _ in range(RUNS):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def list_all() -> int:
+    """Only the index: what every start of a run needs."""
+    return len(Library().listings)
+
+
+def load_department() -> int:
+    """What a run over one department needs."""
+    library = Library()
+    return len([library.get(one.id) for one in library.diseases("Urology")])
+
+
+def load_all() -> int:
+    """Every outline, validated."""
+    return len(list(Library()))
+
+
+def load_usual() -> int:
+    """Every outline as most programs read YAML: the pure Python safe loader."""
+    paths = [filed.path for filed in Library().filed.values()]
+    return len([Outline.model_validate(yaml.safe_load(path.read_bytes())) for path in paths])
+
+
+def main() -> None:
+    """Print times, and how many times as long the others take as loading all."""
+    load_all()  # warm the file cache and the schema
+    whole = seconds(load_all)
+    print(f"outlines, all         {whole:8.3f} s for {load_all()} (median of {RUNS})")
+    for name, work in (("the index", list_all), ("one department", load_department)):
+        taken = seconds(work)
+        print(f"outlines, {name:<12}{taken:8.3f} s, {taken / whole:.2f} of all")
+    usual = seconds(load_usual)
+    print(f"outlines, plain YAML  {usual:8.3f} s, {usual / whole:.1f} x all")
+
+
+if __name__ == "__main__":
+    main()
