@@ -16,12 +16,14 @@ FILES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob(
 FLOORS = (
     ("bench.cli", "bench.hub"),
     ("bench.runs",),
+    ("bench.agents",),
     ("bench.page",),
     ("bench.context", "bench.generating", "bench.scoring", "bench.pairs", "bench.tables"),
     ("bench.drafting",),
     ("bench.failure", "bench.prompts"),
     ("bench.backbones", "bench.encoders"),
     ("bench.journal",),
+    ("bench.dialogues",),
     ("bench.knowledge", "bench.records"),
 )
 """A module imports nothing of a floor above its own; modules not named stand on the ground."""

@@ -6,12 +6,11 @@ prompt's messages; the rules read these inputs. A gold answer is never among the
 
 from typing import ClassVar, Literal
 
+from bench.dialogues.dialogue import Label
 from bench.knowledge.course import Presentation
 from bench.knowledge.outline import Outline
 from bench.model import Model
 from bench.records.record import RecordSections, Section
-
-Label = Literal["entail", "neutral", "contradict"]
 
 
 class Task(Model):
@@ -57,26 +56,21 @@ class Extract(Task):
 
     kind: ClassVar[str] = "extract"
     text: str
+    question: str = ""
+    """What the text answers, if it is an answer."""
     fields: tuple[str, ...] = ()
     """Fields wanted; empty for all atomic facts."""
 
 
 class LabelTask(Task):
-    """Relate a statement to each of some facts (paper equation 1)."""
+    """Relate each of some statements to each of some facts (paper equation 1)."""
 
     kind: ClassVar[str] = "label"
-    statement: str
-    facts: tuple[str, ...]
-
-
-class Rate(Task):
-    """Rate a text against a rubric."""
-
-    kind: ClassVar[str] = "rate"
-    text: str
-    rubric: str
-    low: int
-    high: int
+    statements: tuple[str, ...]
+    facts: dict[str, str]
+    """Facts by id."""
+    question: str = ""
+    """What the statements answer, if they are one."""
 
 
 class Turn(Model):
@@ -84,6 +78,19 @@ class Turn(Model):
 
     question: str
     answer: str
+
+
+class Rate(Task):
+    """Rate a dialogue by a rubric."""
+
+    kind: ClassVar[str] = "rate"
+    rubric: str
+    """Name of the rubric, for instance "fluency"; its words are in the prompt."""
+    dialogue: tuple[Turn, ...]
+    style: str = "plain"
+    """Style that the patient was to show."""
+    low: int
+    high: int
 
 
 class Reply(Task):
@@ -94,6 +101,7 @@ class Reply(Task):
     """What the patient knows, in the agent's format."""
     style: str
     history: tuple[Turn, ...]
+    """This round's exchanges so far."""
     question: str
     avoid: tuple[str, ...] = ()
     """Facts that an earlier try contradicted."""
@@ -105,6 +113,9 @@ class Ask(Task):
     kind: ClassVar[str] = "ask"
     department: str
     history: tuple[Turn, ...]
+    """This round's exchanges so far."""
+    left: int
+    """Questions left, this one included."""
 
 
 class ChooseAnswer(Task):
@@ -158,3 +169,39 @@ class Verdict(Model):
     def accurate(self) -> bool:
         """Whether every section is aligned."""
         return all(section.aligned for _, section in self)
+
+
+class Labelled(Model):
+    """What a statement is to one fact; a fact that is not named is neutral."""
+
+    fact: str
+    """Id of the fact."""
+    label: Label
+
+
+class StatementLabels(Model):
+    """One statement's labels."""
+
+    statement: int
+    """Number of the statement, from 1."""
+    labels: tuple[Labelled, ...]
+    """Facts that the statement entails or contradicts; those it is neutral to may be left out."""
+
+
+class Labels(Model):
+    """The answer to `LabelTask`."""
+
+    statements: tuple[StatementLabels, ...]
+
+
+class Extracted(Model):
+    """The answer to `Extract`: the smallest self-contained statements, in order."""
+
+    facts: tuple[str, ...]
+
+
+class Rating(Model):
+    """The answer to `Rate`, reasons first."""
+
+    reasons: str
+    score: int

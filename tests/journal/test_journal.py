@@ -113,7 +113,7 @@ def test_key_is_the_same_in_another_process_and_order() -> None:
 
 def test_key_ignores_how_a_model_is_reached() -> None:
     prompt = Prompt(
-        Rate(text="t", rubric="r", low=1, high=5), (Message("user", "x"),), Yes, Sampling(), "c"
+        Rate(dialogue=(), rubric="r", low=1, high=5), (Message("user", "x"),), Yes, Sampling(), "c"
     )
     ways: list[dict[str, Any]] = [
         {},
@@ -331,7 +331,7 @@ def test_close_ends_what_is_in_flight_and_keeps_what_was_stored(path: Path) -> N
 
 def prompt(replicate: str, answer: type[Any] = str) -> Prompt[Any]:
     return Prompt(
-        task=Rate(text="x", rubric="y", low=1, high=5),
+        task=Rate(dialogue=(), rubric="y", low=1, high=5),
         messages=(Message("user", "How is the patient?"),),
         answer=answer,
         sampling=Sampling(),

@@ -16,7 +16,7 @@ from bench.backbones.tasks import Judge, Task, Write
 from bench.knowledge import course, outline
 from bench.knowledge.library import Library
 
-Answerer = Callable[[Any, Library, random.Random], BaseModel]
+Answerer = Callable[[Any, Library, random.Random], BaseModel | str]
 ANSWERERS: dict[type[Task], Answerer] = {Write: write, Judge: judge}
 
 
@@ -48,7 +48,7 @@ class Rules:
         return hashed.hexdigest()[:16]
 
     async def complete(self, prompt: Prompt[Any], key: str) -> Completion:
-        """The answer as JSON.
+        """The answer: JSON, or plain text where that was asked for.
 
         Raises:
             AskError: for a task kind that the rules do not answer, or an unknown disease.
@@ -61,7 +61,8 @@ class Rules:
                 "name a language model for this role"
             )
         made = answer(prompt.task, self._library, random.Random(key))
-        return Completion(text=made.model_dump_json(), model="rules")
+        text = made if isinstance(made, str) else made.model_dump_json()
+        return Completion(text=text, model="rules")
 
     async def close(self) -> None:
         """Nothing is held."""

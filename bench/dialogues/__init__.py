@@ -1,0 +1,1 @@
+"""Interviews of patients by doctors, and their files."""
