@@ -66,7 +66,14 @@ PARTS: dict[str, st.SearchStrategy[Any]] = {
     "temperature": st.floats(0, 2),
     "max_tokens": st.integers(1, 9999),
     "replicate": WORDS,
-    "task": st.builds(Rate, text=WORDS, rubric=WORDS, low=st.just(1), high=st.integers(2, 5)),
+    "task": st.builds(
+        Rate,
+        dialogue=st.just(()),
+        rubric=WORDS,
+        style=WORDS,
+        low=st.just(1),
+        high=st.integers(2, 5),
+    ),
     "reads": st.sampled_from(["task", "messages"]),
 }
 
