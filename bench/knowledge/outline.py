@@ -109,7 +109,7 @@ class Symptom(Model):
         by_age = self.by_age.get(group, self.typicality)
         if self.typicality == 0:
             return max(by_severity, by_age)
-        return min(1.0, by_severity * by_age / self.typicality)
+        return min(1.0, by_severity * (by_age / self.typicality))
 
 
 class Weighted(Bound):
