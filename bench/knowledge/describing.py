@@ -61,6 +61,8 @@ def _lines(outline: Outline, levels: tuple[Severity, ...]) -> Iterator[str]:
         if level in levels
     )
     yield from _head("Duration at presentation", spans)
+    if outline.course.lifelong:
+        yield "The complaints may go back to childhood."
     yield from _head("Evolution", _texts(outline.course.evolution))
     yield from _head("Worse with", _texts(outline.course.triggers))
     yield from _head("Eased by", _texts(outline.course.relief))

@@ -146,6 +146,8 @@ class Course(Model):
     """What brings the complaints on or makes them worse."""
     relief: tuple[Weighted, ...] = ()
     """What eases them."""
+    lifelong: bool = False
+    """Whether complaints may go back to childhood, so that any duration up to the age is right."""
 
     @model_validator(mode="after")
     def _every_level(self) -> "Course":

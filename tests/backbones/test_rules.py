@@ -452,6 +452,14 @@ def test_results_below_zero_are_read(value: str, fault: str | None):
     assert (said is None) if fault is None else (said is not None and fault in said)
 
 
+@pytest.mark.parametrize(("disease", "fault"), [("PSY-15", False), ("GS-01", True)])
+def test_what_may_be_lifelong_may_have_lasted_since_childhood(disease: str, fault: bool):
+    outline = LIBRARY.get(disease)
+    record = plant(written(outline, 0), set_illness("duration", "25 years"))
+    record = plant(record, set_basic("age", 34))
+    assert ("disease_information" in faulty(record, outline)) is fault
+
+
 def test_the_rules_print_an_interval_below_zero_so_that_they_read_it():
     for low, high, printed in ((-2.0, 3.0, "-2.0 to 3.0"), (-5.0, -1.0, "-5.0 to -1.0")):
         reference = Reference(low=low, high=high)

@@ -142,6 +142,8 @@ def _duration(record: RecordSections, outline: Outline) -> Iterator[tuple[Sectio
     spans = outline.course.duration.values()
     shortest = min(span.low * _HOURS[span.unit[:-1]] for span in spans) / SPAN_TOLERANCE
     longest = max(span.high * _HOURS[span.unit[:-1]] for span in spans) * SPAN_TOLERANCE
+    if outline.course.lifelong:
+        longest = max(longest, record.basic_information.age * _HOURS["year"])
     hours = [float(found[1]) * _HOURS[found[2].lower()] for found in told]
     if told and not any(shortest <= length <= longest for length in hours):
         shown = " and ".join(found[0] for found in told)
