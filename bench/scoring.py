@@ -7,10 +7,11 @@ ours. `bench.pairs.PairMetric` does everything for a similarity of two texts but
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from pydantic import FiniteFloat
 
+from bench.dialogues.dialogue import Dialogue
 from bench.failure import Failure
 from bench.model import Model
 from bench.records.record import PatientRecord
@@ -42,6 +43,8 @@ class MetricCard:
     """Template files; their hashes go into the manifest."""
     extra: str | None = None
     """Extra of patient-zero-bench that it needs installed."""
+    takes: Literal["records", "dialogues"] = "records"
+    """What it scores: its `score` is given `Items` or `Talks`."""
 
 
 class Score(Model):
@@ -77,7 +80,7 @@ class Score(Model):
 
 def no_score(
     card: MetricCard,
-    items: "Items",
+    items: "Items | Talks",
     note: str,
     *,
     signature: str = "",
@@ -126,16 +129,33 @@ class Items:
         return iter(self.records)
 
 
+@dataclass(frozen=True)
+class Talks:
+    """Dialogues to score; can be iterated again and again."""
+
+    dialogues: Iterable[Dialogue]
+    """A list, or a file reader that starts anew at each iteration."""
+    missing: int = 0
+    """Dialogues that were planned and failed."""
+
+    def __iter__(self) -> Iterator[Dialogue]:
+        """The dialogues in file order."""
+        return iter(self.dialogues)
+
+
 class Metric(Protocol):
-    """Scores items. Options are keyword arguments of the constructor, with defaults."""
+    """Scores what its card says it takes: `Items` or `Talks`.
+
+    Options are keyword arguments of the constructor, with defaults.
+    """
 
     @property
     def card(self) -> MetricCard:
         """What a user should know of it."""
         ...
 
-    async def score(self, items: Items, context: "Context") -> tuple[Score, ...]:
-        """The scores of the items.
+    async def score(self, items: Any, context: "Context") -> tuple[Score, ...]:
+        """The scores of the items (or talks).
 
         Raises:
             bench.errors.UserError: if something it needs is not given or not installed.
@@ -148,7 +168,7 @@ class Compares(Protocol):
     """The optional ability to compare two methods by something better than per-item values."""
 
     async def compare(
-        self, first: Items, second: Items, context: "Context"
+        self, first: Any, second: Any, context: "Context"
     ) -> tuple[float, Interval | None, int] | None:
         """Value of first minus value of second on shared ids, its interval, and their number.
 

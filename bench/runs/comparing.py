@@ -1,11 +1,11 @@
 """One metric's difference between two methods, on the cases both have."""
 
 from bench.context import Context
-from bench.scoring import Compares, Difference, Items, Metric, Score
+from bench.scoring import Compares, Difference, Items, Metric, Score, Talks
 from bench.stats import mcnemar, mean_interval, paired_share_difference
 
-Side = tuple[str, Items, tuple[Score, ...]]
-"""Name of a method, its records, its scores."""
+Side = tuple[str, Items | Talks, tuple[Score, ...]]
+"""Name of a method, its records or dialogues, its scores."""
 
 
 async def compare(metric: Metric, first: Side, second: Side, context: Context) -> Difference | None:

@@ -20,7 +20,7 @@ from bench.plugins import GENERATORS, METRICS
 from bench.records.files import json_line
 from bench.records.record import PatientRecord
 from bench.runs.experiment import Choice
-from bench.scoring import Items, Metric, MetricCard, Score
+from bench.scoring import Items, Metric, MetricCard, Score, Talks
 
 
 def make_generator(choice: Choice) -> Generator:
@@ -93,7 +93,7 @@ def as_line(made: object, method: str) -> Line | Failure:
         return Failure(item=item, stage=method, outcome="invalid", reason=reason)
 
 
-def as_scores(found: object, metric: Metric, items: Items) -> tuple[Score, ...]:
+def as_scores(found: object, metric: Metric, items: Items | Talks) -> tuple[Score, ...]:
     """What a metric gave as scores: one or several, ours or mappings.
 
     Raises:

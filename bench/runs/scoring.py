@@ -10,11 +10,11 @@ from bench.runs.experiment import Choice
 from bench.runs.plugged import as_scores
 from bench.runs.settings import Settings
 from bench.runs.team import Team
-from bench.scoring import Items, Metric, Score, no_score
+from bench.scoring import Items, Metric, Score, Talks, no_score
 
 
 async def score_with(
-    metric: Metric, items: Items, context: Context, label: str
+    metric: Metric, items: Items | Talks, context: Context, label: str
 ) -> tuple[Score, ...]:
     """The scores of one metric; one that breaks gives an empty score that holds the failure.
 
@@ -34,7 +34,7 @@ async def score_with(
 
 
 async def score_items(
-    items: Items,
+    items: Items | Talks,
     metrics: Sequence[Metric],
     roles: Mapping[str, Choice],
     *,
