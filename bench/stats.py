@@ -6,7 +6,7 @@ numpy and scipy are imported inside the functions, so that naming the types cost
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -187,3 +187,112 @@ def macro_pair_mean(
         return mean, None
     half = normal_quantile(level) * math.sqrt(math.fsum(known)) / len(strata)
     return mean, Interval(low=mean - half, high=mean + half, level=level, method="u-statistic")
+
+
+Clustered = Mapping[str, Sequence[float]]
+"""Values by cluster, for instance a patient's answers, right (1) or wrong (0)."""
+RESAMPLES = 10_000
+_CELLS = 1 << 22
+"""Draws held in memory at once, whatever the number of clusters."""
+
+
+def cluster_bootstrap(
+    values: Clustered,
+    *,
+    share: bool = False,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+    level: float = LEVEL,
+) -> tuple[float, Interval | None]:
+    """Mean of all values, with a percentile interval from whole clusters drawn with replacement.
+
+    Values of one cluster may depend on each other (the answers of one patient); clusters may not.
+    The same values, in the same order of clusters, give the same interval. No interval for fewer
+    than three clusters, nor where all clusters have one mean: resampling then says nothing, and an
+    interval of no length would say too much. `share` tells that the values are yes or no: where
+    all are alike, Wilson's interval of as many answers as there are clusters stands in, which is
+    right if a patient's answers go together and too wide if they do not.
+
+    Raises:
+        ValueError: for no values.
+    """
+    sums, counts = _totals(list(values.values()))
+    mean = _mean(sums, counts)
+    if len(sums) < 3:
+        return mean, None
+    if share and mean in (0.0, 1.0):
+        found = wilson(round(mean * len(sums)), len(sums), level)
+        return mean, found and found.model_copy(update={"method": "wilson of clusters"})
+    means = _resampled([(sums, counts)], seed, resamples)
+    return mean, _percentiles(means, level)
+
+
+def cluster_bootstrap_difference(
+    first: Clustered,
+    second: Clustered,
+    *,
+    share: bool = False,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+    level: float = LEVEL,
+) -> tuple[float, Interval | None, int] | None:
+    """Mean of `first` minus mean of `second` on the clusters both have, its interval, their number.
+
+    A cluster is drawn for both sides at once, so what a patient does to both cancels. None where
+    they share no cluster with values; no interval as for `cluster_bootstrap`. `share` as there:
+    where no cluster differs, Bonett and Price's interval over clusters stands in.
+    """
+    shared = [name for name in first if first[name] and second.get(name)]
+    if not shared:
+        return None
+    sides = [_totals([side[name] for name in shared]) for side in (first, second)]
+    value = _mean(*sides[0]) - _mean(*sides[1])
+    n = len(shared)
+    if n < 3:
+        return value, None, n
+    same = all(sorted(first[name]) == sorted(second[name]) for name in shared)
+    if share and same:
+        nothing = [False] * n
+        _, found = paired_share_difference(nothing, nothing, level)
+        return value, found.model_copy(update={"method": "bonett-price of clusters"}), n
+    return value, _percentiles(_resampled(sides, seed, resamples), level), n
+
+
+def _totals(clusters: Sequence[Sequence[float]]) -> tuple[list[float], list[int]]:
+    """Sum and number of the values of each cluster that has any."""
+    known = [values for values in clusters if len(values) > 0]
+    return [math.fsum(values) for values in known], [len(values) for values in known]
+
+
+def _mean(sums: Sequence[float], counts: Sequence[int]) -> float:
+    if not counts:
+        raise ValueError("no values")
+    return math.fsum(sums) / sum(counts)
+
+
+def _resampled(
+    sides: Sequence[tuple[Sequence[float], Sequence[int]]], seed: int, resamples: int
+) -> NDArray[np.float64]:
+    """The mean (of two sides: the difference of means) of each resample of clusters."""
+    import numpy as np
+
+    known = [(np.asarray(sums, float), np.asarray(counts, float)) for sums, counts in sides]
+    n = len(known[0][0])
+    draw = np.random.default_rng(seed)
+    rows = max(1, _CELLS // n)
+    found = []
+    for start in range(0, resamples, rows):
+        drawn = draw.integers(0, n, size=(min(rows, resamples - start), n))
+        means = [sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1) for sums, counts in known]
+        found.append(means[0] if len(means) == 1 else means[0] - means[1])
+    return np.concatenate(found)
+
+
+def _percentiles(means: NDArray[np.float64], level: float) -> Interval | None:
+    """The middle `level` of some resampled means; none where they do not differ."""
+    import numpy as np
+
+    if np.ptp(means) < 1e-12:
+        return None
+    low, high = np.quantile(means, [0.5 - level / 2, 0.5 + level / 2])
+    return Interval(low=float(low), high=float(high), level=level, method="cluster-bootstrap")

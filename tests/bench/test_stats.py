@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest, ttest_1samp
+from scipy.stats import binomtest, bootstrap, ttest_1samp
 
 from bench.pairs import Matrix
 from bench.stats import (
     PairMoments,
+    cluster_bootstrap,
+    cluster_bootstrap_difference,
     macro_pair_mean,
     mcnemar,
     mean_interval,
@@ -140,3 +142,107 @@ def test_few_items_have_no_interval() -> None:
         macro_pair_mean([])
     with pytest.raises(ValueError, match="two items"):
         _ = PairMoments(row_sums=np.zeros(1), sum_of_squares=0.0).mean
+
+
+def alone(values: np.ndarray) -> dict[str, list[float]]:
+    """Each value a cluster of its own."""
+    return {str(index): [float(value)] for index, value in enumerate(values)}
+
+
+def test_a_bootstrap_of_single_values_is_scipys() -> None:
+    values = np.random.default_rng(1).gamma(2.0, size=50)
+    mean, found = cluster_bootstrap(alone(values), resamples=40_000)
+    expected = bootstrap(
+        (values,), np.mean, method="percentile", n_resamples=40_000, rng=2
+    ).confidence_interval
+    assert found is not None
+    assert mean == pytest.approx(values.mean())
+    width = expected.high - expected.low
+    assert found.low == pytest.approx(expected.low, abs=0.02 * width)
+    assert found.high == pytest.approx(expected.high, abs=0.02 * width)
+
+
+def test_a_paired_bootstrap_of_single_values_is_that_of_their_differences() -> None:
+    draw = np.random.default_rng(3)
+    second = draw.normal(size=40)
+    first = second + draw.normal(0.2, 0.1, size=40)
+    found = cluster_bootstrap_difference(alone(first), alone(second), seed=5)
+    mean, interval = cluster_bootstrap(alone(first - second), seed=5)
+    assert found is not None
+    assert interval is not None
+    assert found[0] == pytest.approx(mean)
+    assert found[1] is not None
+    assert (found[1].low, found[1].high) == pytest.approx((interval.low, interval.high))
+    assert found[2] == 40
+
+
+def test_values_that_a_cluster_repeats_do_not_shorten_the_interval() -> None:
+    once = alone(np.random.default_rng(4).normal(size=30))
+    often = {name: values * 13 for name, values in once.items()}
+    (_, few), (_, many) = cluster_bootstrap(once), cluster_bootstrap(often)
+    assert few is not None
+    assert many is not None
+    assert (many.low, many.high) == pytest.approx((few.low, few.high))
+
+
+def test_a_bootstrap_is_the_same_each_time_and_another_with_another_seed() -> None:
+    values = alone(np.random.default_rng(5).normal(size=20))
+    assert cluster_bootstrap(values) == cluster_bootstrap(values)
+    assert cluster_bootstrap(values) != cluster_bootstrap(values, seed=1)
+
+
+def test_many_clusters_are_drawn_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = alone(np.random.default_rng(6).normal(size=50))
+    whole = cluster_bootstrap(values, resamples=500)
+    monkeypatch.setattr("bench.stats._CELLS", 50 * 7)
+    assert cluster_bootstrap(values, resamples=500) == whole
+
+
+def test_clusters_of_unlike_size_weigh_by_their_values() -> None:
+    mean, found = cluster_bootstrap({"a": [1.0] * 9, "b": [0.0], "c": [], "d": [1.0, 0.0]})
+    assert mean == pytest.approx(10 / 12)
+    assert found is not None
+    assert (found.low, found.high) == (0.0, 1.0)
+
+
+def test_a_bootstrap_without_spread_gives_no_interval_of_no_length() -> None:
+    alike = {str(index): [5.0, 7.0] for index in range(10)}
+    assert cluster_bootstrap(alike) == (6.0, None)
+    assert cluster_bootstrap_difference(alike, alike) == (0.0, None, 10)
+    right = {str(index): [1.0] * 13 for index in range(60)}
+    mean, found = cluster_bootstrap(right, share=True)
+    expected = wilson(60, 60)
+    assert expected is not None
+    assert found is not None
+    assert (mean, found.low, found.high) == (1.0, expected.low, 1.0)
+    difference = cluster_bootstrap_difference(right, right, share=True)
+    assert difference is not None
+    value, interval, n = difference
+    assert interval is not None
+    assert (value, n) == (0.0, 60)
+    assert interval.low < 0 < interval.high
+
+
+def test_too_little_for_a_bootstrap() -> None:
+    assert cluster_bootstrap({"a": [1.0], "b": [0.0]}) == (0.5, None)
+    assert cluster_bootstrap_difference({"a": [1.0]}, {"b": [1.0]}) is None
+    assert cluster_bootstrap_difference({"a": [1.0], "b": []}, {"a": [0.5]}) == (0.5, None, 1)
+    with pytest.raises(ValueError, match="no values"):
+        cluster_bootstrap({"a": []})
+
+
+@pytest.mark.parametrize("spread", [0.0, 1.5])
+def test_a_cluster_bootstrap_covers(spread: float) -> None:
+    """60 patients of 13 answers; the effect of a patient is as large as a logit of `spread`."""
+    draw = np.random.default_rng(7)
+    repeats, patients, base = 300, 60, 1.0
+    truth = float((1 / (1 + np.exp(-(base + spread * draw.normal(size=400_000))))).mean())
+    covered = 0
+    for repeat in range(repeats):
+        chance = 1 / (1 + np.exp(-(base + spread * draw.normal(size=patients))))
+        answers = draw.random((patients, 13)) < chance[:, None]
+        values = {str(i): [float(v) for v in row] for i, row in enumerate(answers)}
+        _, found = cluster_bootstrap(values, seed=repeat, resamples=1000)
+        assert found is not None
+        covered += found.low <= truth <= found.high
+    assert 0.90 <= covered / repeats <= 0.98
