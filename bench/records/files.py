@@ -3,14 +3,15 @@
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from bench.errors import UserError
 from bench.files import writing
 from bench.records.record import PatientRecord
 
+M = TypeVar("M", bound=BaseModel)
 ROW_GROUP = 1000
 """Records of one Parquet row group: what is held in memory while reading or writing."""
 
@@ -34,7 +35,7 @@ class RecordFile:
         Raises:
             UserError: naming the line (or row) and field at fault, or an id that stands twice.
         """
-        rows = _parquet_rows(self.path) if self.path.suffix == ".parquet" else _lines(self.path)
+        rows = _parquet_rows(self.path) if self.path.suffix == ".parquet" else json_lines(self.path)
         return checked(rows, str(self.path))
 
 
@@ -44,15 +45,22 @@ def checked(rows: Iterable[tuple[str, object]], source: str) -> Iterator[Patient
     Raises:
         UserError: naming the source, the row and field at fault, or an id that stands twice.
     """
+    return checked_as(PatientRecord, rows, source)
+
+
+def checked_as(kind: type[M], rows: Iterable[tuple[str, object]], source: str) -> Iterator[M]:
+    """Models with an `id` from parsed rows, as `checked` does for records.
+
+    Raises:
+        UserError: as `checked`.
+    """
     seen: dict[str, str] = {}
     for where, data in rows:
-        record = _record(data, f"{source}, {where}")
-        if record.id in seen:
-            raise UserError(
-                f"{source}, {where}: the id {record.id!r} stands in {seen[record.id]} too"
-            )
-        seen[record.id] = where
-        yield record
+        made: Any = _model(kind, data, f"{source}, {where}")
+        if made.id in seen:
+            raise UserError(f"{source}, {where}: the id {made.id!r} stands in {seen[made.id]} too")
+        seen[made.id] = where
+        yield made
 
 
 def read_nonempty(path: Path) -> RecordFile:
@@ -88,7 +96,12 @@ def json_line(record: PatientRecord) -> str:
     return record.model_dump_json(exclude_none=True) + "\n"
 
 
-def _lines(path: Path) -> Iterator[tuple[str, object]]:
+def json_lines(path: Path) -> Iterator[tuple[str, object]]:
+    """The JSON value of each line that is not empty, with a word for where it stands.
+
+    Raises:
+        UserError: for a line that is not JSON.
+    """
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             where = f"line {number}"
@@ -102,9 +115,9 @@ def _lines(path: Path) -> Iterator[tuple[str, object]]:
                 ) from error
 
 
-def _record(data: object, where: str) -> PatientRecord:
+def _model(kind: type[M], data: object, where: str) -> M:
     try:
-        return PatientRecord.model_validate(data)
+        return kind.model_validate(data)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "the whole"
