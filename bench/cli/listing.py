@@ -24,13 +24,17 @@ def list_plugins(
                 typer.echo(f"  {plugin.name:<16} {plugin.target:<44} {plugin.package}")
 
 
-def record_schema() -> None:
-    """Print the JSON schema of a patient record."""
+def print_schema(
+    dialogues: bool = typer.Option(False, "--dialogues", help="That of a dialogue instead."),
+) -> None:
+    """Print the JSON schema of a patient record, or of a dialogue."""
     import json
 
+    from bench.dialogues.dialogue import Dialogue
     from bench.records.record import PatientRecord
 
-    typer.echo(json.dumps(PatientRecord.model_json_schema(), indent=2, ensure_ascii=False))
+    schema = (Dialogue if dialogues else PatientRecord).model_json_schema()
+    typer.echo(json.dumps(schema, indent=2, ensure_ascii=False))
 
 
 def _list_runs() -> None:

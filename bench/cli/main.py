@@ -23,7 +23,7 @@ app.command("reproduce")(running.reproduce)
 app.command("run")(running.run)
 app.command("score")(scoring.score)
 app.command("show")(showing.show)
-app.command("schema")(listing.record_schema)
+app.command("schema")(listing.print_schema)
 app.command("list")(listing.list_plugins)
 app.add_typer(kb.app, name="kb")
 
