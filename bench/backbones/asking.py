@@ -6,6 +6,7 @@ one in flight.
 
 import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -19,6 +20,7 @@ from bench.backbones.prompt import (
     Refused,
     Scores,
     Spent,
+    Streams,
     T,
 )
 from bench.backbones.structured import parse, schema_of, with_fault
@@ -88,8 +90,13 @@ class Respondent:
         """Whether the backbone is no model, only the embedded stand-in for one."""
         return bool(getattr(self.backbone, "stand_in", False))
 
-    async def ask(self, prompt: Prompt[T]) -> Answer[T]:
+    async def ask(
+        self, prompt: Prompt[T], on_text: Callable[[str], None] | None = None
+    ) -> Answer[T]:
         """The validated answer to a prompt.
+
+        `on_text` hears a plain text while it is made, if it is made now by a backbone that
+        streams; of answers asked again it hears the first. What is stored does not depend on it.
 
         Raises:
             Refused, Invalid: stored, and raised again on replay until `retry_failed`.
@@ -97,11 +104,11 @@ class Respondent:
             UserError: the run cannot go on.
         """
         try:
-            return await self._ask(prompt)
+            return await self._ask(prompt, on_text)
         except (Refused, Invalid) as failure:
             if not self._retry_failed or not await self._forget(failure.keys):
                 raise
-        return await self._ask(prompt)
+        return await self._ask(prompt, on_text)
 
     async def _forget(self, keys: tuple[str, ...]) -> bool:
         """Remove a failed ask's rows if all are of an earlier run."""
@@ -111,13 +118,13 @@ class Respondent:
         await self._journal.forget(keys)
         return True
 
-    async def _ask(self, prompt: Prompt[T]) -> Answer[T]:
+    async def _ask(self, prompt: Prompt[T], on_text: Callable[[str], None] | None) -> Answer[T]:
         keys: list[str] = []
         asked = prompt
         fault = ""
         for repair in range(1, 2 + REPAIRS):
             try:
-                completion, key = await self._exchange(asked)
+                completion, key = await self._exchange(asked, on_text if repair == 1 else None)
             except AskError as failure:
                 raise failure.after(tuple(keys)) from failure
             keys.append(key)
@@ -133,16 +140,24 @@ class Respondent:
             asked = with_fault(prompt, completion.text, fault, repair)
         raise Invalid(f"no valid answer in {1 + REPAIRS} tries: {fault}", tuple(keys))
 
-    async def _exchange(self, prompt: Prompt[Any]) -> tuple[Completion, str]:
+    async def _exchange(
+        self, prompt: Prompt[Any], on_text: Callable[[str], None] | None
+    ) -> tuple[Completion, str]:
+        backbone = self.backbone
+
         async def compute(key: str) -> bytes:
+            given: Any
             async with self._slots:
-                given: Any = await self.backbone.complete(prompt, key)
+                if on_text is not None and prompt.answer is str and isinstance(backbone, Streams):
+                    given = await backbone.stream(prompt, key, on_text)
+                else:
+                    given = await backbone.complete(prompt, key)
             # A plug-in that imports nothing of ours gives a mapping.
             completion = given if isinstance(given, Completion) else Completion(**given)
             # Half a character (a lone surrogate) becomes "?": no file can hold it.
             return json.dumps(asdict(completion), ensure_ascii=False).encode(errors="replace")
 
-        entry = await self._journal.once(request_of(self.backbone, prompt, self._label), compute)
+        entry = await self._journal.once(request_of(backbone, prompt, self._label), compute)
         self._count(entry)
         return Completion(**json.loads(entry.body)), entry.key
 

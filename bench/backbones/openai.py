@@ -11,7 +11,7 @@ import fnmatch
 import os
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,6 +21,7 @@ from pydantic import BaseModel
 
 from bench.backbones.echo import NoEcho, values_inside
 from bench.backbones.prompt import AskError, Completion, Message, Prompt, Unreachable
+from bench.backbones.streaming import text_of
 from bench.backbones.structured import schema_message, strict_schema
 from bench.errors import UserError
 
@@ -42,6 +43,7 @@ _ABOUT_PARAMETER = re.compile(
     re.I | re.S,
 )
 _ABOUT_ECHO = re.compile(r"echo|logprobs|max_tokens|completions? (end|operation)|chat model", re.I)
+_ABOUT_STREAMS = re.compile(r"\bstream", re.I)
 _ABOUT_LENGTH = re.compile(r"context.{0,12}length|context_length|too long|maximum context", re.I)
 _WITH_USER = frozenset({401, 402, 403, 404, 405, 407, 410})
 _NO_SUCH_PATH = frozenset({404, 405})
@@ -127,12 +129,25 @@ class OpenAI:
     _address_from = "base_url or OPENAI_BASE_URL"
 
     async def complete(self, prompt: Prompt[Any], key: str) -> Completion:
+        return await self._exchange(prompt, None)
+
+    async def stream(
+        self, prompt: Prompt[Any], key: str, on_text: Callable[[str], None]
+    ) -> Completion:
+        return await self._exchange(prompt, on_text if prompt.answer is str else None)
+
+    async def _exchange(
+        self, prompt: Prompt[Any], on_text: Callable[[str], None] | None
+    ) -> Completion:
         while True:
             step, mode = self._mode(prompt.answer)
             try:
-                body = await self._post("/chat/completions", self._request(prompt, mode))
+                body = await self._post("/chat/completions", self._request(prompt, mode), on_text)
             except _Rejected as rejected:
                 fault = rejected.fault
+                if on_text is not None and _ABOUT_STREAMS.search(fault.said):
+                    on_text = None  # a server that cannot stream answers whole
+                    continue
                 if _ABOUT_FILTER.search(f"{fault.code} {fault.said}"):
                     return Completion(text=fault.said, outcome="refusal")
                 if not self._step_down(prompt.answer, step, mode, fault):
@@ -242,8 +257,10 @@ class OpenAI:
             body["response_format"] = {"type": "json_object"}
         return {name: value for name, value in body.items() if name not in self._omit}
 
-    async def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """One exchange.
+    async def _post(
+        self, path: str, body: dict[str, Any], on_text: Callable[[str], None] | None = None
+    ) -> dict[str, Any]:
+        """One exchange, heard while it comes if somebody listens.
 
         Raises:
             _Rejected: the server took it for invalid.
@@ -255,7 +272,10 @@ class OpenAI:
 
         client = self._connected()
         try:
-            body = await wire.post(client, path, body)
+            if on_text is None:
+                body = await wire.post(client, path, body)
+            else:
+                body = await wire.stream(client, path, body, on_text)
             self._answered = True
             return body
         except openai.APIError as error:
@@ -453,7 +473,7 @@ def _spoken(message: Message) -> dict[str, str]:
 def _completion(body: dict[str, Any]) -> Completion:
     choice = body["choices"][0]
     message = choice.get("message") or {}
-    text = _text(message.get("content"))
+    text = text_of(message.get("content"))
     outcome: Literal["answer", "refusal", "cut"] = "answer"
     if message.get("refusal"):
         text, outcome = str(message["refusal"]), "refusal"
@@ -470,9 +490,3 @@ def _completion(body: dict[str, Any]) -> Completion:
         input_tokens=usage.get("prompt_tokens"),
         output_tokens=usage.get("completion_tokens"),
     )
-
-
-def _text(content: Any) -> str:
-    if isinstance(content, list):  # some servers send parts
-        return "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
-    return str(content or "")

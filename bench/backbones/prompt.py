@@ -1,5 +1,6 @@
 """What is asked of a backbone and what comes back."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, Protocol, Self, TypeVar, runtime_checkable
 
@@ -100,6 +101,21 @@ class Scores(Protocol):
 
     async def logprobs(self, context: str, text: str) -> tuple[float, ...]:
         """Natural-log probability of each token of `text` after `context`; each value <= 0."""
+        ...
+
+
+@runtime_checkable
+class Streams(Protocol):
+    """The optional ability to let a plain text be heard while it is being made."""
+
+    async def stream(
+        self, prompt: Prompt[Any], key: str, on_text: Callable[[str], None]
+    ) -> Completion:
+        """As `complete`, with the text given to `on_text` piece by piece as it comes.
+
+        What is returned is what `complete` would have given: it alone is kept. The pieces make up
+        its text; there may be none, where the text came in one.
+        """
         ...
 
 

@@ -11,7 +11,7 @@ Imports the client at once, which costs tenths of a second: import this module l
 import errno
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -19,6 +19,8 @@ from typing import Any
 import aiohttp
 import httpx2
 import openai
+
+from bench.backbones.streaming import Assembly
 
 MOST_WAIT = 30.0
 """Longest wait, in seconds, that a server's Retry-After may ask for."""
@@ -63,7 +65,10 @@ class Checked(openai.DefaultAioHttpClient):
             fault = f"malformed HTTP ({type(error).__name__})"
             raise httpx2.RemoteProtocolError(fault, request=request) from error
         if stream:
-            return response
+            kind = response.headers.get("content-type", "")
+            if response.is_success and "event-stream" in kind:
+                return response
+            await response.aread()  # an error, or an answer given whole all the same
         if response.is_success:
             _check(response)
         else:
@@ -142,6 +147,69 @@ async def post(client: openai.AsyncOpenAI, path: str, body: dict[str, Any]) -> d
     response = await client.post(path, cast_to=httpx2.Response, body=body)
     completion: dict[str, Any] = response.extensions["completion"]
     return completion
+
+
+async def stream(
+    client: openai.AsyncOpenAI, path: str, body: dict[str, Any], on_text: Callable[[str], None]
+) -> dict[str, Any]:
+    """One exchange whose text is heard as it comes; the completion as `post` gives it.
+
+    The client's retries end where the answer begins: one that breaks off in the middle has been
+    heard already and is not asked for again.
+
+    Raises:
+        openai.APIError: as the client raises it, and for an answer that breaks off.
+    """
+    asked = {**body, "stream": True, "stream_options": {"include_usage": True}}
+    response = await client.post(path, cast_to=httpx2.Response, body=asked, stream=True)
+    whole: dict[str, Any] | None = response.extensions.get("completion")
+    if whole is not None:
+        return whole
+    made = Assembly(on_text)
+    try:
+        async for chunk in _chunks(response):
+            made.add(chunk)
+        if not made.ended:
+            part = "only the beginning of an answer" if made.begun else "no answer"
+            raise httpx2.RemoteProtocolError(part, request=response.request)
+    except (aiohttp.ClientError, httpx2.TransportError, TimeoutError) as error:
+        raise openai.APIConnectionError(request=response.request) from error
+    finally:
+        await response.aclose()
+    return made.body()
+
+
+async def _chunks(response: httpx2.Response) -> AsyncIterator[dict[str, Any]]:
+    """The data of a stream of server-sent events.
+
+    Raises:
+        httpx2.RemoteProtocolError: it holds something else, or the server's word of an error.
+    """
+    async for line in _lines(response):
+        if not line.startswith(b"data:"):
+            continue  # a comment, or a field that says nothing here
+        data = line.removeprefix(b"data:").strip()
+        if data == b"[DONE]":
+            return
+        try:
+            chunk = json.loads(data)
+        except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+            said = "broken JSON amid a stream"
+            raise httpx2.RemoteProtocolError(said, request=response.request) from error
+        if not isinstance(chunk, dict) or chunk.get("error"):
+            raise httpx2.RemoteProtocolError(_without_choice(chunk), request=response.request)
+        yield chunk
+
+
+async def _lines(response: httpx2.Response) -> AsyncIterator[bytes]:
+    """Lines ended by "\n" alone: JSON may hold the other line ends as they are."""
+    rest = b""
+    async for part in response.aiter_bytes():
+        *lines, rest = (rest + part).split(b"\n")
+        for line in lines:
+            yield line
+    if rest:
+        yield rest
 
 
 def fault(error: openai.APIError, secret: str) -> Fault:

@@ -36,7 +36,14 @@ Kind = Literal[
     "refusal",  # the refusal field
     "filter",  # finish_reason content_filter
     "formats",  # 400 for the response_format types named in `formats`
+    "no-streams",  # 400 for requests to stream
+    "whole",  # the answer in one although a stream was asked for
+    "cut-stream",  # the connection closed after half of the pieces
+    "early-stream",  # a stream that ends before the answer does
+    "error-stream",  # an error object after half of the pieces
+    "broken-stream",  # broken JSON after half of the pieces
 ]
+STREAMED = ("no-streams", "whole", "cut-stream", "early-stream", "error-stream", "broken-stream")
 MOST_SEEN = 10_000
 
 
@@ -85,6 +92,7 @@ class Fault:
             (self.at is None or seen.index in self.at)
             and (self.when is None or self.when(seen))
             and (self.kind != "formats" or seen.format in self.formats)
+            and (self.kind not in STREAMED or bool(seen.body.get("stream")))
             and self.times != 0
         )
         if due and self.times is not None:
@@ -100,6 +108,8 @@ class OpenAIServer:
     ) -> None:
         self.port = port
         self.latency = latency
+        self.pace = 0.0
+        """Seconds before each piece of a stream."""
         self.vary = vary
         self.key = key
         """Key that requests must bear; none to take all."""
@@ -238,11 +248,56 @@ class OpenAIServer:
             return broken
         if "messages" not in seen.body:
             return web.json_response(_completion(seen, self.tokens))
-        return web.json_response(self._chat(seen, fault))
+        answer = self._chat(seen, fault)
+        if seen.body.get("stream") and not (fault and fault.kind == "whole"):
+            return await self._stream(request, seen, answer, fault.kind if fault else "")
+        return web.json_response(answer)
+
+    async def _stream(
+        self, request: web.Request, seen: Seen, answer: dict[str, Any], fault: str
+    ) -> web.StreamResponse:
+        """The answer in pieces, as server-sent events."""
+        (choice,) = answer["choices"]
+        said = {key: choice["message"][key] for key in ("content", "refusal")}
+        pieces: list[dict[str, Any]] = [
+            {key: piece}
+            for key, text in said.items()
+            for piece in re.findall(r"\s*\S+", text or "")
+        ]
+        base = {key: answer[key] for key in ("id", "created", "model")}
+        base["object"] = "chat.completion.chunk"
+
+        def event(delta: dict[str, Any], finish: str | None = None) -> bytes:
+            choices = [{"index": 0, "delta": delta, "finish_reason": finish}]
+            return _event({**base, "choices": choices})
+
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        await response.write(b": comments are no data\n\n" + event({"role": "assistant"}))
+        broken = fault.endswith("-stream")
+        for delta in pieces[: len(pieces) // 2] if broken else pieces:
+            await self._pause(self.pace)
+            await response.write(event(delta))
+        if fault == "cut-stream" and request.transport is not None:
+            request.transport.abort()
+            return response
+        if fault == "error-stream":
+            await response.write(_event({"error": {"message": "a planned fault", "code": 502}}))
+        elif fault == "broken-stream":
+            await response.write(b'data: {"choices": [{"del\n\n')
+        elif not broken:
+            await response.write(event({}, choice["finish_reason"]))
+            if (seen.body.get("stream_options") or {}).get("include_usage"):
+                await response.write(_event({**base, "choices": [], "usage": answer["usage"]}))
+            await response.write(b"data: [DONE]\n\n")
+        await response.write_eof()
+        return response
 
     async def _break(self, request: web.Request, fault: Fault) -> web.StreamResponse | None:
         """What a fault does to the exchange; none if it is one of the content."""
         match fault.kind:
+            case "no-streams":
+                return _error(400, None, "'stream' is not supported by this model")
             case "status" | "formats":
                 status = 400 if fault.kind == "formats" else fault.status
                 message = fault.message
@@ -325,6 +380,11 @@ class OpenAIServer:
         if schema is None:
             return schema_answers.sentence(seed)
         return schema_answers.answer(schema, seed)
+
+
+def _event(data: dict[str, Any]) -> bytes:
+    """One server-sent event, other line ends than "\\n" left as they are."""
+    return f"data: {json.dumps(data, ensure_ascii=False)}\n\n".encode()
 
 
 def _error(
