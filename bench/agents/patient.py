@@ -1,0 +1,181 @@
+"""A patient agent: answers from memory, checks what it says, learns what is new (Algorithm 1).
+
+Where the algorithm and the paper's text are silent or at odds, DESIGN section 7 ("Triplets") and
+docs/protocol.md say what holds: new facts are staged and join the memory only with an accepted
+reply, a reply is made anew at most `REGENERATIONS` times, and neutrality is tested for each new
+fact, not for the reply.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.agents.memory import Memory, distinct, extract
+from bench.agents.styles import style as style_of
+from bench.agents.triplets import Engine
+from bench.backbones.asking import Respondent
+from bench.backbones.prompt import GENERATING, Answer, AskError, Message, Prompt
+from bench.backbones.tasks import Reply, Turn
+from bench.dialogues.dialogue import Attempt, Exchange, Fact, Label, Learned, Updating
+from bench.errors import UserError
+from bench.prompts import Template
+
+PROMPT = Template(Path(__file__).with_name("patient.j2"))
+REGENERATIONS = 5
+"""How often a reply that contradicts memory is made anew; then the last one is sent, flagged."""
+
+
+class Patient:
+    """Somebody to talk to who stays consistent with a record.
+
+    With updating "none" this is the agent as first built, without the triplet loop: it answers
+    from memory, nothing it says is checked, and it learns nothing (the paper's block "w/o memory
+    update").
+    """
+
+    def __init__(
+        self,
+        memory: Memory,
+        style: str,
+        respondent: Respondent,
+        engine: Engine | None,
+        updating: Updating,
+        replicate: str,
+    ) -> None:
+        """`replicate` tells this interview from every other: the journal's keys hold it.
+
+        Raises:
+            UserError: for an unknown style, or updating without an engine to check by.
+        """
+        if updating != "none" and engine is None:
+            raise UserError(f"memory updating {updating!r} needs a triplet engine")
+        self.memory = memory
+        """What the patient knows now; it grows as facts are accepted."""
+        self.style = style_of(style)
+        self._respondent = respondent
+        self._engine = engine if updating != "none" else None
+        self._updating = updating
+        self.replicate = replicate
+        """What tells this interview from every other in the journal's keys."""
+
+    async def answer(
+        self, question: str, history: Sequence[Turn], round: int, turn: int
+    ) -> Exchange:
+        """The patient's answer and all that went into it; memory has what was learned by it.
+
+        `history` is this round so far; `round` and `turn` count from 1.
+
+        Raises:
+            AskError: somebody gave no answer; memory is then as it was before.
+        """
+        where = f"{self.replicate}/r{round}/t{turn}"
+        attempts: list[Attempt] = []
+        calls = 0
+        try:
+            for number in range(1 + REGENERATIONS):
+                attempt, spent = await self._attempt(
+                    question, history, self._contradicted(attempts), f"{where}/try{number}"
+                )
+                attempts.append(attempt)
+                calls += spent
+                if not attempt.contradicted:
+                    break
+            flagged = bool(attempts[-1].contradicted)
+            learned: tuple[Learned, ...] = ()
+            if self._engine is not None and not flagged:
+                learned, spent, keys = await self._news(
+                    self._engine, question, attempts[-1].reply, (round, turn), where
+                )
+                calls += spent
+                last = attempts[-1]
+                attempts[-1] = last.model_copy(update={"keys": (*last.keys, *keys)})
+        except AskError as failure:
+            before = tuple(key for attempt in attempts for key in attempt.keys)
+            raise failure.after(before) from failure
+        self.memory.learn(learned)
+        return Exchange(
+            question=question,
+            answer=attempts[-1].reply,
+            attempts=tuple(attempts),
+            flagged=flagged,
+            learned=learned,
+            calls=calls,
+        )
+
+    def _contradicted(self, attempts: Sequence[Attempt]) -> tuple[str, ...]:
+        """The facts that any attempt so far contradicts, in words."""
+        ids = {fact for attempt in attempts for fact in attempt.contradicted}
+        return tuple(fact.text for fact in self.memory.facts if fact.id in ids)
+
+    async def _attempt(
+        self, question: str, history: Sequence[Turn], avoid: tuple[str, ...], where: str
+    ) -> tuple[Attempt, int]:
+        """One reply with its labels, and the evaluations it took."""
+        answer = await self._reply(question, history, avoid, where)
+        reply = answer.value.strip()
+        if self._engine is None:
+            return Attempt(reply=reply, keys=answer.keys), 0
+        try:
+            found = await self._engine.label(
+                (reply,), self.memory.facts, question, f"{where}/label"
+            )
+        except AskError as failure:
+            raise failure.after(answer.keys) from failure
+        attempt = Attempt(reply=reply, labels=found.labels[0], keys=(*answer.keys, *found.keys))
+        return attempt, found.calls
+
+    async def _reply(
+        self, question: str, history: Sequence[Turn], avoid: tuple[str, ...], where: str
+    ) -> Answer[str]:
+        memory = self.memory.render()
+        first, last = PROMPT.messages(
+            memory=memory, style=self.style, question=question, avoid=avoid
+        )
+        said = tuple(
+            message
+            for turn in history
+            for message in (Message("user", turn.question), Message("assistant", turn.answer))
+        )
+        task = Reply(
+            memory=memory,
+            style=self.style.name,
+            history=tuple(history),
+            question=question,
+            avoid=avoid,
+        )
+        messages = (first, *said, last)
+        return await self._respondent.ask(Prompt(task, messages, str, GENERATING, where))
+
+    async def _news(
+        self, engine: Engine, question: str, reply: str, when: tuple[int, int], where: str
+    ) -> tuple[tuple[Learned, ...], int, tuple[str, ...]]:
+        """What an accepted reply adds to memory, the evaluations it took, and the journal keys.
+
+        A new fact is held against the memory and against those of the same reply that were taken
+        before it, all by one labelling.
+        """
+        held = self.memory.facts
+        extracted = await extract(reply, question, self._respondent, f"{where}/extract")
+        texts = distinct(extracted.value.facts, [fact.text for fact in held])
+        if not texts:
+            return (), 0, extracted.keys
+        staged = [Fact(id=f"N{number}", text=text) for number, text in enumerate(texts, start=1)]
+        try:
+            found = await engine.label(texts, (*held, *staged[:-1]), "", f"{where}/news")
+        except AskError as failure:
+            raise failure.after(extracted.keys) from failure
+        taken: dict[str, Learned] = {}
+        names = {fact.id: fact.id for fact in held}
+        for fact, labels in zip(staged, found.labels, strict=True):
+            # Facts of this reply count once they are taken, under the id they got then.
+            known = {names[one]: label for one, label in labels.items() if one in names}
+            if self._admits(known):
+                names[fact.id] = f"F{len(held) + len(taken) + 1}"
+                own = Fact(id=names[fact.id], text=fact.text, round=when[0], turn=when[1])
+                taken[fact.id] = Learned(fact=own, reply=reply, labels=known)
+        return tuple(taken.values()), found.calls, (*extracted.keys, *found.keys)
+
+    def _admits(self, labels: dict[str, Label]) -> bool:
+        """Whether a new fact with these labels may join the memory."""
+        if self._updating == "strict":
+            return not labels  # neutral to all: neutral labels are left out
+        return "contradict" not in labels.values()

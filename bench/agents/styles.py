@@ -1,0 +1,63 @@
+"""The conversational styles of patients, as data in `styles.yaml`."""
+
+from functools import cache
+from pathlib import Path
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from bench.errors import UserError
+from bench.model import Model
+from bench.plugins import nearest
+from bench.yaml_file import read_yaml
+
+FILE = Path(__file__).with_name("styles.yaml")
+PLANNED = ("plain", "upset", "verbose", "reserved", "tangent", "pleasing")
+"""The paper's six (section 3.2), in the order in which planned patients get them."""
+
+
+class _Entry(Model):
+    """An entry of the file."""
+
+    description: str
+    """What the patient is told about it."""
+    sentences: int = Field(ge=1)
+    """Sentences that an answer may have at most."""
+
+
+class Style(_Entry):
+    """How a patient talks."""
+
+    name: str
+
+
+@cache
+def styles() -> dict[str, Style]:
+    """All styles by name, in the order of the file.
+
+    Raises:
+        UserError: naming the file, the line and the entry at fault.
+    """
+    file = read_yaml(FILE, "the file of styles")
+    try:
+        entries = TypeAdapter(dict[str, _Entry]).validate_python(file.data)
+    except ValidationError as error:
+        found = error.errors(include_url=False)[0]
+        raise UserError(f"{file.place(found['loc'])}: {found['msg']}") from error
+    return {name: Style(name=name, **entry.model_dump()) for name, entry in entries.items()}
+
+
+def style(name: str) -> Style:
+    """The style of a name.
+
+    Raises:
+        UserError: if there is none, with the nearest name.
+    """
+    found = styles().get(name)
+    if found is None:
+        raise UserError(f"there is no style {name!r}{nearest(name, list(styles()))}")
+    return found
+
+
+def planned_style(index: int) -> str:
+    """The style of a planned patient by its index, from 0, over all patients of a run."""
+    return PLANNED[index % len(PLANNED)]

@@ -1,0 +1,195 @@
+"""Triplet evaluation: what a statement is to each fact (paper equation 1)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from bench.backbones.asking import Respondent
+from bench.backbones.prompt import JUDGING, Answer, Prompt
+from bench.backbones.tasks import Labels, LabelTask
+from bench.context import Context
+from bench.dialogues.dialogue import Fact, Label
+from bench.encoders.nli import CrossEncoder
+from bench.errors import UserError
+from bench.flow import ordered_map
+from bench.journal.journal import Journal
+from bench.plugins import nearest
+from bench.prompts import Template
+from bench.sentences import sentences
+
+PROMPT = Template(Path(__file__).with_name("label.j2"))
+ROLE = "triplets"
+ENGINES = ("batched", "per-fact", "nli/MODEL")
+_WEIGHT: dict[Label, int] = {"neutral": 0, "entail": 1, "contradict": 2}
+
+
+@dataclass(frozen=True)
+class Labelling:
+    """The labels of some statements."""
+
+    labels: tuple[dict[str, Label], ...]
+    """For each statement the label of each fact by id; neutral ones are left out."""
+    calls: int
+    """Evaluations that were asked or computed for it."""
+    keys: tuple[str, ...]
+    """Journal keys of them."""
+
+
+class Engine(Protocol):
+    """Relates statements to facts."""
+
+    name: str
+    """What labels and how, for instance "batched:openai/gpt-4o"."""
+
+    async def label(
+        self, statements: Sequence[str], facts: Sequence[Fact], question: str, replicate: str
+    ) -> Labelling:
+        """The labels of statements, in their order; `question` is what they answer.
+
+        Raises:
+            AskError: nobody could say.
+        """
+        ...
+
+
+class Batched:
+    """One call for all statements and all facts."""
+
+    def __init__(self, respondent: Respondent) -> None:
+        """Label by who answers in the role."""
+        self.name = f"batched:{respondent.pinned}"
+        self._respondent = respondent
+
+    async def label(
+        self, statements: Sequence[str], facts: Sequence[Fact], question: str, replicate: str
+    ) -> Labelling:
+        if not statements or not facts:
+            return Labelling(tuple({} for _ in statements), 0, ())
+        answer = await _ask(self._respondent, statements, facts, question, replicate)
+        return Labelling(_read(answer.value, len(statements), facts), 1, answer.keys)
+
+
+class PerFact:
+    """One call for each fact, as in Algorithm 1.
+
+    The algorithm stops at the first contradiction. Here every fact is asked for, several at a
+    time: what is accepted is the same, and a regeneration can be told of all that it contradicts.
+    """
+
+    def __init__(self, respondent: Respondent, at_once: int) -> None:
+        """Label by who answers in the role, so many facts at once."""
+        self.name = f"per-fact:{respondent.pinned}"
+        self._respondent = respondent
+        self._at_once = at_once
+
+    async def label(
+        self, statements: Sequence[str], facts: Sequence[Fact], question: str, replicate: str
+    ) -> Labelling:
+        labels: tuple[dict[str, Label], ...] = tuple({} for _ in statements)
+        if not statements:
+            return Labelling(labels, 0, ())
+        keys: list[str] = []
+
+        async def one(fact: Fact) -> Answer[Labels]:
+            where = f"{replicate}/{fact.id}"
+            return await _ask(self._respondent, statements, (fact,), question, where)
+
+        places = iter(facts)
+        async for answer in ordered_map(one, facts, self._at_once):
+            keys += answer.keys
+            parts = _read(answer.value, len(statements), (next(places),))
+            for whole, part in zip(labels, parts, strict=True):
+                whole.update(part)
+        return Labelling(labels, len(facts), tuple(keys))
+
+
+class ByInference:
+    """A local cross-encoder, on each pair of a sentence and a fact.
+
+    A statement contradicts a fact if any of its sentences does, and entails it if any entails and
+    none contradicts. The question is not shown to the model: a bare "Yes" is neutral to all.
+    """
+
+    def __init__(self, model: str, journal: Journal) -> None:
+        """Find the model: a folder, or a name on the hub.
+
+        Raises:
+            UserError: it cannot be used.
+        """
+        self._model = CrossEncoder(model, journal)
+        self.name = f"{self._model.name}@{self._model.identity[:16]}"
+
+    async def label(
+        self, statements: Sequence[str], facts: Sequence[Fact], question: str, replicate: str
+    ) -> Labelling:
+        split = [sentences(statement) for statement in statements]
+        flat = [sentence for own in split for sentence in own]
+        if not flat or not facts:
+            return Labelling(tuple({} for _ in statements), 0, ())
+        found = iter(await self._model.infer(flat, [fact.text for fact in facts]))
+        labels, keys = [], []
+        for own in split:
+            rows = [next(found) for _ in own]
+            keys += [key for _, key in rows]
+            columns = zip(*(row for row, _ in rows), strict=True)
+            gravest = [max(column, key=_WEIGHT.__getitem__) for column in columns]
+            labels.append(
+                {
+                    fact.id: label
+                    for fact, label in zip(facts, gravest, strict=False)
+                    if label != "neutral"
+                }
+            )
+        return Labelling(tuple(labels), len(flat) * len(facts), tuple(keys))
+
+
+async def _ask(
+    respondent: Respondent,
+    statements: Sequence[str],
+    facts: Sequence[Fact],
+    question: str,
+    replicate: str,
+) -> Answer[Labels]:
+    task = LabelTask(
+        statements=tuple(statements),
+        facts={fact.id: fact.text for fact in facts},
+        question=question,
+    )
+    messages = PROMPT.messages(statements=statements, facts=facts, question=question)
+    return await respondent.ask(Prompt(task, messages, Labels, JUDGING, replicate))
+
+
+def _read(answer: Labels, count: int, facts: Sequence[Fact]) -> tuple[dict[str, Label], ...]:
+    """The labels by statement, in the order of the facts.
+
+    What is said of statements or facts that were not asked for is passed over; of two labels for
+    one pair the graver holds.
+    """
+    read: list[dict[str, Label]] = [{} for _ in range(count)]
+    for statement in answer.statements:
+        if 1 <= statement.statement <= count:
+            own = read[statement.statement - 1]
+            for one in statement.labels:
+                own[one.fact] = max(
+                    own.get(one.fact, "neutral"), one.label, key=_WEIGHT.__getitem__
+                )
+    return tuple(
+        {fact.id: own[fact.id] for fact in facts if own.get(fact.id, "neutral") != "neutral"}
+        for own in read
+    )
+
+
+def make_engine(text: str, context: Context) -> Engine:
+    """The engine that a setting names: "batched", "per-fact" or "nli/MODEL".
+
+    Raises:
+        UserError: there is no such engine, nobody is named to label, or a model cannot be used.
+    """
+    if text == "batched":
+        return Batched(context.role(ROLE))
+    if text == "per-fact":
+        return PerFact(context.role(ROLE), context.at_once)
+    if text.startswith("nli/"):
+        return ByInference(text.removeprefix("nli/"), context.journal)
+    raise UserError(f"there is no triplet engine {text!r}{nearest(text, list(ENGINES))}")
