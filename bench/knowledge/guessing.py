@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from bench.knowledge.library import Library
@@ -47,7 +48,7 @@ def judge_guess(guess: str, diseases: Iterable[str], library: Library) -> Guess:
     Names and synonyms of the library count, misspelt ones too, and parts of a name that belong to
     one disease alone.
     """
-    names = _names(library)
+    names = dict(_names(library))
     own = {_words(name) for name in diseases} - {()}
     known = [_meant(name, names) for name in own]
     right = {""}.union(*(found for found in known if len(found) == 1))
@@ -61,6 +62,7 @@ def judge_guess(guess: str, diseases: Iterable[str], library: Library) -> Guess:
     return Guess("right" if meant & right else "wrong", understood)
 
 
+@lru_cache(maxsize=4)
 def _names(library: Library) -> Names:
     names: Names = {}
     for one in library.listings:
