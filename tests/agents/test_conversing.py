@@ -6,16 +6,19 @@ import florist
 import pytest
 from florist import BITE, RECORD, SAYS_BITE
 from openai_server import OpenAIServer
-from rules_run import context
+from rules_run import LIBRARY, context, generate
 from scripted import Scripted
 
 from bench.agents.conversing import Setting, converse
 from bench.backbones.openai import OpenAI
 from bench.backbones.prompt import AskError
+from bench.backbones.rules.backbone import Rules
 from bench.backbones.tasks import Ask, Reply
 from bench.dialogues.dialogue import Dialogue, FormatName, Updating
 from bench.errors import UserError
+from bench.knowledge.cases import plan
 from bench.records.record import PatientRecord
+from generators.patient_zero import PatientZero
 
 FORMATS: tuple[FormatName, ...] = ("json", "text", "atomic")
 
@@ -190,3 +193,23 @@ def test_a_model_may_take_the_record_apart() -> None:
 def test_a_setting_that_no_interview_can_have_is_the_users_error(wrong: dict[str, Any]) -> None:
     with pytest.raises(UserError):
         Setting(**wrong)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_by_the_rules_round_two_says_again_what_round_one_added(format: FormatName) -> None:
+    rules = Rules(library=LIBRARY)
+    with context(generator=rules, patient=rules, doctor=rules, triplets=rules) as given:
+        cases = tuple(plan(LIBRARY, ["Orthopedics"], 1, 1))
+        (record,) = generate(PatientZero(), cases, given)
+        assert isinstance(record, PatientRecord)
+        dialogue = asyncio.run(converse(record, Setting(format=format, rounds=2), given))
+    first, second = dialogue.rounds
+    added = {one.fact.id for exchange in first.exchanges for one in exchange.learned}
+    again = {
+        fact
+        for exchange in second.exchanges
+        for fact, label in exchange.attempts[-1].labels.items()
+        if label == "entail"
+    }
+    assert added & again
+    assert not any(exchange.flagged for exchange in dialogue.exchanges())
