@@ -18,6 +18,7 @@ FLOORS = (
     ("bench.runs",),
     ("bench.agents",),
     ("bench.page",),
+    ("bench.ratings", "bench.pooling"),
     ("bench.context", "bench.generating", "bench.scoring", "bench.pairs", "bench.tables"),
     ("bench.drafting",),
     ("bench.failure", "bench.prompts"),

@@ -21,7 +21,7 @@ def list_plugins(
         if kind in (None, name):
             typer.echo(name)
             for plugin in registry.plugins():
-                typer.echo(f"  {plugin.name:<16} {plugin.target:<44} {plugin.package}")
+                typer.echo(f"  {plugin.name:<21} {plugin.target:<58} {plugin.package}")
 
 
 def print_schema(

@@ -8,53 +8,61 @@ import typer
 from bench.cli.knowing import Drafts, Knowledge
 
 if TYPE_CHECKING:
-    from bench.scoring import Items, Metric, Score
+    from bench.scoring import Items, Metric, Score, Talks
+
+File = typer.Argument(help="Records (.jsonl, .parquet) or dialogues (.jsonl; .txt transcripts).")
+MetricNames = typer.Option(
+    None,
+    "--metric",
+    "-m",
+    help="Metric, as NAME or NAME:option=value,...; all whose needs are met if none.",
+)
+Judge = typer.Option(None, "--judge", help="Backbone that judges accuracy or consistency.")
+Records = typer.Option(None, "--records", help="Records of the dialogues that bring none, by id.")
+JournalPath = typer.Option(
+    None, "--journal", help="Journal to keep answers in; beside the file if a model is asked."
+)
 
 
 def score(
-    records: Path = typer.Argument(help="Records: .jsonl or .parquet."),
-    metric: list[str] | None = typer.Option(
-        None,
-        "--metric",
-        "-m",
-        help="Metric, as NAME or NAME:option=value,...; all whose needs are met if none.",
-    ),
-    judge: str | None = typer.Option(None, "--judge", help="Backbone that judges accuracy."),
+    file: Path = File,
+    metric: list[str] | None = MetricNames,
+    judge: str | None = Judge,
+    rater: str | None = typer.Option(None, "--rater", help="Backbone that rates dialogues."),
     scorer: str | None = typer.Option(None, "--scorer", help="Causal LM for GPTScore."),
     encoder: str | None = typer.Option(
         None, "--encoder", help="Text encoder (path or hub id); all-MiniLM-L6-v2 if none."
     ),
+    records: Path | None = Records,
     out: Path | None = typer.Option(None, "--out", help="Write the scores here as JSON."),
     kb: list[Path] | None = Knowledge,
     drafts: bool = Drafts,
-    journal: Path | None = typer.Option(
-        None,
-        "--journal",
-        help="Journal to keep answers in; beside the records if a model is asked.",
-    ),
+    journal: Path | None = JournalPath,
     at_once: int = typer.Option(32, "--at-once", min=1, help="Exchanges in flight."),
     retry_failed: bool = typer.Option(
         False, "--retry-failed", help="Ask stored refusals and invalid answers again."
     ),
 ) -> None:
-    """Score records made elsewhere; no plug-in needed."""
-    import json
-
-    from bench.cli.ending import report_failures, run_until_stopped
-    from bench.cli.screen import show_files
-    from bench.files import write_text
+    """Score records or dialogues made elsewhere; no plug-in needed."""
+    from bench.cli.ending import run_until_stopped
+    from bench.dialogues.files import holds_dialogues
+    from bench.errors import UserError
     from bench.knowledge.library import Library
     from bench.records.files import read_nonempty
     from bench.runs.experiment import Choice
     from bench.runs.settings import Settings
     from bench.scoring import Items
 
-    roles = {role: name for role, name in (("judge", judge), ("scorer", scorer)) if name}
-    metrics = _metrics(metric, roles)
-    items = Items(read_nonempty(records))
+    given = (("judge", judge), ("rater", rater), ("scorer", scorer))
+    roles = {role: name for role, name in given if name}
+    talks = holds_dialogues(file)
+    metrics = _metrics(metric, roles, "dialogues" if talks else "records", file)
+    if records is not None and not talks:
+        raise UserError(f"{file} holds records: --records goes with dialogues")
+    items = _talks(file, records) if talks else Items(read_nonempty(file))
     if out is not None:
-        _check_out(out, records)
-    journal = journal or _journal(records, roles)
+        _check_out(out, file)
+    journal = journal or _journal(file, roles)
     work = _score(
         items,
         metrics,
@@ -63,8 +71,22 @@ def score(
         outlines=Library(*(kb or ()), drafts=drafts),
         settings=Settings(journal=journal, at_once=at_once, retry_failed=retry_failed),
     )
-    scores = run_until_stopped(work)
-    _show(scores, records)
+    _tell(run_until_stopped(work), file, out)
+
+
+def _tell(scores: "list[Score]", file: Path, out: Path | None) -> None:
+    """Show the scores and write them where that was asked for.
+
+    Raises:
+        typer.Exit: with code 3, if anything could not be scored.
+    """
+    import json
+
+    from bench.cli.ending import report_failures
+    from bench.cli.screen import show_files
+    from bench.files import write_text
+
+    _show(scores, file)
     if out is not None:
         told = [found.model_dump(mode="json") for found in scores]
         write_text(out, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
@@ -73,37 +95,69 @@ def score(
     report_failures(failures, "they are in the scores that --out writes")
 
 
-def _check_out(out: Path, records: Path) -> None:
+def _talks(file: Path, records: Path | None) -> "Talks":
+    """The dialogues of a file, checked whole, with the records of another where there is one."""
+    from bench.dialogues.files import DialogueFile, WithRecords
+    from bench.errors import UserError
+    from bench.records.files import RecordFile
+    from bench.scoring import Talks
+    from bench.tables import printable
+
+    found = DialogueFile(file)
+    lacking = {one.id: one.record is None for one in found}
+    if not lacking:
+        raise UserError(f"{file} holds no dialogues")
+    for note in found.notes:
+        typer.echo(printable(f"{file}: {note}"), err=True)
+    if records is None:
+        return Talks(found)
+    own = {one.id: one for one in RecordFile(records) if lacking.get(one.id)}
+    if not own:
+        raise UserError(f"{records} holds no record with the id of a dialogue that lacks one")
+    typer.echo(f"records for {len(own)} of {sum(lacking.values())} dialogues", err=True)
+    return Talks(WithRecords(found, own))
+
+
+def _check_out(out: Path, file: Path) -> None:
     from bench.errors import UserError
     from bench.files import check_writable
 
-    if out.exists() and out.samefile(records):
-        raise UserError(f"--out {out} is the records file itself: name another")
+    if out.exists() and out.samefile(file):
+        raise UserError(f"--out {out} is the file to be scored itself: name another")
     check_writable(out)
 
 
-def _journal(records: Path, roles: dict[str, str]) -> Path | None:
-    """Beside the records if a model is asked; the stand-in needs none."""
+def _journal(file: Path, roles: dict[str, str]) -> Path | None:
+    """Beside the file if a model is asked; the stand-in needs none."""
     if not set(roles.values()) - {"rules"}:
         return None
-    journal = records.with_name(f"{records.name}.journal.sqlite")
+    journal = file.with_name(f"{file.name}.journal.sqlite")
     typer.echo(f"answers are kept in {journal}", err=True)
     return journal
 
 
-def _show(scores: "list[Score]", records: Path) -> None:
-    """Print the scores with what pins their meaning."""
+def _show(scores: "list[Score]", file: Path) -> None:
+    """Print the scores with what pins their meaning: once for the parts of one metric."""
     from bench.cli.screen import show_grids
     from bench.tables import SCORE_COLUMNS, Grid, score_cells
 
-    signed = (found for found in scores if found.signature and "/" not in found.metric)
-    notes = tuple(f"{found.metric}: {found.signature}" for found in signed)
+    signed: dict[str, str] = {}
+    for found in scores:
+        if found.signature:
+            signed.setdefault(found.metric.partition("/")[0], found.signature)
+    notes = tuple(f"{name}: {signature}" for name, signature in signed.items())
     rows = tuple(score_cells(found) for found in scores)
-    show_grids([Grid(f"{records}: scores", SCORE_COLUMNS, rows, notes)])
+    show_grids([Grid(f"{file}: scores", SCORE_COLUMNS, rows, notes)])
 
 
-def _metrics(named: list[str] | None, roles: dict[str, str]) -> "list[Metric]":
-    """The metrics named, or all whose roles and libraries are there and that need no option."""
+def _metrics(
+    named: list[str] | None, roles: dict[str, str], takes: str, file: Path
+) -> "list[Metric]":
+    """The metrics named, or all for such items whose roles and libraries are there.
+
+    Raises:
+        UserError: if a metric that is named takes other items.
+    """
     from importlib.util import find_spec
 
     from bench.errors import UserError
@@ -114,7 +168,14 @@ def _metrics(named: list[str] | None, roles: dict[str, str]) -> "list[Metric]":
     if named:
         choices = [parse_choice(text) for text in named]
         check_unique("--metric", [choice.label for choice in choices])
-        return [make_metric(choice) for choice in choices]
+        asked = [make_metric(choice) for choice in choices]
+        for metric in asked:
+            if metric.card.takes != takes:
+                raise UserError(
+                    f"the metric {metric.card.name!r} scores {metric.card.takes}, and {file} "
+                    f"holds {takes}"
+                )
+        return asked
     neural = find_spec("torch") is not None
     found: list[Metric] = []
     for plugin in METRICS.plugins():
@@ -126,12 +187,13 @@ def _metrics(named: list[str] | None, roles: dict[str, str]) -> "list[Metric]":
             typer.echo(f"left out: {error}", err=True)
             continue
         answered = {*metric.card.needs, *metric.card.uses} <= set(roles)
-        if answered and (neural or metric.card.extra is None):
+        fits = metric.card.takes == takes and (neural or metric.card.extra is None)
+        if answered and fits:
             found.append(metric)
     return found
 
 
-async def _score(items: "Items", metrics: "list[Metric]", **asked: Any) -> "list[Score]":
+async def _score(items: "Items | Talks", metrics: "list[Metric]", **asked: Any) -> "list[Score]":
     from bench.cli.screen import Progressing
     from bench.runs.scoring import score_items
 

@@ -390,7 +390,7 @@ def test_score_leaves_its_input_alone(tmp_path):
     before = records.read_bytes()
     ended = inside("score", records, "-m", "bleu", "--out", records)
     assert ended.code == 2
-    assert "the records file itself" in ended.err
+    assert "the file to be scored itself" in ended.err
     assert records.read_bytes() == before
     twice = inside("score", records, "-m", "bleu", "-m", "bleu:view=values")
     assert twice.code == 2

@@ -1,0 +1,104 @@
+"""A metric that has a rater rate each dialogue from 1 to 7 by a rubric."""
+
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from bench.backbones.prompt import JUDGING, Answer, Prompt
+from bench.backbones.tasks import Rate, Rating, Turn
+from bench.context import Context
+from bench.dialogues.dialogue import Dialogue
+from bench.failure import Failure, guarded
+from bench.flow import ordered_map
+from bench.pooling import Pool, difference
+from bench.prompts import Template
+from bench.scoring import MetricCard, Score, Talks
+from bench.stats import Interval
+
+LOW, HIGH = 1, 7
+"""The paper's scale (Table 4)."""
+
+
+class SevenPoint(Rating):
+    """A rating from 1 to 7."""
+
+    score: int = Field(ge=LOW, le=HIGH)
+
+
+class RatingMetric:
+    """Mean rating of dialogues, one rating each; a subclass gives the card and the rubric.
+
+    The denominator is the parsed ratings; the bounds count the missing ones as 1 or as 7.
+    """
+
+    card: ClassVar[MetricCard]
+    rubric: ClassVar[str]
+    """Name of the rubric."""
+    prompt: ClassVar[Template]
+    """The rubric in words; it is given `rounds` and what `words` gives."""
+
+    def words(self, dialogue: Dialogue) -> dict[str, Any]:
+        """What else the template is given.
+
+        Raises:
+            AskError: the dialogue cannot be rated.
+        """
+        return {}
+
+    async def score(self, items: Talks, context: Context) -> tuple[Score, ...]:
+        """The mean rating; one exchange a dialogue."""
+        pool = await self._rate(items, context)
+        rater = context.role("rater")
+        parts = (
+            f"rater:{rater.pinned}",
+            f"prompt:{self.prompt.sha256[:12]}",
+            f"temperature-asked:{JUDGING.temperature:g}",
+            f"scale:{LOW}-{HIGH}",
+            "one rating a dialogue",
+        )
+        score = pool.score(
+            self.card.name,
+            self.card.unit,
+            self.card.better,
+            unseen=items.missing,
+            range_=(LOW, HIGH),
+            signature="|".join(parts),
+            notes=("rated by the rules, a stand-in",) if rater.stand_in else (),
+        )
+        return (score,)
+
+    async def compare(
+        self, first: Talks, second: Talks, context: Context
+    ) -> tuple[float, Interval | None, int] | None:
+        """Mean rating of the first minus that of the second on the patients both have."""
+        pools = [await self._rate(side, context) for side in (first, second)]
+        return difference(*pools, share=False)
+
+    async def _rate(self, items: Talks, context: Context) -> Pool:
+        pool = Pool()
+
+        async def attempt(dialogue: Dialogue) -> tuple[Dialogue, Answer[SevenPoint] | Failure]:
+            work = self._ask(dialogue, context)
+            return dialogue, await guarded(work, dialogue.id, self.card.name)
+
+        async for dialogue, found in ordered_map(attempt, items, context.at_once):
+            if isinstance(found, Failure):
+                pool.fail(dialogue, found)
+            else:
+                pool.add(dialogue, [found.value.score], found.keys)
+        return pool
+
+    async def _ask(self, dialogue: Dialogue, context: Context) -> Answer[SevenPoint]:
+        task = Rate(
+            rubric=self.rubric,
+            dialogue=tuple(
+                Turn(question=one.question, answer=one.answer) for one in dialogue.exchanges()
+            ),
+            style=dialogue.style,
+            low=LOW,
+            high=HIGH,
+        )
+        messages = self.prompt.messages(rounds=dialogue.rounds, **self.words(dialogue))
+        return await context.role("rater").ask(
+            Prompt(task, messages, SevenPoint, JUDGING, dialogue.id)
+        )

@@ -1,0 +1,235 @@
+"""Dialogue consistency: planted contradictions found, missing verdicts shown, by patient."""
+
+import asyncio
+import json
+import re
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+import pytest
+from openai_server import OpenAIServer, Seen
+from patients import patient
+from rules_run import context
+from talks import talk
+
+from bench.backbones.openai import OpenAI
+from bench.backbones.rules.backbone import Rules
+from bench.context import Context
+from bench.dialogues.dialogue import Dialogue, DialogueOrigin
+from bench.errors import UserError
+from bench.scoring import Score, Talks
+from bench.stats import cluster_bootstrap
+from metrics.dialogue_consistency import SELF_CHECKED, DialogueConsistency
+
+ASKED = re.compile(r"The patient answers \(statement 1\):\n\n(.*?)\n\nDoes the answer", re.DOTALL)
+METRIC = DialogueConsistency()
+Told = Sequence[tuple[str, str]]
+
+
+def answered(seen: Seen) -> str:
+    found = ASKED.search(seen.words)
+    assert found is not None
+    return found[1]
+
+
+def finding(*contradicted: str, entailed: Sequence[str] = (), statement: int = 1) -> str:
+    labels = [{"fact": fact, "label": "contradict"} for fact in contradicted]
+    labels += [{"fact": fact, "label": "entail"} for fact in entailed]
+    return json.dumps(
+        {"reasons": "compared", "statements": [{"statement": statement, "labels": labels}]}
+    )
+
+
+def by_answer(**named: str) -> Callable[[Seen], str]:
+    """A judge that gives a finding by a word of the answer; all is well without one."""
+
+    def hook(seen: Seen) -> str:
+        given = (text for word, text in named.items() if word in answered(seen))
+        return next(given, finding())
+
+    return hook
+
+
+def asking(server: OpenAIServer, work: Callable[[Context], Coroutine[Any, Any, Any]]) -> Any:
+    backbone = OpenAI("judge-1", base_url=server.url, max_retries=0, timeout=20.0)
+
+    async def whole(given: Context) -> Any:
+        try:
+            return await work(given)
+        finally:
+            await backbone.close()
+
+    with context(judge=backbone) as given:
+        return asyncio.run(whole(given))
+
+
+@pytest.fixture(autouse=True)
+def _key(openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+
+
+def scored(server: OpenAIServer, talks: Talks) -> Score:
+    (score,) = asking(server, lambda given: METRIC.score(talks, given))
+    assert isinstance(score, Score)
+    return score
+
+
+def of(identity: str, *rounds: Told, department: str = "Urology", **fields: Any) -> Dialogue:
+    record = patient(identity, department, "burning pain\nfever")
+    return talk(identity, *rounds, record=record, department=department, **fields)
+
+
+def test_planted_contradictions_are_counted_by_answer(openai_server: OpenAIServer) -> None:
+    openai_server.hook = by_answer(sixty=finding("F3"), nothing=finding("F5", "F6"))
+    talks = Talks(
+        [
+            of("a", [("Age?", "I am sixty."), ("Complaints?", "It burns.")]),
+            of("b", [("Age?", "Fifty."), ("Fever?", "I have nothing."), ("Else?", "No.")]),
+            of("c", [("Age?", "Fifty.")], department="Psychiatry"),
+        ]
+    )
+    score = scored(openai_server, talks)
+    assert score.value == pytest.approx(4 / 6)
+    assert (score.n, score.n_missing, score.unit, score.better) == (6, 0, "share", "higher")
+    assert score.items == {"a": 0.5, "b": pytest.approx(2 / 3), "c": 1.0}
+    assert score.departments == {"Urology": pytest.approx(0.6), "Psychiatry": 1.0}
+    assert [len(score.keys[name]) for name in "abc"] == [2, 3, 1]
+    assert score.bounds == pytest.approx((4 / 6, 4 / 6))
+    values = {"a": [0.0, 1.0], "b": [1.0, 0.0, 1.0], "c": [1.0]}
+    assert score.interval == cluster_bootstrap(values, share=True)[1]
+    assert score.interval is not None
+    assert score.interval.low < 4 / 6 < score.interval.high
+    assert score.notes == ()
+
+
+def test_the_judge_reads_the_records_facts_the_question_and_the_answer(
+    openai_server: OpenAIServer,
+) -> None:
+    openai_server.hook = by_answer()
+    scored(openai_server, Talks([of("RECORD-ID", [("How old are you?", "Fifty.")])]))
+    (seen,) = openai_server.seen
+    for words in ("F3: Age: 50", "F5: Symptom: burning pain", "How old are you?", "Fifty."):
+        assert words in seen.words
+    assert "earlier consultation" not in seen.words
+    assert "ID: RECORD-ID" not in seen.words
+    assert seen.body["temperature"] == 0
+
+
+def test_round_two_is_held_against_what_was_said_in_round_one(openai_server: OpenAIServer) -> None:
+    def hook(seen: Seen) -> str:
+        said = 'S1.1: asked in round 1 "Smoke?", the patient said: Never.' in seen.words
+        return finding("S1.1") if said and "daily" in answered(seen) else finding()
+
+    openai_server.hook = hook
+    talks = Talks([of("a", [("Smoke?", "Never."), ("Sure?", "Now daily.")], [("Smoke?", "daily")])])
+    score = scored(openai_server, talks)
+    # Within a round the patient is held against the record alone, as the paper's setting is.
+    assert score.items == {"a": pytest.approx(2 / 3)}
+
+
+def test_refused_and_unreadable_verdicts_are_missing_not_wrong(openai_server: OpenAIServer) -> None:
+    openai_server.hook = by_answer(
+        other=finding("F99"), two=finding(statement=2), sixty=finding("F3"), bracket=finding("[f3]")
+    )
+    openai_server.fail("refusal", when=lambda seen: "refuse" in answered(seen))
+    answers = ("refuse", "other", "two", "sixty", "bracket", "fine")
+    talks = Talks([of("a", [("?", answer) for answer in answers])], missing=1)
+    score = scored(openai_server, talks)
+    assert score.value == pytest.approx(1 / 3)
+    # A dialogue that was never made counts for as many answers as the longest one has.
+    assert (score.n, score.n_missing) == (3, 3 + 6)
+    assert score.bounds == pytest.approx((1 / 12, 10 / 12))
+    outcomes = {failure.item: failure.outcome for failure in score.failures}
+    assert outcomes == {"a/r1/t1": "refusal", "a/r1/t2": "invalid", "a/r1/t3": "invalid"}
+    assert "F99" in next(one.reason for one in score.failures if one.item == "a/r1/t2")
+
+
+def test_a_verdict_on_another_statement_is_asked_again(openai_server: OpenAIServer) -> None:
+    tries: list[str] = []
+
+    def hook(seen: Seen) -> str:
+        tries.append(seen.words)
+        return finding(statement=2) if len(tries) == 1 else finding("F3")
+
+    openai_server.hook = hook
+    score = scored(openai_server, Talks([of("a", [("?", "x")])]))
+    assert (score.value, score.n, len(tries)) == (0.0, 1, 2)
+
+
+def test_a_dialogue_without_record_is_missing_and_says_so(openai_server: OpenAIServer) -> None:
+    openai_server.hook = by_answer()
+    bare = talk("b", [("?", "x"), ("?", "y")])
+    score = scored(openai_server, Talks([of("a", [("?", "x")]), bare]))
+    assert (score.value, score.n, score.n_missing) == (1.0, 1, 2)
+    assert score.notes == ("1 dialogue left out: no record to compare with (add --records FILE)",)
+    assert score.failures == ()
+    alone = scored(openai_server, Talks([bare]))
+    assert (alone.value, alone.interval, alone.bounds) == (None, None, (0.0, 1.0))
+    nothing = scored(openai_server, Talks([]))
+    assert (nothing.value, nothing.bounds, nothing.notes) == (None, None, ("nothing to score",))
+
+
+def test_differences_pair_the_patients_that_both_have(openai_server: OpenAIServer) -> None:
+    openai_server.hook = by_answer(wrong=finding("F3"))
+    names = [f"p{number}" for number in range(12)]
+
+    def side(wrong: Callable[[int], bool], *, more: str) -> Talks:
+        told = [
+            of(name, [("?", "wrong" if wrong(i) else "right"), ("?", "right")])
+            for i, name in enumerate(names)
+        ]
+        return Talks([*told, of(more, [("?", "wrong")])])
+
+    first, second = side(lambda i: i == 0, more="x"), side(lambda i: i % 3 == 0, more="y")
+    found = asking(openai_server, lambda given: METRIC.compare(first, second, given))
+    assert found is not None
+    value, interval, n = found
+    assert value == pytest.approx(23 / 24 - 20 / 24)
+    assert n == 12
+    assert interval.low <= value <= interval.high
+    others = Talks([of("z", [("?", "right")])])
+    assert asking(openai_server, lambda given: METRIC.compare(first, others, given)) is None
+
+
+def test_several_dialogues_of_one_patient_are_one_cluster(openai_server: OpenAIServer) -> None:
+    openai_server.hook = by_answer(wrong=finding("F3"))
+    record = patient("p", "Urology", "x")
+    told = [
+        talk(f"visit-{number}", [("?", "wrong" if number else "right")], record=record)
+        for number in range(4)
+    ]
+    score = scored(openai_server, Talks(told))
+    assert score.value == pytest.approx(0.25)
+    assert score.interval is None  # one patient
+
+
+def test_the_rules_find_planted_contradictions() -> None:
+    talks = Talks(
+        [
+            of(
+                "a",
+                [("How old are you?", "I am 50 years old."), ("Any fever?", "Yes, fever.")],
+                [("How old are you?", "I am 72 years old."), ("Any fever?", "No, no fever.")],
+            )
+        ]
+    )
+    with context(judge=Rules()) as given:
+        (score,) = asyncio.run(METRIC.score(talks, given))
+        pinned = given.role("judge").pinned
+    assert score.value == 0.5
+    assert score.notes == ("judged by the rules, a stand-in",)
+    checked = [
+        one.model_copy(
+            update={"origin": DialogueOrigin(patient="x", doctor="x", triplets=f"batched:{pinned}")}
+        )
+        for one in talks
+    ]
+    with context(judge=Rules()) as given:
+        (score,) = asyncio.run(METRIC.score(Talks(checked), given))
+    assert SELF_CHECKED in score.notes
+
+
+def test_without_a_judge_one_sentence_says_what_to_add() -> None:
+    talks = Talks([of("a", [("?", "x")])])
+    with context() as given, pytest.raises(UserError, match="--judge"):
+        asyncio.run(METRIC.score(talks, given))
