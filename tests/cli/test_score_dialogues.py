@@ -1,0 +1,174 @@
+"""`pzbench score` on dialogues made elsewhere, and the schema that they follow."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commands import KEY, inside, script
+from openai_server import OpenAIServer, Seen
+from patients import patient
+from talks import talk
+
+from bench.dialogues.dialogue import Dialogue
+from bench.dialogues.files import write_dialogues
+from bench.records.files import write_records
+
+TRANSCRIPT = """=== P1
+Style: reserved
+Doctor: How old are you?
+Patient: Fifty. *sighs* It was long ago. Nobody asks. I am fifty.
+---
+Doctor: How old are you, please?
+Patient: Sixty-two.
+Doctor: Goodbye.
+
+=== P2
+Doctor: How old are you?
+Patient: Fifty.
+"""
+
+
+@pytest.fixture
+def transcript(tmp_path: Path) -> Path:
+    path = tmp_path / "visits.txt"
+    path.write_text(TRANSCRIPT)
+    return path
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> Path:
+    path = tmp_path / "records.jsonl"
+    write_records(path, [patient(name, "Urology", "pain") for name in ("P1", "P2", "P3")])
+    return path
+
+
+def scores(path: Path) -> dict[str, dict[str, Any]]:
+    return {one["metric"]: one for one in json.loads(path.read_text())}
+
+
+def by_words(seen: Seen) -> str:
+    if "rate conversations" in seen.words:
+        return json.dumps({"reasons": "read", "score": 3 if "sighs" in seen.words else 6})
+    wrong = "(statement 1):\n\nSixty-two." in seen.words and "F3: Age: 50" in seen.words
+    labels = [{"fact": "F3", "label": "contradict"}] if wrong else []
+    return json.dumps({"reasons": "read", "statements": [{"statement": 1, "labels": labels}]})
+
+
+def test_a_transcript_is_scored_as_it_stands(transcript: Path, tmp_path: Path) -> None:
+    ended = script("score", transcript, "--out", tmp_path / "scores.json")
+    assert ended.code == 0, ended
+    found = scores(tmp_path / "scores.json")
+    assert {name.partition("/")[0] for name in found} == {"conduct"}
+    assert found["conduct/over-cap"]["items"] == {"P1": 0.5, "P2": 0.0}
+    assert found["conduct/stage-directions"]["value"] == pytest.approx(1 / 3)
+    assert found["conduct/leaked-diagnosis"]["value"] is None
+    assert "2 dialogues left out: no record to compare with (add --records FILE)" in ended.out
+    assert f"{transcript}: P1: the last question has no answer" in ended.err
+    assert ended.out.count("\n  conduct: ") == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["scores.json", "visits.txt"]
+
+
+def test_judge_and_rater_are_asked_once_and_kept(
+    transcript: Path, records: Path, tmp_path: Path, openai_server: OpenAIServer
+) -> None:
+    openai_server.hook = by_words
+    roles = ("--judge", "openai/judge-1", "--rater", "openai/rater-1")
+    out = tmp_path / "scores.json"
+    asked = ("score", transcript, *roles, "--records", records, "--out", out)
+    where = {"OPENAI_BASE_URL": openai_server.url, "OPENAI_API_KEY": KEY}
+    ended = inside(*asked, **where)
+    assert ended.code == 0, ended
+    assert "records for 2 of 2 dialogues" in ended.err
+    found = scores(out)
+    consistency = found["dialogue-consistency"]
+    assert (consistency["items"], consistency["n"]) == ({"P1": 0.5, "P2": 1.0}, 3)
+    assert consistency["departments"] == {"Urology": pytest.approx(2 / 3)}
+    assert consistency["roles"] == ["judge"]
+    for name in ("emotional-consistency", "fluency"):
+        assert found[name]["items"] == {"P1": 3, "P2": 6}
+        assert found[name]["value"] == 4.5
+    assert found["conduct/leaked-diagnosis"]["n"] == 2
+    total = openai_server.stats()["total"]
+    assert total == 3 + 2 + 2
+    first = out.read_bytes()
+    assert inside(*asked, **where).code == 0
+    assert openai_server.stats()["total"] == total
+    assert out.read_bytes() == first
+
+
+def test_a_refusal_ends_with_three_and_shows(
+    transcript: Path, records: Path, tmp_path: Path, openai_server: OpenAIServer
+) -> None:
+    openai_server.hook = by_words
+    openai_server.fail("refusal", when=lambda seen: "(statement 1):\n\nSixty" in seen.words)
+    ended = inside(
+        "score",
+        transcript,
+        *("--judge", "openai/judge-1", "--records", records, "-m", "dialogue-consistency"),
+        OPENAI_BASE_URL=openai_server.url,
+        OPENAI_API_KEY=KEY,
+    )
+    assert ended.code == 3, ended
+    assert "1 items failed (1 dialogue-consistency: 1 refusal)" in ended.err
+    assert "first: P1/r2/t1, dialogue-consistency: " in ended.err
+
+
+def test_json_lines_with_their_own_records_are_scored_by_the_rules(tmp_path: Path) -> None:
+    path = tmp_path / "talks.jsonl"
+    told = [
+        talk(
+            name,
+            [("How old are you?", f"I am {age} years old.")],
+            record=patient(name, "Urology", "fever"),
+        )
+        for name, age in (("a", 50), ("b", 50), ("c", 71))
+    ]
+    write_dialogues(path, told)
+    out = tmp_path / "scores.json"
+    ended = inside("score", path, "--judge", "rules", "--rater", "rules", "--out", out)
+    assert ended.code == 0, ended
+    found = scores(out)
+    assert found["dialogue-consistency"]["items"] == {"a": 1.0, "b": 1.0, "c": 0.0}
+    assert {"fluency", "emotional-consistency"} <= set(found)
+
+
+def test_a_metric_and_its_file_must_fit(transcript: Path, records: Path) -> None:
+    said = inside("score", transcript, "-m", "bleu").error
+    assert said == f"the metric 'bleu' scores records, and {transcript} holds dialogues"
+    said = inside("score", records, "-m", "fluency", "--rater", "rules").error
+    assert said == f"the metric 'fluency' scores dialogues, and {records} holds records"
+    said = inside("score", records, "--records", records).error
+    assert said == f"{records} holds records: --records goes with dialogues"
+
+
+def test_records_are_scored_by_the_metrics_of_records_alone(records: Path, tmp_path: Path) -> None:
+    out = tmp_path / "scores.json"
+    metrics = ("-m", "bleu", "-m", "rouge-l")
+    assert inside("score", records, "--rater", "rules", *metrics, "--out", out).code == 0
+    assert set(scores(out)) == {"bleu", "rouge-l"}
+    ended = inside("score", records, "--judge", "rules", "--rater", "rules", "--out", out)
+    assert ended.code == 3  # angina has no outline: accuracy is missing
+    assert not any(name.startswith(("conduct", "fluency", "dial")) for name in scores(out))
+
+
+def test_dialogues_at_fault_are_named(tmp_path: Path, records: Path) -> None:
+    path = tmp_path / "talks.jsonl"
+    good = talk("a", [("q", "r")]).model_dump_json(exclude_none=True)
+    bad = json.loads(good) | {"id": "b", "style": 3}
+    path.write_text(f"{good}\n{json.dumps(bad)}\n")
+    assert inside("score", path).error.startswith(f"{path}, line 2: field style: Input should be")
+    path.write_text(f"{good}\n")
+    said = inside("score", path, "--records", records).error
+    assert said == f"{records} holds no record with the id of a dialogue that lacks one"
+    assert "--judge" in inside("score", path, "-m", "dialogue-consistency").error
+    empty = tmp_path / "empty.txt"
+    empty.write_text("\n")
+    assert inside("score", empty).error == f"{empty} holds no dialogues"
+
+
+def test_the_schema_of_a_dialogue_is_printed() -> None:
+    ended = inside("schema", "--dialogues")
+    assert ended.code == 0
+    assert json.loads(ended.out) == Dialogue.model_json_schema()
+    assert "disease_information" in json.loads(inside("schema").out)["properties"]
