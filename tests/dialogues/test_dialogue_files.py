@@ -1,6 +1,7 @@
 """Reading and writing dialogues: JSON lines and transcripts."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,17 @@ def test_a_file_holds_several_dialogues_with_style_and_department(tmp_path):
     assert (first.id, first.style, first.department) == ("10024", "upset", "General Surgery")
     assert said(first) == [[("a", "b\nStyle: this is said")]]
     assert (second.id, second.style) == ("two words", "plain")
+
+
+def test_the_transcript_of_the_protocol_is_one(tmp_path):
+    page = Path(__file__).parents[2].joinpath("docs/protocol.md").read_text("utf-8")
+    (text,) = re.findall(r"^```text\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    (found,) = read(tmp_path / "x.txt", text)
+    assert (found.id, found.style, found.department) == ("10024", "upset", "General Surgery")
+    assert said(found) == [
+        [("What brings you here?", "My belly hurts.\nIt has hurt for ten days.")],
+        [("Good morning. How are you today?", "Not well.")],
+    ]
 
 
 def test_an_indented_line_is_never_a_mark(tmp_path):
