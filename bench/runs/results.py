@@ -1,13 +1,14 @@
 """From a run directory to its tables."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from bench.errors import UserError
 from bench.plugins import TABLES
-from bench.runs.experiment import Choice
-from bench.runs.folder import NOBODY, RunFolder
+from bench.runs.experiment import Choice, Experiment
+from bench.runs.folder import NOBODY, Cell, RunFolder
+from bench.scoring import Score
 from bench.tables import Grid, Named, Result, Results, Table
 
 
@@ -22,20 +23,20 @@ def read_results(folder: RunFolder) -> Results:
     if experiment is None:
         raise UserError(f"{folder.path} lacks experiment.json: run the experiment again")
     stand_ins = {(role["role"], role["label"]) for role in manifest["roles"] if role["stand_in"]}
-    stand_in_roles = {role for role, _ in stand_ins if role != "generator"}
+    answering = _answering(experiment)
     drafts = manifest.get("drafts", [])
     remarks = (
         (f"planned with unapproved drafts of outlines: {', '.join(drafts)}",) if drafts else ()
     )
     backbones = _named((*experiment.roles.generator, Choice(name=NOBODY)))
     methods = _named(experiment.methods)
+    talked = {talk.label: _talked(talk, experiment) for talk in _talks(folder)}
     results = tuple(
         Result(
             backbone=backbones[scored.cell.backbone],
-            method=methods[scored.cell.method],
+            method={**methods, **talked}[scored.cell.label],
             score=score.model_copy(update={"notes": (*score.notes, *remarks)}),
-            stand_in=("generator", scored.cell.backbone) in stand_ins
-            or any(role in stand_in_roles for role in score.roles),
+            stand_in=bool(stand_ins & set(answering(scored.cell, score))),
         )
         for scored in folder.scores()
         for score in scored.scores
@@ -43,7 +44,7 @@ def read_results(folder: RunFolder) -> Results:
     return Results(
         name=experiment.name,
         backbones=tuple(backbones.values()),
-        methods=tuple(methods.values()),
+        methods=(*methods.values(), *talked.values()),
         metrics=tuple(_named(experiment.metrics).values()),
         results=results,
         differences=tuple(
@@ -53,6 +54,45 @@ def read_results(folder: RunFolder) -> Results:
         ),
         manifest=manifest,
     )
+
+
+SETTINGS = ("questions", "triplets", "updating", "decomposition", "styles")
+"""What a row says of how dialogues were held, beside interaction and format."""
+
+
+def _talks(folder: RunFolder) -> Iterator[Cell]:
+    return (talk for cell in folder.cells() for talk in folder.talks(cell))
+
+
+def _talked(talk: Cell, experiment: Experiment) -> Named:
+    """What a table calls dialogues: the generator of their patients, with how they are held."""
+    (method,) = experiment.methods
+    held = experiment.dialogues.model_dump(mode="json") if experiment.dialogues else {}
+    settings = {name: held[name] for name in SETTINGS}
+    options = {
+        **method.options,
+        "interaction": talk.interaction,
+        "format": talk.format,
+        **settings,
+    }
+    return Named(talk.label, method.name, json.dumps(options, sort_keys=True))
+
+
+def _answering(experiment: Experiment) -> Callable[[Cell, Score], Iterator[tuple[str, str]]]:
+    """Role and label of everybody behind a score: who wrote, who talked, whom the metric asks."""
+    roles = experiment.roles
+    writers = {choice.label: choice for choice in roles.generator}
+    named = roles.named()
+
+    def found(cell: Cell, score: Score) -> Iterator[tuple[str, str]]:
+        yield "generator", cell.backbone
+        if cell.interaction is not None and experiment.dialogues is not None:
+            talking = roles.talking(writers.get(cell.backbone))
+            asked = experiment.dialogues.asked(cell.interaction)
+            yield from ((role, talking[role].label) for role in asked)
+        yield from ((role, named[role].label) for role in score.roles if role in named)
+
+    return found
 
 
 def _named(choices: Iterable[Choice]) -> dict[str, Named]:

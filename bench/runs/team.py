@@ -42,8 +42,7 @@ def settled(experiment: Experiment) -> Experiment:
             "roles": roles.model_copy(
                 update={
                     "generator": tuple(_settled(choice) for choice in roles.generator),
-                    "judge": roles.judge and _settled(roles.judge),
-                    "scorer": roles.scorer and _settled(roles.scorer),
+                    **{role: _settled(choice) for role, choice in roles.named().items()},
                 }
             ),
         }
