@@ -8,6 +8,9 @@ from pathlib import Path
 from bench.tables import Named
 
 TABLE_3 = Path(__file__).parent / "paper" / "table3.csv"
+TABLE_4 = Path(__file__).parent / "paper" / "table4.csv"
+FORMATS = {"json": "json", "text": "plain_text", "atomic": "atomic"}
+"""Table 4's column of each format."""
 NOT_IN_PAPER = "GPT-4o"
 """Whose figures stand beside a backbone that the paper did not run."""
 METHODS = {
@@ -63,3 +66,38 @@ def figure(backbone: Named, method: Named, column: str | None) -> Figure | None:
 def _table_3() -> dict[tuple[str, str], dict[str, str]]:
     with TABLE_3.open(encoding="utf-8", newline="") as file:
         return {(row["backbone"], row["method"]): row for row in csv.DictReader(file)}
+
+
+def interview_figure(interaction: str, form: str, row: str | None) -> float | None:
+    """Table 4's figure for an interaction ("cross-with") and a format; a share for percentages.
+
+    None where the table has none.
+    """
+    found = _table_4().get((interaction, row or ""))
+    if found is None or row is None:
+        return None
+    value = float(found[FORMATS[form]])
+    return value / 100 if row.endswith("_pct") else value
+
+
+@cache
+def _table_4() -> dict[tuple[str, str], dict[str, str]]:
+    with TABLE_4.open(encoding="utf-8", newline="") as file:
+        return {
+            (f"{row['interaction']}-{row['memory_update']}", row["metric"]): row
+            for row in csv.DictReader(file)
+        }
+
+
+def share_of(percent: float, n: int) -> str:
+    """How a percentage printed with two digits can be k of n: "rounded", "cut" or "never".
+
+    "cut" is one that no k gives rounded, but some k gives with the further digits cut off.
+    """
+    for k in range(n + 1):
+        exact = 100 * k / n
+        if abs(exact - percent) <= 0.005 + 1e-9:
+            return "rounded"
+        if 0 <= exact - percent < 0.01 - 1e-9:
+            return "cut"
+    return "never"

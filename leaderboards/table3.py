@@ -9,10 +9,19 @@ from bench.page import Chart, Point, html_page
 from bench.scoring import Difference, Score
 from bench.stats import Interval
 from bench.tables import Grid, Named, Result, Results, Value, csv_text, markdown_text
+from leaderboards.cells import (
+    bracketed,
+    failure_words,
+    number,
+    role_notes,
+    score_notes,
+    signed,
+    standing,
+)
 from leaderboards.paper_figures import NOT_IN_PAPER, Figure, figure, paper_backbone
 
-STAND_IN = "stand-in: made by the embedded rules, no language model; not comparable with the paper"
-PARTLY = "partly a stand-in: * was written or judged by the embedded rules, no language model"
+DIGITS = 4
+"""Of whatever is no percentage."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +125,7 @@ class Table3:
             for backbone, method in results.systems()
         )
         heads = ("Backbone", "Method", *(column.title for column in columns))
-        return Grid(f"Table 3{_standing(results)}", heads, rows, tuple(_notes(results)))
+        return Grid(f"Table 3{standing(results)}", heads, rows, tuple(_notes(results)))
 
     def _differences(self, results: Results) -> Grid:
         columns = columns_of(results)
@@ -133,7 +142,7 @@ class Table3:
             for (backbone, first, second), by_metric in found.items()
         )
         heads = ("Backbone", "Difference", *(column.title for column in columns))
-        title = f"Table 3, paired differences between methods{_standing(results)}"
+        title = f"Table 3, paired differences between methods{standing(results)}"
         return Grid(title, heads, rows, ("on the cases both methods have; 95 % intervals",))
 
     def _csv_rows(self, results: Results) -> Iterator[list[Value]]:
@@ -142,12 +151,6 @@ class Table3:
                 result = _found(results, backbone, method, column)
                 if result is not None:
                     yield _csv_row(result, column)
-
-
-def _standing(results: Results) -> str:
-    if not results.stand_in:
-        return ""
-    return f" ({STAND_IN if results.all_stand_in else PARTLY})"
 
 
 def _found(results: Results, backbone: Named, method: Named, column: Column) -> Result | None:
@@ -208,8 +211,7 @@ def _difference(
 ) -> str:
     if difference is None:
         return "n/a"
-    value = _number(difference.value, column)
-    sign = "" if value.startswith("-") else "+"
+    value = signed(difference.value, percent=column.percent, digits=DIGITS)
     sides = (difference.first, difference.second)
     found = [
         result
@@ -218,19 +220,15 @@ def _difference(
     ]
     ours = [result for result in found if result.backbone.label in (backbone, "none")]
     star = "*" if any(r.stand_in for r in ours) and not results.all_stand_in else ""
-    return f"{star}{sign}{value}{_interval(difference.interval, column)}"
+    return f"{star}{value}{_interval(difference.interval, column)}"
 
 
 def _interval(interval: Interval | None, column: Column) -> str:
-    if interval is None:
-        return ""
-    return f"\n[{_number(interval.low, column)}, {_number(interval.high, column)}]"
+    return bracketed(interval, percent=column.percent, digits=DIGITS)
 
 
 def _number(value: float, column: Column) -> str:
-    """As the paper prints it: per cent with two digits, else four digits; never "-0"."""
-    shown = f"{100 * value:.2f}" if column.percent else f"{value:.4f}"
-    return shown.lstrip("-") if float(shown) == 0 else shown
+    return number(value, percent=column.percent, digits=DIGITS)
 
 
 def _notes(results: Results) -> Iterator[str]:
@@ -240,23 +238,13 @@ def _notes(results: Results) -> Iterator[str]:
     if strangers:
         yield f"{', '.join(strangers)}: not in the paper, whose {NOT_IN_PAPER} figures stand beside"
     yield "† the paper names neither its embedding model nor its LM: not comparable with ours"
-    said: dict[str, list[str]] = {}
-    for result in results.results:
-        for note in result.score.notes:
-            if "/" not in result.score.metric:
-                whose = f"{result.backbone.label} {result.method.label}"
-                said.setdefault(f"{result.score.metric}: {note}", []).append(whose)
-    for note, named in said.items():
-        yield note if len(named) == len(systems) else f"{note} ({', '.join(named)})"
+    yield from score_notes(results, len(systems))
     yield from _ties(results)
     manifest = results.manifest
-    failed = ", ".join(f"{stage} {count}" for stage, count in manifest["failures"].items())
-    yield f"{manifest['planned']} cases for each method; failures: {failed or 'none'}"
+    yield f"{manifest['planned']} cases for each method; failures: {failure_words(results)}"
     for whose, count in manifest["rewritten"].items():
         yield f"{whose}: its plausibility check had {count} records written anew"
-    for role in manifest["roles"]:
-        label, backbone = role["label"], role["backbone"]
-        yield f"{role['role']}: {label}" + ("" if label == backbone else f" ({backbone})")
+    yield from role_notes(results)
 
 
 def _ties(results: Results) -> Iterator[str]:
