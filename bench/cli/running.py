@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -53,8 +53,28 @@ def reproduce(
     backbone: list[str] | None = typer.Option(
         None, "--backbone", "-b", help="Backbone that generates; may be given several times."
     ),
-    judge: str | None = typer.Option(None, "--judge", help="Backbone that judges accuracy."),
+    judge: str | None = typer.Option(
+        None, "--judge", help="Backbone that judges accuracy or dialogue consistency."
+    ),
     scorer: str | None = typer.Option(None, "--scorer", help="Causal LM for GPTScore."),
+    patient: str | None = typer.Option(
+        None, "--patient", help="Backbone of the patients; by default the one that generates."
+    ),
+    doctor: str | None = typer.Option(
+        None, "--doctor", help="Backbone of the doctor; by default the patient's."
+    ),
+    triplets: str | None = typer.Option(
+        None,
+        "--triplets",
+        help="Backbone that labels replies against memory; by default the patient's.",
+    ),
+    rater: str | None = typer.Option(None, "--rater", help="Backbone that rates dialogues."),
+    triplet_engine: str | None = typer.Option(
+        None, "--triplet-engine", help="batched, per-fact or nli/MODEL."
+    ),
+    updating: str | None = typer.Option(
+        None, "--updating", help="What memory update means: strict or algorithm."
+    ),
     method: list[str] | None = typer.Option(
         None, "--method", help="Only this generator: NAME or NAME:option=value,..."
     ),
@@ -65,6 +85,12 @@ def reproduce(
         None, "--department", help="Only these departments."
     ),
     cases: int | None = typer.Option(None, "--cases", min=1, help="Cases for each department."),
+    patients: int | None = typer.Option(
+        None, "--patients", min=1, help="Patients of each department to interview."
+    ),
+    questions: int | None = typer.Option(
+        None, "--questions", min=1, help="Questions of each round of an interview."
+    ),
     seed: int | None = typer.Option(None, "--seed", help="Seed of the planned cases."),
     kb: list[Path] | None = Knowledge,
     drafts: bool = Drafts,
@@ -85,21 +111,52 @@ def reproduce(
     if preset is None:
         raise UserError(f"{table!r} is not a table of the paper: there is nothing to reproduce")
     given = load_experiment(preset).model_dump(mode="json")
+    interviews = {
+        "patients_per_department": patients,
+        "questions": questions,
+        "triplets": triplet_engine,
+        "updating": updating,
+    }
     changes: dict[str, object] = {
         "methods": [parse_choice(text) for text in method] if method else None,
         "metrics": [parse_choice(text) for text in metric] if metric else None,
         "departments": department,
-        "cases_per_department": cases,
+        "cases_per_department": cases or patients,
         "seed": seed,
         "knowledge": kb,
         "drafts": drafts or None,
     }
     given.update({setting: value for setting, value in changes.items() if value is not None})
-    roles = {"generator": backbone, "judge": judge, "scorer": scorer}
+    roles = {
+        "generator": backbone,
+        "judge": judge,
+        "scorer": scorer,
+        "patient": patient,
+        "doctor": doctor,
+        "triplets": triplets,
+        "rater": rater,
+    }
+    _interviewed(given, table, interviews)
     given["roles"].update({role: name for role, name in roles.items() if name})
     experiment = experiment_from(given)
     settings = Settings(journal=journal, at_once=at_once, retry_failed=retry_failed)
     _execute(experiment, out, settings, plan, yes)
+
+
+def _interviewed(
+    given: "dict[str, Any]", table: str, interviews: "dict[str, int | str | None]"
+) -> None:
+    """Set what was asked of the interviews; only the number of patients, if cases are limited."""
+    from bench.errors import UserError
+
+    asked = {setting: value for setting, value in interviews.items() if value is not None}
+    if given["dialogues"] is None:
+        if asked:
+            raise UserError(f"{table} holds no dialogues: leave out what is asked of them")
+        return
+    planned = {"patients_per_department": given["cases_per_department"]}
+    limited = given["cases_per_department"] < given["dialogues"]["patients_per_department"]
+    given["dialogues"].update({**(planned if limited else {}), **asked})
 
 
 def _execute(
@@ -126,10 +183,12 @@ def _suggest(folder: "RunFolder", experiment: "Experiment") -> None:
     """Say what can be done next."""
     typer.echo("\nnext:")
     typer.echo(f"  pzbench show {folder.path} --record ID    read one of its patients")
-    if experiment.offline and experiment.tables[:1] == ("table3",):
+    model = "openai/gpt-4o-2024-08-06"
+    listener = {"table3": "", "table4": f" --rater {model}"}.get(experiment.tables[0])
+    if experiment.offline and listener is not None:
         typer.echo(
-            "  OPENAI_API_KEY=... pzbench reproduce table3 "
-            "--backbone openai/gpt-4o-2024-08-06 --judge openai/gpt-4o-2024-08-06"
+            f"  OPENAI_API_KEY=... pzbench reproduce {experiment.tables[0]} "
+            f"--backbone {model} --judge {model}{listener}"
         )
     typer.echo("  pzbench list    generators, metrics and backbones there are")
 
