@@ -165,6 +165,8 @@ METRICS = Registry("pzbench.metrics", "metric", ("card", "score"))
 BACKBONES = Registry("pzbench.backbones", "backbone", ("complete", "close", "endpoint", "reads"))
 FORMATS = Registry("pzbench.formats", "format", ("render",))
 TABLES = Registry("pzbench.tables", "table", ("grids", "files"))
+REPORTS = Registry("pzbench.reports", "report", ("grids", "data", "csv"))
+"""What a command of the same name shows; not among the `REGISTRIES`, for no command runs others."""
 REGISTRIES: dict[str, Registry] = {
     "generators": GENERATORS,
     "metrics": METRICS,
