@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from bench.cli import auditing, kb, listing, running, scoring, showing
+from bench.cli import auditing, chatting, kb, listing, remembering, running, scoring, showing
 from bench.errors import UserError
 
 app = typer.Typer(
@@ -23,6 +23,8 @@ app.command("reproduce")(running.reproduce)
 app.command("run")(running.run)
 app.command("score")(scoring.score)
 app.command("show")(showing.show)
+app.command("chat")(chatting.chat)
+app.command("memory")(remembering.memory)
 app.command("paper-audit")(auditing.paper_audit)
 app.command("schema")(listing.print_schema)
 app.command("list")(listing.list_plugins)

@@ -10,14 +10,17 @@ from bench.knowledge.library import Library
 
 ALIKE = 85.0
 """Least likeness of a misspelt name, of 100 (rapidfuzz's ratio)."""
-NEAR = 80.0
-"""Least likeness of one word, alike."""
+SHORT = 4
+"""Letters from which a word may have a slip in it; from `STEM`, two."""
 STEM = 7
 """Letters that two forms of a word share: herniated, herniation."""
 _WORD = re.compile(r"[^\W_]+")
 _TURNS = re.compile(r"'s\b|’s\b")
 _FILLERS = frozenset(
-    _WORD.findall("a an and of the with by due to in patient has have you i is it")
+    _WORD.findall(
+        "a an and of the with by due to in on patient has have you i is it be could might may "
+        "would must think suspect guess say probably perhaps maybe diagnosis my"
+    )
 )
 _UNTELLING = frozenset(
     _WORD.findall(
@@ -126,13 +129,15 @@ def _part(guess: tuple[str, ...], names: Names) -> set[str]:
 
 
 def _misspelt_part(guess: tuple[str, ...], names: Names) -> set[str]:
-    """Those whose names hold words like all telling ones of the guess."""
+    """Those whose names hold words like all telling ones of the guess, one of them long."""
     said = set(guess) - _UNTELLING
+    if all(len(word) <= SHORT + 1 for word in said):
+        return set()  # COPD is no slip of the cord
     held = {word: {near for name in names for near in name if _near(word, near)} for word in said}
     return {
         one
         for name, ids in names.items()
-        if said and all(held[word] & set(name) for word in said)
+        if all(held[word] & set(name) for word in said)
         for one in ids
     }
 
@@ -154,10 +159,12 @@ def _alike(guess: tuple[str, ...], names: Names) -> set[str]:
 
 def _near(word: str, other: str) -> bool:
     """Whether a word may be another misspelt, or in another form."""
-    from rapidfuzz.fuzz import ratio
+    from rapidfuzz.distance import Levenshtein
 
     forms = len(word) > STEM and word[:STEM] == other[:STEM]
-    return forms or (ratio(word, other) >= NEAR and _told_alike(word, other))
+    most = 0 if len(word) < SHORT else 1 if len(word) <= STEM else 2
+    slips = Levenshtein.distance(word, other, score_cutoff=most)
+    return forms or (slips <= most and _told_alike(word, other))
 
 
 def _told_alike(one: str, other: str) -> bool:

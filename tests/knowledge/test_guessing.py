@@ -20,6 +20,7 @@ LONG = [(name, disease) for name, disease in EVERY if len(name) > 8]
         ("I think it's sciatica!", "Sciatica"),
         ("herniated disc", "Sciatica"),
         ("a slipped disc", "Sciatica"),
+        ("I think it might be a slipped disk", "Sciatica"),
         ("appendicitis", "Acute appendicitis"),
         ("apendicitis", "Acute appendicitis"),
         ("type 2 diabetis", "Type 2 diabetes mellitus"),

@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,19 +47,20 @@ def environment(**variables: str) -> dict[str, str]:
     return kept | variables
 
 
-def script(*arguments: object, cwd: Path | None = None, **variables: str) -> Ended:
-    """The installed console script."""
+def script(
+    *arguments: object, cwd: Path | None = None, answers: bytes = b"", **variables: str
+) -> Ended:
+    """The installed console script; `answers` are piped in."""
     done = subprocess.run(
         [str(SCRIPT), *map(str, arguments)],
         capture_output=True,
-        text=True,
         check=False,
         timeout=SECONDS,
         cwd=cwd,
         env=environment(**variables),
-        stdin=subprocess.DEVNULL,
+        input=answers,
     )
-    return Ended(done.returncode, done.stdout, done.stderr)
+    return Ended(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 def started(*arguments: object, **variables: str) -> subprocess.Popen[bytes]:
@@ -73,8 +74,11 @@ def started(*arguments: object, **variables: str) -> subprocess.Popen[bytes]:
     )
 
 
-def inside(*arguments: object, **variables: str) -> Ended:
-    """The console script's own function in this process: the same code, no start-up."""
+def inside(*arguments: object, answers: Sequence[str] = (), **variables: str) -> Ended:
+    """The console script's own function in this process: the same code, no start-up.
+
+    `answers` are the lines piped in.
+    """
     from bench.cli.main import main
 
     out, err = io.StringIO(), io.StringIO()
@@ -84,6 +88,7 @@ def inside(*arguments: object, **variables: str) -> Ended:
         contextlib.redirect_stderr(err),
     ):
         patch.setattr(sys, "argv", ["pzbench", *map(str, arguments)])
+        patch.setattr(sys, "stdin", io.StringIO("".join(f"{line}\n" for line in answers)))
         for name in os.environ.keys() - environment().keys():
             patch.delenv(name)
         for name, value in variables.items():

@@ -1,0 +1,147 @@
+"""`pzbench memory`: the log of what a patient learned, and of what was rejected."""
+
+from pathlib import Path
+
+import pytest
+from commands import inside, script
+from florist import BITE, RECORD, SAYS_BITE
+from rules_run import run as run_rules
+from talks import talk
+
+from bench.dialogues.dialogue import Attempt, Dialogue, Exchange, Fact, Learned
+from bench.dialogues.files import DialogueFile, write_dialogues
+
+FALSE, TRUE = "I am 61 years old.", "I am 50 years old."
+
+
+@pytest.fixture(scope="module")
+def held(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with dialogues in two interactions and two formats."""
+    return run_rules(
+        tmp_path_factory.mktemp("memory") / "r",
+        departments=["Orthopedics"],
+        cases_per_department=3,
+        methods=["patient-zero"],
+        dialogues={
+            "patients_per_department": 3,
+            "questions": 6,
+            "formats": ["atomic", "json"],
+            "interactions": ["single-with", "cross-without"],
+        },
+        metrics=[],
+        tables=["rows"],
+    ).path
+
+
+def dialogues(run: Path, name: str) -> list[Dialogue]:
+    return list(DialogueFile(run / f"dialogues/rules/patient-zero/{name}.jsonl"))
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    """A file with one dialogue in which everything happens."""
+    bite = Fact(id="F13", text=BITE, round=1, turn=1)
+    said = Learned(fact=bite, reply=SAYS_BITE, labels={"F4": "entail"})
+    exchanges = (
+        Exchange(
+            question="What\nbrings you here?",
+            answer=SAYS_BITE,
+            attempts=(Attempt(reply=SAYS_BITE),),
+            learned=(said,),
+            calls=2,
+        ),
+        Exchange(
+            question="How old are you?",
+            answer=TRUE,
+            attempts=(
+                Attempt(reply=FALSE, labels={"F3": "contradict", "F13": "entail"}),
+                Attempt(reply=TRUE, labels={"F3": "entail"}),
+            ),
+            calls=3,
+        ),
+    )
+    stubborn = Attempt(reply="No dog did.\x1b[2J", labels={"F13": "contradict"})
+    last = Exchange(
+        question="A dog?",
+        answer=stubborn.reply,
+        attempts=(stubborn, stubborn),
+        flagged=True,
+        calls=2,
+    )
+    path = tmp_path / "d.jsonl"
+    dialogue = talk("ADA", exchanges, (last,), record=RECORD, updating="strict", format="atomic")
+    write_dialogues(path, [talk("OTHER", [("Hello?", "Hello.")]), dialogue])
+    return path
+
+
+def test_the_log_says_what_was_added_and_rejected_and_why(made: Path):
+    done = inside("memory", made, "ADA")
+    assert done.code == 0
+    assert done.out.splitlines() == [
+        "# ADA: atomic, style plain",
+        "round 1, question 1: What brings you here?",
+        f"  learned F13: {BITE}",
+        "    entails F4 (Medical history: Takes metformin 500 mg twice daily)",
+        f"    from the reply: {SAYS_BITE}",
+        "round 1, question 2: How old are you?",
+        f"  rejected reply: {FALSE}",
+        "    contradicts F3 (Age: 50)",
+        "round 2, question 1: A dog?",
+        "  rejected reply: No dog did.\\x1b[2J",
+        f"    contradicts F13 ({BITE})",
+        "  sent all the same, and nothing learned: No dog did.\\x1b[2J",
+        f"    contradicts F13 ({BITE})",
+        "12 facts of the record, 1 added (strict); 2 replies rejected, 1 sent although "
+        "contradictory; 7 triplet calls",
+        "",
+    ]
+
+
+def test_a_dialogue_made_elsewhere_has_no_log(made: Path):
+    done = inside("memory", made, "OTHER")
+    assert "memory is not updated here: nothing was checked" in done.out
+
+
+def test_a_runs_log_agrees_with_its_dialogues(held: Path):
+    for name in ("single-with-atomic", "single-with-json"):
+        form = name.rpartition("-")[2]
+        for dialogue in dialogues(held, name):
+            done = inside(
+                "memory", held, dialogue.id, "--format", form, "--interaction", "single-with"
+            )
+            added = [one for exchange in dialogue.exchanges() for one in exchange.learned]
+            assert done.out.count("  learned F") == len(added)
+            assert f" {len(added)} added (strict); " in done.out
+            for one in added:
+                assert f"learned {one.fact.id}: {one.fact.text}" in done.out
+            assert f"# {dialogue.id}: single-with {form} " in done.out
+    every = [one for part in dialogues(held, "single-with-atomic") for one in part.exchanges()]
+    assert any(one.learned for one in every)
+
+
+def test_all_files_are_shown_unless_one_is_named(held: Path):
+    done = script("memory", held, "ORT-02-0001")
+    assert done.code == 0
+    titles = [line for line in done.out.splitlines() if line.startswith("# ORT-02-0001: ")]
+    assert [title.split()[2:4] for title in titles] == [
+        ["single-with", "atomic"],
+        ["single-with", "json"],
+        ["cross-without", "atomic"],
+        ["cross-without", "json"],
+    ]
+    assert done.out.count("memory is not updated here") == 2
+
+
+def test_bad_input_is_one_sentence(held: Path, made: Path, tmp_path: Path):
+    def error(*arguments: object) -> str:
+        return inside("memory", *arguments).error
+
+    assert "did you mean 'ORT-02-0001'" in error(held, "ORT-02-001")
+    assert "did you mean 'atomic'" in error(held, "ORT-02-0001", "--format", "atom")
+    assert "did you mean 'single-with'" in error(held, "ORT-02-0001", "--interaction", "single")
+    assert "--format tells the files of a run apart" in error(made, "ADA", "--format", "atomic")
+    assert "there are: ADA, OTHER" in error(made, "xyz")
+    assert "holds no dialogues" in error(tmp_path / "nowhere", "ORT-02-0001")
+    empty = tmp_path / "empty.jsonl"
+    empty.write_text("{}\n")
+    assert "line 1" in error(empty, "ADA")
