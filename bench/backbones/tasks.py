@@ -205,3 +205,21 @@ class Rating(Model):
 
     reasons: str
     score: int
+
+
+class Choice(Model):
+    """The answer to `ChooseAnswer`, reasons first; asked for with the question's own letters."""
+
+    reasons: str
+    """What speaks for the option chosen and against the others."""
+    letter: str
+    """Letter of the option chosen."""
+
+
+class Lesson(Model):
+    """The answer to `Reflect`, reasons first."""
+
+    reasons: str
+    """What was overlooked."""
+    rule: str
+    """What to do in such a situation, in one or two sentences."""

@@ -13,7 +13,7 @@ from bench.backbones.rules.backbone import Rules
 from bench.backbones.rules.judge import judge, number, read_reference
 from bench.backbones.rules.matching import states
 from bench.backbones.rules.writer import write
-from bench.backbones.tasks import Judge, Reflect, Subject, Write
+from bench.backbones.tasks import Draft, Judge, Subject, Write
 from bench.knowledge.cases import plan_case
 from bench.knowledge.course import draw_presentation
 from bench.knowledge.library import Library
@@ -468,8 +468,8 @@ def test_the_rules_print_an_interval_below_zero_so_that_they_read_it():
 
 
 def test_what_the_rules_cannot_answer_is_said():
-    with pytest.raises(AskError, match="not 'reflect'"):
-        ask(Reflect(situation="", given="", correct=""), "a")
+    with pytest.raises(AskError, match="not 'draft'"):
+        ask(Draft(disease="x", part="identity", sources=()), "a")
     subject = Subject(department="x", disease="Dragon pox", gender="male", age=40)
     with pytest.raises(AskError, match="Dragon pox"):
         ask(Write(wanted=SECTIONS, subject=subject), "a")

@@ -10,14 +10,27 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from bench.backbones.prompt import AskError, Completion, Prompt
+from bench.backbones.rules.choosing import choose
 from bench.backbones.rules.extracting import extract
 from bench.backbones.rules.judge import judge
 from bench.backbones.rules.questioning import ask
 from bench.backbones.rules.rating import rate
+from bench.backbones.rules.reflecting import reflect
 from bench.backbones.rules.relating import relate
 from bench.backbones.rules.replying import reply
 from bench.backbones.rules.writer import write
-from bench.backbones.tasks import Ask, Extract, Judge, LabelTask, Rate, Reply, Task, Write
+from bench.backbones.tasks import (
+    Ask,
+    ChooseAnswer,
+    Extract,
+    Judge,
+    LabelTask,
+    Rate,
+    Reflect,
+    Reply,
+    Task,
+    Write,
+)
 from bench.knowledge import course, outline
 from bench.knowledge.library import Library
 
@@ -30,6 +43,8 @@ ANSWERERS: dict[type[Task], Answerer] = {
     Rate: rate,
     Reply: reply,
     Ask: ask,
+    ChooseAnswer: choose,
+    Reflect: reflect,
 }
 
 

@@ -1,0 +1,95 @@
+"""Chooses an option by retrieval: which texts are most like the question, and what they hold.
+
+The texts are the outlines and whatever memory is given, all weighed alike. This is a floor, not a
+doctor: it knows no medicine beyond shared words. A gold answer is nowhere in reach.
+"""
+
+import math
+import random
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+
+from bench.backbones.rules.matching import words
+from bench.backbones.tasks import Choice, ChooseAnswer
+from bench.knowledge.library import Library
+from bench.knowledge.outline import Outline
+
+NEAREST = 5
+"""Texts that have a say."""
+Bag = frozenset[str]
+
+
+def choose(task: ChooseAnswer, library: Library, drawn: random.Random) -> Choice:
+    """The option whose words the texts nearest to the question hold most; ties are drawn."""
+    texts = (*_outlines(library), *((_title(one), _bag(one)) for one in task.memory))
+    weight = _weights([bag for _, bag in texts])
+    question = _bag(task.question)
+    near = sorted(
+        ((_likeness(question, bag, weight), title, bag) for title, bag in texts),
+        key=lambda found: (-found[0], found[1]),
+    )[:NEAREST]
+    scores = {
+        letter: sum(likeness * _share(_bag(text), bag, weight) for likeness, _, bag in near)
+        for letter, text in task.options.items()
+    }
+    best = max(scores.values())
+    letter = drawn.choice([one for one, score in scores.items() if score == best])
+    told = ", ".join(f"{one} {score:.3f}" for one, score in scores.items())
+    return Choice(
+        reasons=f"Nearest: {'; '.join(title for _, title, _ in near)}. By shared words: {told}.",
+        letter=letter,
+    )
+
+
+@lru_cache(maxsize=4)
+def _outlines(library: Library) -> tuple[tuple[str, Bag], ...]:
+    return tuple((outline.name, _bag(" ".join(_told(outline)))) for outline in library)
+
+
+def _told(outline: Outline) -> Iterator[str]:
+    """What an outline says, without codes and sources."""
+    yield from (outline.name, *outline.synonyms, *outline.risk_factors, *outline.causes)
+    for symptom in outline.symptoms:
+        yield from (symptom.name, *symptom.phrases)
+    course = outline.course
+    for part in (course.onset, course.evolution, course.triggers, course.relief):
+        yield from (one.text for one in part)
+    for _, items in outline.history:
+        yield from (item.text for item in items)
+    for guide in outline.examinations:
+        yield guide.test
+        yield from (finding.text for finding in guide.findings)
+    yield from (*outline.complications, *outline.red_flags)
+
+
+def _title(memory: str) -> str:
+    return f"memory {' '.join(memory.split()[:6])} ..."
+
+
+def _bag(text: str) -> Bag:
+    return frozenset(word for word in words(text) if not word[0].isdigit())
+
+
+def _weights(bags: Sequence[Bag]) -> Mapping[str, float]:
+    """How much a word tells: the rarer among the texts, the more; nothing where none has it."""
+    counted = Counter(word for bag in bags for word in bag)
+    return {word: math.log(1 + len(bags) / count) for word, count in counted.items()}
+
+
+def _mass(bag: Bag, weight: Mapping[str, float]) -> float:
+    # Sorted: the order of a set of strings, and so the last bits of a sum, differs by process.
+    return sum(weight.get(word, 0.0) for word in sorted(bag))
+
+
+def _likeness(question: Bag, text: Bag, weight: Mapping[str, float]) -> float:
+    """Shared weight over the geometric mean of both, so that a long text has no advantage."""
+    both = _mass(question, weight) * _mass(text, weight)
+    return _mass(question & text, weight) / math.sqrt(both) if both else 0.0
+
+
+def _share(option: Bag, text: Bag, weight: Mapping[str, float]) -> float:
+    """How much of an option a text holds; words that no text has count as the rarest."""
+    rarest = max(weight.values(), default=1.0)
+    whole = sum(weight.get(word, rarest) for word in sorted(option))
+    return _mass(option & text, weight) / whole if whole else 0.0
