@@ -1,0 +1,259 @@
+"""Training on records, one after the other (paper section 4.4; Agent Hospital, arXiv 2405.02957).
+
+Shared memory is updated in the order of the records. The questions of one record are asked at the
+same time, each knowing what was learned from the records before and nothing of its sisters, whose
+texts could give its answer away; what they teach is added together, in their order. So a training
+gives the same whatever is asked at once.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from bench.backbones.prompt import JUDGING, Answer, Invalid, Prompt, Refused
+from bench.backbones.tasks import Lesson, Reflect
+from bench.context import Context
+from bench.errors import UserError
+from bench.flow import ordered_map
+from bench.model import Model
+from bench.prompts import Template
+from bench.records.record import PatientRecord
+from bench.training.choosing import ROLE, choose
+from bench.training.describing import summarize
+from bench.training.memory import Entry, Memory, Recalled, within
+from bench.training.practice import Kind, PracticeItem, practise
+from bench.training.settings import TrainSettings
+
+PROMPT = Template(Path(__file__).with_name("reflect.j2"))
+RULE_WORDS = 60
+"""Words that a rule is asked to have at most; one of more than twice as many is not tried."""
+TOLD: dict[Kind, str] = {
+    "examination": "Telling examination",
+    "diagnosis": "Diagnosis",
+    "treatment": "Treated with",
+}
+Verdict = Literal["", "kept", "rejected", "long", "refused", "invalid"]
+
+
+class Step(Model):
+    """What became of one practice question."""
+
+    after: int
+    """Place of its record, from 1."""
+    record: str
+    kind: Kind
+    outcome: Literal["right", "wrong", "refused", "invalid"]
+    """Of the first answer."""
+    rule: Verdict = ""
+    """Of the rule that a wrong answer gave: kept if the question was then answered right with it,
+    rejected if not (or `long`); refused or invalid if there was none, or no answer with it."""
+    text: str = ""
+    """The rule."""
+    retrieved: tuple[str, ...] = ()
+    """Ids of what was shown from memory."""
+    keys: tuple[str, ...] = ()
+    """Journal keys of all exchanges."""
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What an agent knows after some records."""
+
+    settings: TrainSettings
+    practised: int = 0
+    """Records practised on."""
+    memory: Memory = field(default_factory=Memory)
+    """The case base and the experience base."""
+    steps: tuple[Step, ...] = ()
+    """Every practice question in order; what was not kept stands here too."""
+
+    @property
+    def condition(self) -> str:
+        """What the records are."""
+        return self.settings.condition
+
+    def after(self, cases: int) -> "Learned":
+        """What was known after the first records.
+
+        Raises:
+            UserError: if fewer were practised on.
+        """
+        if not 0 <= cases <= self.practised:
+            raise UserError(f"{self.practised} cases were practised on, not {cases}")
+        steps = tuple(step for step in self.steps if step.after <= cases)
+        memory = self.memory.after(cases)
+        return replace(self, practised=cases, memory=memory, steps=steps)
+
+    @property
+    def curve(self) -> tuple[int, ...]:
+        """Numbers of cases at which the learning curve is read; the last is all of them."""
+        inner = {point for point in self.settings.curve if 0 < point < self.practised}
+        return (*sorted(inner), self.practised)
+
+    def count(self) -> dict[str, int]:
+        """How often each outcome came and what became of the rules; solved cases are `cases`."""
+        outcomes = Counter(step.outcome for step in self.steps)
+        rules = Counter(step.rule for step in self.steps)
+        return {
+            "questions": len(self.steps),
+            **{name: outcomes[name] for name in ("right", "wrong", "refused", "invalid")},
+            "cases": len(self.memory.of("case")),
+            "rules kept": rules["kept"],
+            "rules rejected": rules["rejected"] + rules["long"],
+            "rules missing": rules["refused"] + rules["invalid"],
+        }
+
+
+async def train(
+    records: Sequence[PatientRecord], context: Context, settings: TrainSettings
+) -> Learned:
+    """Practise on the first `settings.cases` records.
+
+    A training that is interrupted goes on from the journal: what was answered is not asked again.
+
+    Raises:
+        Unreachable, AskError: an exchange failed and can be tried another day; what would be
+            learned without it is not what the records teach.
+        UserError: there are fewer records, nobody is named for the role "student", or there is no
+            encoder.
+    """
+    if len(records) < settings.cases:
+        name = f" on {settings.condition}" if settings.condition else ""
+        raise UserError(
+            f"a training{name} of {settings.cases} cases has {len(records)} records: conditions "
+            "are compared by equal numbers, so take fewer cases for all or give more records"
+        )
+    taken = records[: settings.cases]
+    learned = Learned(settings)
+    for number, record in enumerate(taken, start=1):
+        items = practise(record, taken, context.outlines, settings.seed)
+        student = _Student(record.department, learned.memory, number, context, settings)
+        results = [one async for one in ordered_map(student.practise, items, context.at_once)]
+        entries = _entries(record, number, items, results)
+        # Nothing is encoded for a record that taught nothing.
+        memory = await learned.memory.plus(entries, context.encoder)
+        steps = (*learned.steps, *results)
+        learned = Learned(settings, practised=number, memory=memory, steps=steps)
+    return learned
+
+
+@dataclass(frozen=True)
+class _Student:
+    """The agent as it is when it meets a record."""
+
+    department: str
+    memory: Memory
+    number: int
+    context: Context
+    settings: TrainSettings
+
+    async def practise(self, item: PracticeItem) -> Step:
+        """Answer a question and, if wrong, draw a rule."""
+        recalled = await self.memory.recall(item.question, self.settings, self.context.encoder)
+        step = Step(
+            after=self.number,
+            record=item.record,
+            kind=item.kind,
+            outcome="right",
+            retrieved=recalled.ids,
+        )
+        try:
+            letter, keys = await self._answer(item, recalled, "")
+        except (Refused, Invalid) as failure:
+            outcome = "refused" if isinstance(failure, Refused) else "invalid"
+            return step.model_copy(update={"outcome": outcome, "keys": failure.keys})
+        if letter == item.correct:
+            return step.model_copy(update={"keys": keys})
+        verdict, rule, more = await self._reflect(item, letter, recalled)
+        told = {"outcome": "wrong", "rule": verdict, "text": rule, "keys": (*keys, *more)}
+        return step.model_copy(update=told)
+
+    async def _answer(
+        self, item: PracticeItem, recalled: Recalled, again: str
+    ) -> tuple[str, tuple[str, ...]]:
+        answer = await choose(
+            self.context.role(ROLE),
+            self.department,
+            item.question,
+            item.options,
+            recalled.texts,
+            self._where(item) + again,
+        )
+        return answer.value.letter, answer.keys
+
+    async def _reflect(
+        self, item: PracticeItem, letter: str, recalled: Recalled
+    ) -> tuple[Verdict, str, tuple[str, ...]]:
+        """What became of the rule, the rule and the keys.
+
+        It is tried with the options turned: a rule that only names a letter does not pass.
+        """
+        keys: tuple[str, ...] = ()
+        rule = ""
+        try:
+            lesson = await self._lesson(item, item.options[letter])
+            keys, rule = lesson.keys, " ".join(lesson.value.rule.split())
+            entry = _rule(item, self.number, 1, rule)
+            room = self.settings.budget
+            if not rule or len(rule.split()) > min(2 * RULE_WORDS, room):
+                return "long" if rule else "invalid", rule, keys
+            shown = Recalled(tuple(within((entry, *recalled.entries), room)))
+            second, more = await self._answer(item.turned(), shown, "/with-rule")
+        except (Refused, Invalid) as failure:
+            missing: Verdict = "refused" if isinstance(failure, Refused) else "invalid"
+            return missing, rule, (*keys, *failure.keys)
+        right = second == item.turned().correct
+        return "kept" if right else "rejected", rule, (*keys, *more)
+
+    async def _lesson(self, item: PracticeItem, given: str) -> Answer[Lesson]:
+        task = Reflect(situation=item.question, given=given, correct=item.answer)
+        messages = PROMPT.messages(
+            situation=item.question, given=given, correct=item.answer, words=RULE_WORDS
+        )
+        where = f"{self._where(item)}/reflect"
+        prompt = Prompt(task, messages, Lesson, JUDGING, where)
+        return await self.context.role(ROLE).ask(prompt)
+
+    def _where(self, item: PracticeItem) -> str:
+        parts = (self.settings.condition, "train", str(self.number), item.record, item.kind)
+        return "/".join(part for part in parts if part)
+
+
+def _entries(
+    record: PatientRecord, number: int, items: Sequence[PracticeItem], steps: Sequence[Step]
+) -> list[Entry]:
+    """What a record taught: one case of all that was answered right at once, and its rules."""
+    paired = list(zip(items, steps, strict=True))
+    solved = [
+        f"{TOLD[item.kind]}: {item.answer}." for item, step in paired if step.outcome == "right"
+    ]
+    entries = []
+    if solved:
+        about = summarize(record)
+        entries.append(
+            Entry(
+                id=f"case {number}",
+                kind="case",
+                after=number,
+                record=record.id,
+                text=f"Case: {about} {' '.join(solved)}",
+                about=about,
+            )
+        )
+    kept = [(item, step.text) for item, step in paired if step.rule == "kept"]
+    return entries + [
+        _rule(item, number, place, rule) for place, (item, rule) in enumerate(kept, start=1)
+    ]
+
+
+def _rule(item: PracticeItem, number: int, place: int, rule: str) -> Entry:
+    return Entry(
+        id=f"rule {number}.{place}",
+        kind="rule",
+        after=number,
+        record=item.record,
+        text=f"Rule: {rule}",
+        about=f"{rule}\n{item.question}",
+    )
