@@ -16,7 +16,7 @@ FILES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob(
 FLOORS = (
     ("bench.cli", "bench.hub"),
     ("bench.runs",),
-    ("bench.agents",),
+    ("bench.agents", "bench.training"),
     ("bench.page",),
     ("bench.ratings", "bench.pooling"),
     ("bench.context", "bench.generating", "bench.scoring", "bench.pairs", "bench.tables"),
