@@ -20,7 +20,7 @@ FLOORS = (
     ("bench.page",),
     ("bench.ratings", "bench.pooling"),
     ("bench.context", "bench.generating", "bench.scoring", "bench.pairs", "bench.tables"),
-    ("bench.drafting",),
+    ("bench.drafting", "bench.medqa"),
     ("bench.failure", "bench.prompts"),
     ("bench.backbones", "bench.encoders"),
     ("bench.journal",),

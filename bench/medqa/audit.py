@@ -1,0 +1,94 @@
+"""The audited list: which questions of the MedQA US test split belong to which department.
+
+Ids only, never text. One language model read the questions; no clinician did. A new reading is a
+new version: the list is never edited in place.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+from bench.model import Model
+
+LIST = Path(__file__).with_name("departments.v1.jsonl")
+MANIFEST = LIST.with_name("departments.v1.manifest.json")
+DEPARTMENTS = (
+    "Psychiatry",
+    "Urology",
+    "Orthopedics",
+    "Ophthalmology",
+    "Endocrinology",
+    "General Surgery",
+)
+"""The six of the paper's Table 5, in its order."""
+Clarity = Literal["clear", "borderline"]
+
+
+class Audited(Model):
+    """One line of the list."""
+
+    id: str
+    department: str
+    label: Clarity
+    source: str
+    """How it came to be read: "rule-high", "rule-medium" or "audit-added"."""
+    rule_score: float
+    dup_of: str | None
+    """Id of the question that this one nearly repeats."""
+
+
+@lru_cache(maxsize=1)
+def audited() -> dict[str, Audited]:
+    """The list by id."""
+    lines = LIST.read_text(encoding="utf-8").splitlines()
+    rows = (Audited.model_validate_json(line) for line in lines)
+    return {row.id: row for row in rows}
+
+
+@lru_cache(maxsize=1)
+def manifest() -> dict[str, Any]:
+    """What the list says of itself."""
+    made: dict[str, Any] = json.loads(MANIFEST.read_text(encoding="utf-8"))
+    return made
+
+
+def is_audited_split(ids: Iterable[str]) -> bool:
+    """Whether these are exactly the questions that were audited, by the hash of the set of ids."""
+    return manifest()["source"]["id_set_sha256"] in _set_hashes(ids)
+
+
+def difference(ids: frozenset[str]) -> str:
+    """How a set of questions differs from the one audited; empty where it does not.
+
+    The manifest holds the hash of all ids and their number, the list only the ids of questions
+    with a department: which other questions are missing or extra cannot be told.
+    """
+    if is_audited_split(ids):
+        return ""
+    rows, listed = manifest()["source"]["rows"], audited()
+    number = f"{len(ids)} questions where the split has {rows}"
+    if len(ids) < rows:
+        number += f" (missing {rows - len(ids)} at least)"
+    elif len(ids) > rows:
+        number += f" (extra {len(ids) - rows} at least)"
+    absent = len(listed.keys() - ids)
+    return (
+        f"not the audited MedQA US test split: {number}; of its {len(listed)} questions with a "
+        f"department {len(listed) - absent} are here, missing {absent}"
+    )
+
+
+def _set_hashes(ids: Iterable[str]) -> Iterator[str]:
+    """sha256 of the sorted ids. The manifest does not say how they were joined, so in each usual
+    way: a set that meets any of them is the set.
+    """
+    ordered = sorted(ids)
+    lines = "\n".join(ordered)
+    packed = json.dumps(ordered, separators=(",", ":"))
+    for text in (lines, f"{lines}\n", "".join(ordered), ",".join(ordered), " ".join(ordered)):
+        yield hashlib.sha256(text.encode()).hexdigest()
+    for text in (packed, json.dumps(ordered)):
+        yield hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,74 @@
+"""The department of each question of a set, and how it is known.
+
+Looked up in this order: the department that the question itself names (the built-in sample), the
+audited list, labels a language model gave (`pzbench medqa classify`), the rule where it is sure.
+The rule is not asked about a set that holds audited questions: all it assigns there was read, and
+what is not on the list was found to belong elsewhere.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from bench.medqa.audit import DEPARTMENTS, Clarity, audited
+from bench.medqa.files import QuestionSet
+from bench.medqa.question import Question
+from bench.medqa.rule import decide
+
+Source = Literal["own", "audited", "llm", "rule"]
+
+
+@dataclass(frozen=True)
+class Assigned:
+    """A question's department."""
+
+    department: str
+    label: Clarity
+    source: Source
+
+
+class Departments:
+    """The departments of a set's questions."""
+
+    def __init__(
+        self, questions: QuestionSet, labels: Mapping[str, Assigned | None] | None = None
+    ) -> None:
+        """`labels` are those a language model gave, by id; none for a question of no department."""
+        self._set = questions
+        self._labels = labels or {}
+        self._by_rule = audited().keys().isdisjoint(questions.ids)
+
+    def find(self, question: Question) -> Assigned | None:
+        """The department of a question, or none if no source knows one."""
+        if question.department is not None:
+            return Assigned(question.department, "clear", "own")
+        listed = audited().get(question.id)
+        if listed is not None:
+            return Assigned(listed.department, listed.label, "audited")
+        if question.id in self._labels:
+            return self._labels[question.id]
+        if self._by_rule:
+            found = decide(question.question, question.answer)
+            if found is not None and found.tier == "high":
+                return Assigned(found.department, "clear", "rule")
+        return None
+
+    def select(self, *, include_borderline: bool = False) -> dict[str, tuple[Question, ...]]:
+        """The independent questions of each of the six departments, in the order of the set.
+
+        Only those that clearly belong there, unless borderline ones are asked for. A question that
+        nearly repeats another of the set is left out: it is no further evidence.
+        """
+        chosen: dict[str, list[Question]] = {name: [] for name in DEPARTMENTS}
+        for one in self._set.questions:
+            found = self.find(one)
+            if found is None or found.department not in chosen or self.repeats(one):
+                continue
+            if found.label == "clear" or include_borderline:
+                chosen[found.department].append(one)
+        return {name: tuple(questions) for name, questions in chosen.items()}
+
+    def repeats(self, question: Question) -> bool:
+        """Whether a question nearly repeats another one of the set."""
+        listed = audited().get(question.id)
+        return listed is not None and listed.dup_of in self._set.ids
