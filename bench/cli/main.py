@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from bench.cli import auditing, chatting, kb, listing, remembering, running, scoring, showing
+from bench.cli import auditing, chatting, kb, listing, medqa, remembering, running, scoring, showing
 from bench.errors import UserError
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.command("paper-audit")(auditing.paper_audit)
 app.command("schema")(listing.print_schema)
 app.command("list")(listing.list_plugins)
 app.add_typer(kb.app, name="kb")
+app.add_typer(medqa.app, name="medqa")
 
 
 def _version(asked: bool) -> None:

@@ -1,0 +1,155 @@
+"""`pzbench medqa`: MedQA questions and the departments they belong to."""
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from bench.failure import Failure
+    from bench.medqa.classify import Classified
+    from bench.medqa.files import QuestionSet
+
+Source = typer.Option(
+    None,
+    "--medqa",
+    help="File or folder of questions, hub:OWNER/NAME@REVISION, or `sample`; the variable "
+    "PZBENCH_MEDQA if not given.",
+)
+app = typer.Typer(
+    help="MedQA questions by department.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+@app.command("show")
+def show_questions(
+    medqa: str | None = Source,
+    labels: Path | None = typer.Option(
+        None, "--labels", help="Labels that `pzbench medqa classify` made."
+    ),
+    include_borderline: bool = typer.Option(
+        False, "--include-borderline", help="Count what may as well belong elsewhere as chosen."
+    ),
+) -> None:
+    """Count a set's questions by department, and see whether it is the audited MedQA test split."""
+    from bench.cli.screen import show_grids
+    from bench.medqa.audit import DEPARTMENTS, manifest
+    from bench.medqa.classify import read_labels
+    from bench.medqa.departments import Departments
+    from bench.tables import Grid
+
+    questions = _read(medqa)
+    known = Departments(questions, read_labels(labels) if labels else None)
+    found = [known.find(one) for one in questions.questions]
+    counts = Counter((one.department, one.label) for one in found if one)
+    chosen = known.select(include_borderline=include_borderline)
+    names = (*DEPARTMENTS, *sorted({one for one, _ in counts} - set(DEPARTMENTS)))
+    rows = [
+        (
+            name,
+            *(str(counts[name, label]) for label in ("clear", "borderline")),
+            str(len(chosen[name])) if name in chosen else "",
+        )
+        for name in names
+    ]
+    total = Counter(one.label for one in found if one)
+    rows.append(
+        (
+            "all of these",
+            *(str(total[label]) for label in ("clear", "borderline")),
+            str(sum(map(len, chosen.values()))),
+        )
+    )
+    sources = Counter(one.source for one in found if one)
+    notes = [
+        f"source: {questions.source}",
+        f"{len(questions.questions)} questions, {questions.options} options each; department by "
+        f"{', '.join(f'{source} ({n})' for source, n in sorted(sources.items())) or 'nothing'}; "
+        f"{found.count(None)} of none",
+        "used: what Table 5 counts; near repeats of another question are left out",
+    ]
+    if sources["audited"] and not questions.warnings:
+        told = manifest()
+        notes.append(f"the set is {told['source']['dataset']}, list version {told['version']}")
+    columns = ("Department", "Clear", "Borderline", "Used")
+    show_grids([Grid("Questions by department", columns, tuple(rows), tuple(notes))])
+
+
+@app.command("classify")
+def classify_questions(
+    medqa: str | None = Source,
+    backbone: str = typer.Option(..., "--backbone", "-b", help="Backbone that labels."),
+    out: Path = typer.Option(..., "--out", help="File that receives the labels."),
+    journal: Path | None = typer.Option(
+        None, "--journal", help="Journal to keep answers in; beside the labels if none."
+    ),
+    at_once: int = typer.Option(8, "--at-once", min=1, help="Questions worked on at a time."),
+    retry_failed: bool = typer.Option(
+        False, "--retry-failed", help="Ask stored refusals and invalid answers again."
+    ),
+) -> None:
+    """Have a language model say to which department each question belongs: three votes each."""
+    from bench.cli.ending import report_failures, run_until_stopped
+    from bench.failure import Failure
+    from bench.files import check_writable, write_text
+    from bench.medqa.classify import Classified, agreement
+
+    check_writable(out)
+    questions = _read(medqa)
+    kept = journal or out.with_name(f".{out.name}.journal.sqlite")
+    work = _classify(questions, backbone, kept, at_once, retry_failed)
+    made = run_until_stopped(work)
+    rows = [one for one in made if isinstance(one, Classified)]
+    write_text(out, "".join(one.model_dump_json() + "\n" for one in rows))
+    _tell(rows)
+    typer.echo(str(agreement(questions, {one.id: one.assigned for one in rows})))
+    typer.echo(f"wrote {out}")
+    failures = [one for one in made if isinstance(one, Failure)]
+    report_failures(failures, "run the same command again to ask for them")
+
+
+def _read(source: str | None) -> "QuestionSet":
+    from bench.medqa.loading import load_questions
+    from bench.tables import printable
+
+    questions = load_questions(source)
+    for warning in questions.warnings:
+        typer.echo(printable(f"warning: {questions.source}: {warning}"), err=True)
+    return questions
+
+
+async def _classify(
+    questions: "QuestionSet", backbone: str, journal_path: Path, at_once: int, retry_failed: bool
+) -> "list[Classified | Failure]":
+    from bench.cli.screen import Progressing
+    from bench.journal.journal import Journal
+    from bench.knowledge.library import Library
+    from bench.medqa.classify import classify
+    from bench.runs.experiment import parse_choice
+    from bench.runs.team import Team
+
+    journal = Journal.open(journal_path)
+    team = Team(journal, Library(), at_once=at_once, retry_failed=retry_failed)
+    try:
+        respondent = team.engage("classifier", parse_choice(backbone))
+        made: list[Classified | Failure] = []
+        with Progressing().stage("classify", len(questions.questions)) as done:
+            async for one in classify(questions.questions, respondent, at_once):
+                made.append(one)
+                done(failed=not hasattr(one, "votes"))
+        return made
+    finally:
+        await journal.close()
+        await team.close()
+
+
+def _tell(rows: "list[Classified]") -> None:
+    """Say how clear the labels are, and what was refused."""
+    labels = Counter(row.label or "no two alike" for row in rows)
+    lost = Counter(vote.outcome for row in rows for vote in row.votes if vote.outcome != "answer")
+    typer.echo(
+        f"{len(rows)} questions: "
+        + ", ".join(f"{labels[one]} {one}" for one in ("clear", "borderline", "no two alike"))
+        + f"; votes without an answer: {lost['refusal']} refused, {lost['invalid']} invalid"
+    )
