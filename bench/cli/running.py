@@ -26,6 +26,33 @@ RetryFailed = typer.Option(
 PlanOnly = typer.Option(False, "--plan", help="Say what would be asked, and stop.")
 Yes = typer.Option(False, "--yes", "-y", help="Do not ask before many exchanges.")
 
+Backbones = typer.Option(
+    None, "--backbone", "-b", help="Backbone that generates; may be given several times."
+)
+JudgedBy = typer.Option(
+    None, "--judge", help="Backbone that judges accuracy or dialogue consistency."
+)
+ScoredBy = typer.Option(None, "--scorer", help="Causal LM for GPTScore.")
+PatientBy = typer.Option(
+    None, "--patient", help="Backbone of the patients; by default the one that generates."
+)
+DoctorBy = typer.Option(None, "--doctor", help="Backbone of the doctor; by default the patient's.")
+TripletsBy = typer.Option(
+    None, "--triplets", help="Backbone that labels replies against memory; the patient's if none."
+)
+RatedBy = typer.Option(None, "--rater", help="Backbone that rates dialogues.")
+TripletEngine = typer.Option(None, "--triplet-engine", help="batched, per-fact or nli/MODEL.")
+Update = typer.Option(None, "--updating", help="What memory update means: strict or algorithm.")
+Methods = typer.Option(None, "--method", help="Only this generator: NAME or NAME:option=value,...")
+Metrics = typer.Option(None, "--metric", help="Only this metric: NAME or NAME:option=value,...")
+Departments = typer.Option(None, "--department", help="Only these departments.")
+Cases = typer.Option(None, "--cases", min=1, help="Cases for each department.")
+Patients = typer.Option(None, "--patients", min=1, help="Patients of each department to interview.")
+Questions = typer.Option(
+    None, "--questions", min=1, help="Questions of each round of an interview."
+)
+Seed = typer.Option(None, "--seed", help="Seed of the planned cases.")
+
 
 def run(
     experiment: Path = typer.Argument(help="Experiment file (YAML)."),
@@ -50,48 +77,22 @@ def run(
 
 def reproduce(
     table: str = typer.Argument(help="Table of the paper, for instance table3."),
-    backbone: list[str] | None = typer.Option(
-        None, "--backbone", "-b", help="Backbone that generates; may be given several times."
-    ),
-    judge: str | None = typer.Option(
-        None, "--judge", help="Backbone that judges accuracy or dialogue consistency."
-    ),
-    scorer: str | None = typer.Option(None, "--scorer", help="Causal LM for GPTScore."),
-    patient: str | None = typer.Option(
-        None, "--patient", help="Backbone of the patients; by default the one that generates."
-    ),
-    doctor: str | None = typer.Option(
-        None, "--doctor", help="Backbone of the doctor; by default the patient's."
-    ),
-    triplets: str | None = typer.Option(
-        None,
-        "--triplets",
-        help="Backbone that labels replies against memory; by default the patient's.",
-    ),
-    rater: str | None = typer.Option(None, "--rater", help="Backbone that rates dialogues."),
-    triplet_engine: str | None = typer.Option(
-        None, "--triplet-engine", help="batched, per-fact or nli/MODEL."
-    ),
-    updating: str | None = typer.Option(
-        None, "--updating", help="What memory update means: strict or algorithm."
-    ),
-    method: list[str] | None = typer.Option(
-        None, "--method", help="Only this generator: NAME or NAME:option=value,..."
-    ),
-    metric: list[str] | None = typer.Option(
-        None, "--metric", help="Only this metric: NAME or NAME:option=value,..."
-    ),
-    department: list[str] | None = typer.Option(
-        None, "--department", help="Only these departments."
-    ),
-    cases: int | None = typer.Option(None, "--cases", min=1, help="Cases for each department."),
-    patients: int | None = typer.Option(
-        None, "--patients", min=1, help="Patients of each department to interview."
-    ),
-    questions: int | None = typer.Option(
-        None, "--questions", min=1, help="Questions of each round of an interview."
-    ),
-    seed: int | None = typer.Option(None, "--seed", help="Seed of the planned cases."),
+    backbone: list[str] | None = Backbones,
+    judge: str | None = JudgedBy,
+    scorer: str | None = ScoredBy,
+    patient: str | None = PatientBy,
+    doctor: str | None = DoctorBy,
+    triplets: str | None = TripletsBy,
+    rater: str | None = RatedBy,
+    triplet_engine: str | None = TripletEngine,
+    updating: str | None = Update,
+    method: list[str] | None = Methods,
+    metric: list[str] | None = Metrics,
+    department: list[str] | None = Departments,
+    cases: int | None = Cases,
+    patients: int | None = Patients,
+    questions: int | None = Questions,
+    seed: int | None = Seed,
     kb: list[Path] | None = Knowledge,
     drafts: bool = Drafts,
     out: Path | None = Out,
@@ -102,22 +103,11 @@ def reproduce(
     yes: bool = Yes,
 ) -> None:
     """Reproduce a table of the paper; with no options, on the embedded stand-in."""
-    from bench.errors import UserError
-    from bench.plugins import TABLES
-    from bench.runs.experiment import experiment_from, load_experiment, parse_choice
+    from bench.runs.experiment import experiment_from, parse_choice
     from bench.runs.settings import Settings
 
-    preset = TABLES.load(table).preset
-    if preset is None:
-        raise UserError(f"{table!r} is not a table of the paper: there is nothing to reproduce")
-    given = load_experiment(preset).model_dump(mode="json")
-    interviews = {
-        "patients_per_department": patients,
-        "questions": questions,
-        "triplets": triplet_engine,
-        "updating": updating,
-    }
-    changes: dict[str, object] = {
+    given = _preset(table)
+    asked = {
         "methods": [parse_choice(text) for text in method] if method else None,
         "metrics": [parse_choice(text) for text in metric] if metric else None,
         "departments": department,
@@ -126,21 +116,31 @@ def reproduce(
         "knowledge": kb,
         "drafts": drafts or None,
     }
-    given.update({setting: value for setting, value in changes.items() if value is not None})
-    roles = {
-        "generator": backbone,
-        "judge": judge,
-        "scorer": scorer,
-        "patient": patient,
-        "doctor": doctor,
-        "triplets": triplets,
-        "rater": rater,
+    given.update({setting: value for setting, value in asked.items() if value is not None})
+    interviews = {
+        "patients_per_department": patients,
+        "questions": questions,
+        "triplets": triplet_engine,
+        "updating": updating,
     }
     _interviewed(given, table, interviews)
+    roles = {"generator": backbone, "judge": judge, "scorer": scorer, "patient": patient}
+    roles |= {"doctor": doctor, "triplets": triplets, "rater": rater}
     given["roles"].update({role: name for role, name in roles.items() if name})
-    experiment = experiment_from(given)
     settings = Settings(journal=journal, at_once=at_once, retry_failed=retry_failed)
-    _execute(experiment, out, settings, plan, yes)
+    _execute(experiment_from(given), out, settings, plan, yes)
+
+
+def _preset(table: str) -> "dict[str, Any]":
+    """The settings of the experiment that makes a table of the paper."""
+    from bench.errors import UserError
+    from bench.plugins import TABLES
+    from bench.runs.experiment import load_experiment
+
+    preset = TABLES.load(table).preset
+    if preset is None:
+        raise UserError(f"{table!r} is not a table of the paper: there is nothing to reproduce")
+    return load_experiment(preset).model_dump(mode="json")
 
 
 def _interviewed(

@@ -3,15 +3,17 @@
 import asyncio
 import random
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import pytest
 
+from bench.agents.styles import styles
 from bench.backbones.prompt import GENERATING, JUDGING, Prompt
 from bench.backbones.rules.backbone import Rules
 from bench.backbones.rules.extracting import extract, statements
 from bench.backbones.rules.phrasing import sentences
 from bench.backbones.rules.questioning import ask
-from bench.backbones.rules.rating import rate
+from bench.backbones.rules.rating import _CAPS, rate
 from bench.backbones.rules.recalling import recall
 from bench.backbones.rules.relating import relate
 from bench.backbones.rules.replying import reply
@@ -26,6 +28,7 @@ from bench.backbones.tasks import (
     Rate,
     Reply,
     Subject,
+    Task,
     Turn,
     Write,
 )
@@ -33,13 +36,13 @@ from bench.knowledge.cases import plan_case
 from bench.knowledge.course import draw_presentation
 from bench.knowledge.library import Library
 from bench.knowledge.outline import Outline
-from bench.records.formats import Atomic, Json, Text
+from bench.records.formats import Atomic, Format, Json, Text
 from bench.records.formats import facts as facts_of
 from bench.records.record import SECTIONS, PatientRecord
 
 LIBRARY = Library()
-FORMATS = {"json": Json(), "text": Text(), "atomic": Atomic()}
-CAPS = {"plain": 3, "upset": 3, "verbose": 8, "reserved": 3, "tangent": 5, "pleasing": 5}
+FORMATS: dict[str, Format] = {"json": Json(), "text": Text(), "atomic": Atomic()}
+CAPS = {name: one.sentences for name, one in styles().items()}
 QUESTIONS = 13
 each_outline = pytest.mark.parametrize("outline", list(LIBRARY), ids=lambda outline: outline.id)
 each_format = pytest.mark.parametrize("name", FORMATS)
@@ -93,7 +96,9 @@ def at_odds(statement: str, facts: Iterable[str] = FACTS, question: str = "") ->
     return labelled(statement, facts, question)["contradict"]
 
 
-def labelled(statement: str, facts: Iterable[str] = FACTS, question: str = "") -> dict[str, list]:
+def labelled(
+    statement: str, facts: Iterable[str] = FACTS, question: str = ""
+) -> dict[str, list[str]]:
     held = {str(number): fact for number, fact in enumerate(facts)}
     task = LabelTask(statements=(statement,), facts=held, question=question)
     (made,) = relate(task, LIBRARY, random.Random(0)).statements
@@ -143,7 +148,7 @@ def written(outline: Outline, number: int) -> PatientRecord:
         else None,
     )
     made = write(task, LIBRARY, random.Random(f"{outline.id} {number}"))
-    return PatientRecord.compose(made, id=case.id)
+    return PatientRecord.compose(dict(made), id=case.id)
 
 
 @each_outline
@@ -492,14 +497,14 @@ def rated(dialogue: Sequence[Turn], style: str, rubric: str) -> int:
 def test_the_backbone_answers_all_of_it():
     rules = Rules(library=LIBRARY)
     memory = Atomic().render(RECORD)
-    tasks = [
+    tasks: list[tuple[Task, Any]] = [
         (Reply(memory=memory, style="plain", history=(), question="Do you smoke?"), str),
         (Ask(department="Urology", history=(), left=13), str),
         (Extract(text="I smoke."), Extracted),
         (LabelTask(statements=("I smoke.",), facts={"F1": FACTS[0]}), Labels),
     ]
     for task, kind in tasks:
-        prompt = Prompt(task, (), kind, GENERATING if kind is str else JUDGING, "1")
+        prompt: Prompt[Any] = Prompt(task, (), kind, GENERATING if kind is str else JUDGING, "1")
         made, again = (asyncio.run(rules.complete(prompt, "key")).text for _ in range(2))
         assert made == again
         assert made if kind is str else kind.model_validate_json(made)
@@ -508,3 +513,7 @@ def test_the_backbone_answers_all_of_it():
 def test_an_unreadable_memory_is_no_error():
     for memory in ("", "{", "{}", "[1]", "Age:", ": : :", '{"learned": [{"text": "Has a dog"}]}'):
         assert all(turn.answer for turn in interview(memory, "plain", 1))
+
+
+def test_the_rater_knows_the_caps_of_the_styles():
+    assert _CAPS == CAPS

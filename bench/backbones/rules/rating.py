@@ -8,6 +8,7 @@ from bench.backbones.rules.phrasing import sentences
 from bench.backbones.tasks import Rate, Rating
 from bench.knowledge.library import Library
 
+# Those of the styles (bench/agents/styles.yaml), which stand above this floor; a test compares.
 _CAPS = {"plain": 3, "upset": 3, "verbose": 8, "reserved": 3, "tangent": 5, "pleasing": 5}
 """Most sentences of an answer by style (Patient-psi, Wang et al., 2024)."""
 _UPSET = (
