@@ -7,9 +7,13 @@ from typing import Any
 
 import pytest
 import yaml
+from commands import inside
 from rules_run import LIBRARY, context, generate, run
 
+from bench.agents.styles import styles
+from bench.cli.interviewing import COMMANDS
 from bench.cli.main import app
+from bench.dialogues.dialogue import Dialogue
 from bench.generating import GeneratorCard
 from bench.knowledge.cases import plan
 from bench.pairs import MatrixKernel, PairMetric
@@ -75,6 +79,41 @@ def test_the_record_that_is_shown_is_one():
 
     (text,) = blocks("records.md", "json")
     assert PatientRecord.model_validate(json.loads(text)).id == "10024"
+
+
+def test_the_dialogue_that_is_shown_is_one():
+    (text,) = blocks("dialogues.md", "json")
+    assert Dialogue.model_validate_json(text).id == "10024"
+
+
+def test_the_interview_that_is_shown_can_be_held(tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shown = next(
+        block for block in blocks("dialogues.md", "text") if block.startswith("$ pzbench chat")
+    )
+    command, *_ = shown.splitlines()
+    typed = re.findall(r"^Doctor: (.*)", shown, re.MULTILINE)
+    done = inside(*command.split()[2:], answers=typed)
+    assert done.code == 0
+    answers = [line for line in done.out.splitlines() if line.startswith("Patient: ")]
+    assert len(answers) == shown.count("\nPatient: ") == 10
+    for line in (
+        "Right: the diagnosis is Lumbar disc herniation with sciatica.",
+        "[wrote interview",
+    ):
+        assert line in done.out
+        assert line in shown
+    assert inside("memory", "interview.jsonl", "ORT-02-0001").code == 0
+
+
+def test_the_styles_that_are_shown_are_those_there_are():
+    shown = re.findall(r"^\| `(\w+)` \| .* \| (\d) \|$", PAGES["dialogues.md"], re.MULTILINE)
+    assert shown == [(one.name, str(one.sentences)) for one in styles().values()]
+
+
+def test_the_commands_of_an_interview_are_told():
+    told = set(re.findall(r"`(/[a-z]+)", PAGES["dialogues.md"]))
+    assert told == set(COMMANDS)
 
 
 def test_every_command_that_is_shown_exists():
