@@ -211,7 +211,8 @@ def _differences(results: Results) -> Grid:
 
     def cells(block: tuple[str, str], line: Line) -> Iterator[str]:
         for couple in couples:
-            yield _difference(results, found.get((*block, *couple), {}).get(line.metric), line)
+            difference = found.get((*block, *couple), {}).get(line.metric)
+            yield _difference(results, block[0], difference, line)
 
     rows = tuple(
         (block[0], INTERACTIONS[block[1]], line.title, *cells(block, line))
@@ -224,16 +225,13 @@ def _differences(results: Results) -> Grid:
     return Grid(title, ("Backbone", "Dialogues", "Metric", *named), rows, notes)
 
 
-def _difference(results: Results, difference: Difference | None, line: Line) -> str:
+def _difference(results: Results, backbone: str, difference: Difference | None, line: Line) -> str:
     if difference is None:
         return "n/a"
     sides = (difference.first, difference.second)
-    ours = [
-        result
-        for result in results.results
-        if result.score.metric == difference.metric and result.method.label in sides
-    ]
-    star = "*" if any(r.stand_in for r in ours) and not results.all_stand_in else ""
+    ours = [results.find(backbone, side, difference.metric) for side in sides]
+    made_up = any(result is not None and result.stand_in for result in ours)
+    star = "*" if made_up and not results.all_stand_in else ""
     value = signed(difference.value, percent=line.percent, digits=DIGITS)
     interval = bracketed(difference.interval, percent=line.percent, digits=DIGITS)
     return f"{star}{value}{interval}"

@@ -2,65 +2,16 @@
 
 import contextlib
 import json
-import signal
 import sqlite3
-import subprocess
-import sys
-import time
-import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-from commands import environment, experiment, inside, started, tables
-from openai_server import __file__ as openai_server_module
+from commands import experiment, inside, started, tables
+from serving import kill, serving, stats, until
 
 AT_ONCE = 4
-LATENCY = 0.06
 MODEL = "openai/words"
-PATIENCE = 30
-
-
-@contextmanager
-def serving() -> Iterator[str]:
-    """The server in a process of its own; its address."""
-    server = subprocess.Popen(
-        [sys.executable, openai_server_module, "--latency", str(LATENCY), "--life", "100"],
-        stdout=subprocess.PIPE,
-        text=True,
-        env=environment(),
-    )
-    try:
-        assert server.stdout is not None
-        yield f"http://127.0.0.1:{server.stdout.readline().strip()}"
-    finally:
-        server.kill()
-        server.wait()
-        if server.stdout is not None:
-            server.stdout.close()
-
-
-def stats(server: str) -> dict[str, Any]:
-    with urllib.request.urlopen(f"{server}/stats", timeout=10) as answer:
-        found: dict[str, Any] = json.load(answer)
-    return found
-
-
-def until(condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
-    """Wait for the moment to kill; the process must still be at work then."""
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert process.poll() is None, "it ended before the moment to kill it"
-        assert time.monotonic() < end, "the moment never came"
-        time.sleep(0.002)
-
-
-def kill(process: subprocess.Popen[bytes]) -> None:
-    process.send_signal(signal.SIGKILL)
-    assert process.wait(PATIENCE) == -signal.SIGKILL
 
 
 def journal_rows(run: Path) -> int:
