@@ -142,6 +142,8 @@ class Interview:
 
     def talk(self, runner: asyncio.Runner) -> None:
         """Hold the conversation to its end."""
+        if sys.stdin is None:  # closed by whoever started us
+            return
         # What is typed or piped in may be no text at all: a wrong byte ends no conversation.
         if hasattr(sys.stdin, "reconfigure"):
             sys.stdin.reconfigure(errors="replace")

@@ -2,11 +2,12 @@
 
 import json
 import re
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from commands import Ended, inside, script
+from commands import SCRIPT, Ended, inside, script
 from florist import AGE, BITE, RECORD, SAYS_BITE
 from openai_server import OpenAIServer, Seen
 from rules_run import run as run_rules
@@ -66,6 +67,12 @@ def test_bytes_that_are_no_text_end_no_conversation():
     assert len(answers(done)) == 2
     assert "there is no command /;" in done.out
     assert "Traceback" not in done.out + done.err
+
+
+def test_a_closed_input_is_an_end():
+    shell = ["sh", "-c", f"{SCRIPT} chat {' '.join(SCIATICA)} <&-"]
+    done = subprocess.run(shell, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr.count("\n")) == (0, 1)
 
 
 def test_a_drawn_disease_is_not_told_before_the_diagnosis():
