@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from bench.backbones.rules.matching import words
 from bench.backbones.tasks import Choice, ChooseAnswer
+from bench.knowledge.cases import derive_seed
 from bench.knowledge.library import Library
 from bench.knowledge.outline import Outline
 
@@ -21,7 +22,11 @@ Bag = frozenset[str]
 
 
 def choose(task: ChooseAnswer, library: Library, drawn: random.Random) -> Choice:
-    """The option whose words the texts nearest to the question hold most; ties are drawn."""
+    """The option whose words the texts nearest to the question hold most.
+
+    Ties go by a hash of question and option, so that no memory at all and a memory that is silent
+    give the same answer; `drawn` is not needed.
+    """
     texts = (*_outlines(library), *((_title(one), _bag(one)) for one in task.memory))
     weight = _weights([bag for _, bag in texts])
     question = _bag(task.question)
@@ -34,7 +39,8 @@ def choose(task: ChooseAnswer, library: Library, drawn: random.Random) -> Choice
         for letter, text in task.options.items()
     }
     best = max(scores.values())
-    letter = drawn.choice([one for one, score in scores.items() if score == best])
+    tied = [one for one, score in scores.items() if score == best]
+    letter = min(tied, key=lambda one: derive_seed(task.question, task.options[one]))
     told = ", ".join(f"{one} {score:.3f}" for one, score in scores.items())
     return Choice(
         reasons=f"Nearest: {'; '.join(title for _, title, _ in near)}. By shared words: {told}.",
