@@ -1,0 +1,170 @@
+"""Practice questions: what the record says is right, and the question does not give it away."""
+
+import random
+import re
+
+import pytest
+from wards import ALPHA, BETA, SIGNS, TESTS, ward, ward_patient
+
+from bench.backbones.rules.writer import write
+from bench.backbones.tasks import Subject, Write
+from bench.knowledge.cases import plan
+from bench.knowledge.library import Library
+from bench.records.record import SECTIONS, Examination, PatientRecord, Profile, RecordSections
+from bench.training.names import alike, tells
+from bench.training.practice import PracticeItem, practise
+
+LIBRARY = Library()
+
+
+def written() -> list[PatientRecord]:
+    """A record of each disease, by the rules."""
+    made = []
+    for case in plan(LIBRARY, LIBRARY.departments, 16, seed=1):
+        subject = Subject(
+            department=case.department, disease=case.disease, gender=case.gender, age=case.age
+        )
+        task = Write(wanted=SECTIONS, subject=subject)
+        sections = write(task, LIBRARY, random.Random(case.seed))
+        assert isinstance(sections, RecordSections)
+        made.append(PatientRecord.compose(sections, id=case.id, department=case.department))
+    return made
+
+
+RECORDS = written()
+ITEMS = [item for record in RECORDS for item in practise(record, RECORDS, LIBRARY, seed=0)]
+
+
+def of(kind: str, record: PatientRecord, others: list[PatientRecord]) -> PracticeItem | None:
+    return next((one for one in practise(record, others, LIBRARY, 0) if one.kind == kind), None)
+
+
+def test_every_record_is_practised_by_examination_and_diagnosis() -> None:
+    assert [item.kind for item in ITEMS] == ["examination", "diagnosis"] * len(RECORDS)
+    assert len(RECORDS) == 96
+
+
+@pytest.mark.parametrize("item", ITEMS, ids=lambda item: f"{item.record} {item.kind}")
+def test_a_question_does_not_hold_its_answer(item: PracticeItem) -> None:
+    assert list(item.options) == list("ABCD")
+    stem = item.question.rpartition(". ")[0]
+    assert item.answer.lower() not in stem.lower()
+    if item.kind == "diagnosis":
+        outline = LIBRARY.get(item.answer)
+        for statement in re.split(r"; |\. (?:History|Results): ", stem):
+            assert not tells(statement, (outline.name, *outline.synonyms)), statement
+        wrong = [text for text in item.options.values() if text != item.answer]
+        assert not any(alike(text, name) for text in wrong for name in outline.synonyms)
+    else:
+        known = LIBRARY.get(item.record.rpartition("-")[0]).examinations
+        wrong = [text for text in item.options.values() if text != item.answer]
+        assert not any(alike(text, guide.test) for text in wrong for guide in known)
+
+
+def test_letters_are_right_about_equally_often() -> None:
+    seeds = range(6)
+    letters = [
+        item.correct
+        for seed in seeds
+        for record in RECORDS[:40]
+        for item in practise(record, RECORDS[:40], LIBRARY, seed)
+    ]
+    # Of 480 draws of a quarter each, 4 standard deviations are 38.
+    assert all(abs(letters.count(letter) - len(letters) / 4) < 38 for letter in "ABCD")
+
+
+def test_options_follow_the_seed_and_nothing_else() -> None:
+    first = practise(RECORDS[0], RECORDS, LIBRARY, 5)
+    assert practise(RECORDS[0], RECORDS[::-1], LIBRARY, 5) == first
+    assert practise(RECORDS[0], RECORDS, LIBRARY, 6) != first
+
+
+def test_the_records_own_disease_is_right_whatever_the_knowledge_says() -> None:
+    record = ward()[0]
+    item = of("diagnosis", record, ward())
+    assert item is not None
+    assert item.answer == ALPHA
+    assert set(item.options.values()) <= set(SIGNS)
+    examination = of("examination", record, ward())
+    assert examination is not None
+    assert examination.answer == TESTS[ALPHA]
+    assert "abnormal" not in examination.question
+
+
+def test_statements_that_name_the_disease_are_left_out() -> None:
+    told = "Her aunt had Morbus Alphae too"
+    record = ward_patient("P9", ALPHA, told, "Asthma as a child")
+    item = of("diagnosis", record, ward())
+    assert item is not None
+    assert told not in item.question
+    assert "Asthma as a child" in item.question
+
+
+def test_what_a_record_does_not_support_is_not_asked() -> None:
+    bare = ward()[0].model_copy(update={"examination_results": ()})
+    assert [item.kind for item in practise(bare, ward(), LIBRARY, 0)] == ["diagnosis"]
+    # No other disease, no wrong option.
+    assert practise(ward()[0], ward()[:1], LIBRARY, 0) == []
+    # Other departments lend none.
+    away = [one.model_copy(update={"department": "Elsewhere"}) for one in ward()[1:]]
+    assert practise(ward()[0], away, LIBRARY, 0) == []
+
+
+def test_a_telling_test_goes_before_a_normal_one() -> None:
+    dull = Examination(category="laboratory", test="Sodium", value="140", finding="normal")
+    record = ward()[0]
+    record = record.model_copy(update={"examination_results": (dull, *record.examination_results)})
+    item = of("examination", record, ward())
+    assert item is not None
+    assert item.answer == TESTS[ALPHA]
+    assert "Sodium" not in item.options.values()
+
+
+DRUG = "Takes glowstatin 20 mg daily for Morbus Alphae"
+
+
+def test_treatment_is_asked_where_the_record_names_a_drug_for_the_disease() -> None:
+    others = [
+        ward_patient(
+            "B", BETA, "On rainprazole 5 mg", "Hummolol 10 mg twice daily for Morbus Betae"
+        )
+    ]
+    record = ward_patient("A", ALPHA, DRUG, "Takes rainprazole 5 mg daily")
+    item = of("treatment", record, others)
+    assert item is not None
+    assert item.answer == "Glowstatin"
+    assert "lowstatin" not in item.question
+    assert f"Diagnosis: {ALPHA}." in item.question
+    # A drug that the patient takes as well is no wrong option.
+    assert set(item.options.values()) == {"Glowstatin", "Hummolol"}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "Takes glowstatin 20 mg daily for high blood pressure",
+        "Takes glowstatin for Morbus Alphae",
+        "Morbus Alphae since 2020",
+        "Allergic to penicillin",
+    ],
+)
+def test_other_medication_is_not_asked(statement: str) -> None:
+    others = [ward_patient("B", BETA, "Hummolol 10 mg twice daily for Morbus Betae")]
+    assert of("treatment", ward_patient("A", ALPHA, statement), others) is None
+
+
+def test_the_profiles_medication_counts_too() -> None:
+    others = [ward_patient("B", BETA, "Hummolol 10 mg twice daily for Morbus Betae")]
+    profile = Profile(medication=f"Vitamin D 400 IU daily; {DRUG}")
+    record = ward_patient("A", ALPHA).model_copy(update={"profile": profile})
+    item = of("treatment", record, others)
+    assert item is not None
+    assert item.answer == "Glowstatin"
+
+
+def test_turned_options_are_the_same_under_other_letters() -> None:
+    for item in ITEMS[:20]:
+        turned = item.turned()
+        assert turned.answer == item.answer
+        assert sorted(turned.options.values()) == sorted(item.options.values())
+        assert all(turned.options[letter] != item.options[letter] for letter in item.options)
