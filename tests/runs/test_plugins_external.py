@@ -40,7 +40,7 @@ import os
 import pathlib
 
 pathlib.Path(os.environ["MARKER"]).touch()
-UNLUCKY = "URO-01-0001"
+UNLUCKY = "URO-02-0001"
 
 
 def record(case):
@@ -214,7 +214,7 @@ def test_what_fails_is_counted_and_the_rest_stands(pzbench: Command, tmp_path: P
     assert ended.code == 3, ended
     assert "Traceback" not in ended.err
     run = tmp_path / "run"
-    rows, unlucky = shown(run), "URO-01-0001"
+    rows, unlucky = shown(run), "URO-02-0001"
     planned = ids(run, "theirs")
     assert unlucky in planned
     assert ids(run, "stumbling") == [one for one in planned if one != unlucky]
