@@ -17,6 +17,7 @@ from bench.knowledge.outline import (
     Reference,
     Sex,
     Source,
+    Text,
     Weight,
 )
 from bench.model import Model
@@ -32,7 +33,7 @@ class Quoted(Model):
 class Statement(Quoted):
     """A statement and nothing more."""
 
-    text: str
+    text: Text
     """In your own words, short."""
 
 
@@ -87,9 +88,9 @@ class Identity(Model):
 class Complaint(Quoted):
     """One symptom."""
 
-    name: str
+    name: Text
     """Short lower-case noun phrase, for instance "numbness of the foot"."""
-    phrases: list[str]
+    phrases: list[Text]
     """Three other ways a patient's record may put it."""
     mild: Probability
     """Share of patients with mild disease who have it."""
@@ -155,7 +156,7 @@ class Pasts(Model):
 class Measured(Model):
     """What a laboratory or other test gives as a number."""
 
-    unit: str
+    unit: Text
     reference: Annotated[list[Reference], Field(min_length=1)]
     """Reference intervals, by sex and age group where they differ."""
     expected: Literal["high", "low", "normal", "variable"]
@@ -172,7 +173,7 @@ class Examined(Quoted):
     """One examination of the work-up."""
 
     category: Literal["physical", "laboratory", "imaging", "special"]
-    test: str
+    test: Text
     typicality: Probability
     """Share of patients in whom it is done."""
     measured: Measured | None

@@ -2,17 +2,20 @@
 
 import re
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bench.knowledge.outline import (
     SEVERITIES,
     AgeGroup,
     Bound,
     ExaminationGuide,
+    HistoryItem,
+    Incompatible,
     Outline,
     Quantity,
     Range,
     Reference,
+    Source,
 )
 from bench.knowledge.units import known_unit
 from bench.yaml_file import Location
@@ -24,7 +27,18 @@ FLOOR = {
     "differentials": 3,
     "sources": 2,
 }
-"""Fewest entries of a field; a thinner outline grounds nothing."""
+"""Fewest different entries of a field; a thinner outline grounds nothing."""
+LISTS = (
+    "risk_factors",
+    "causes",
+    "pertinent_negatives",
+    "complications",
+    "differentials",
+    "red_flags",
+    "never_together",
+    "sources",
+)
+"""Fields in which nothing stands twice."""
 FIRST_YEAR, LAST_YEAR = 1950, 2100
 _ICD10 = re.compile(r"[A-Z]\d\d(\.\d{1,2})?")
 _ICD10CM = re.compile(r"[A-Z]\d[0-9A-Z](\.[0-9A-Z]{1,4})?")
@@ -64,7 +78,7 @@ def _who(outline: Outline) -> Iterator[tuple[str, AgeGroup]]:
 
 def _thin(outline: Outline) -> Iterator[Fault]:
     for field, fewest in FLOOR.items():
-        if (there := len(getattr(outline, field))) < fewest:
+        if (there := len({_key(entry) for entry in getattr(outline, field)})) < fewest:
             yield Fault((field,), f"there are {there}; an outline needs {fewest} at least")
     categories = [guide.category for guide in outline.examinations]
     if "physical" not in categories:
@@ -74,6 +88,31 @@ def _thin(outline: Outline) -> Iterator[Fault]:
         yield Fault(("examinations",), "no laboratory test has a unit and a reference range")
 
 
+def _key(entry: Any) -> str:
+    """What an entry of a list is about, the same however it is spaced and capitalized."""
+    match entry:
+        case str():
+            about = entry
+        case Source():
+            about = f"{entry.title} {entry.year}"
+        case Incompatible():
+            about = " + ".join(sorted(_key(fact) for fact in entry.facts))
+        case ExaminationGuide():
+            about = entry.test
+        case _:
+            about = entry.name
+    return " ".join(about.split()).casefold()
+
+
+def _twice(outline: Outline) -> Iterator[Fault]:
+    for field in LISTS:
+        seen: set[str] = set()
+        for place, entry in enumerate(getattr(outline, field)):
+            if (key := _key(entry)) in seen:
+                yield Fault((field, place), f"{key!r} stands twice")
+            seen.add(key)
+
+
 def _codes(outline: Outline) -> Iterator[Fault]:
     for field, form in (("icd10", _ICD10), ("icd10cm", _ICD10CM)):
         if not form.fullmatch(code := getattr(outline.codes, field)):
@@ -81,13 +120,13 @@ def _codes(outline: Outline) -> Iterator[Fault]:
 
 
 def _names(outline: Outline) -> Iterator[Fault]:
-    seen = {outline.name.lower()}
+    seen = {_key(outline.name)}
     for place, synonym in enumerate(outline.synonyms):
-        if synonym.lower() in seen:
+        if _key(synonym) in seen:
             yield Fault(("synonyms", place), f"{synonym!r} stands twice among the names")
-        seen.add(synonym.lower())
+        seen.add(_key(synonym))
     for place, other in enumerate(outline.differentials):
-        if other.name.lower() in seen:
+        if _key(other.name) in seen:
             yield Fault(("differentials", place), f"{other.name!r} is the disease itself")
 
 
@@ -156,12 +195,9 @@ def _symptoms(outline: Outline) -> Iterator[Fault]:
         if not any(symptom.share(s, g) for s in SEVERITIES for _, g in _who(outline)):
             yield Fault(("symptoms", place), f"{symptom.name!r} can never occur")
         for phrase in (symptom.name, *symptom.phrases):
-            if phrase.lower() in seen:
-                yield Fault(
-                    ("symptoms", place),
-                    f"{phrase!r} stands under {seen[phrase.lower()]!r} already",
-                )
-            seen[phrase.lower()] = symptom.name
+            if (key := _key(phrase)) in seen:
+                yield Fault(("symptoms", place), f"{phrase!r} stands under {seen[key]!r} already")
+            seen[key] = symptom.name
 
 
 def _negatives(outline: Outline) -> Iterator[Fault]:
@@ -196,14 +232,26 @@ def _course(outline: Outline) -> Iterator[Fault]:
     )
     for where, items in parts:
         for gender, group in _who(outline):
-            if not any(item.fits(gender, group) for item in items):
+            youngest = next(band.low for band in outline.ages if band.group == group)
+            fitting = [item for item in items if item.fits(gender, group)]
+            if not fitting:
                 yield Fault(where, f"nothing fits {gender} {group}")
-    if "{n}" in outline.model_dump_json(exclude={"history"}):
+            elif not any(_begins(item) <= youngest for item in fitting):
+                yield Fault(where, f"nothing can have begun by the age of {youngest}, {gender}")
+    if "{n}" in outline.model_dump_json(exclude={"history", "provenance"}):
         yield Fault((), '"{n}" stands outside the history, where no number is drawn for it')
     for where, item in _bound(outline):
         text = getattr(item, "text", "")
         if text.count("{n}") != text.count("{n} years"):
             yield Fault(where, '"{n}" is a number of years and wants "years" after it')
+
+
+def _begins(item: Bound) -> int:
+    """Youngest age at which an item can be said of a patient."""
+    if not isinstance(item, HistoryItem):
+        return 0
+    # A number of years is one at least, and counted from the first birthday.
+    return max(item.from_age, 1) + 1 if "{n}" in item.text else item.from_age
 
 
 def _findings(outline: Outline) -> Iterator[Fault]:
@@ -215,10 +263,10 @@ def _findings(outline: Outline) -> Iterator[Fault]:
             ):
                 where = ("examinations", place, "findings")
                 yield Fault(where, f"{guide.test} has none for {severity} disease")
-        for other in seen.setdefault(guide.test.lower(), []):
+        for other in seen.setdefault(_key(guide), []):
             if any(guide.fits(*who) and other.fits(*who) for who in _who(outline)):
                 yield Fault(("examinations", place), f"{guide.test} is done twice in one patient")
-        seen[guide.test.lower()].append(guide)
+        seen[_key(guide)].append(guide)
 
 
 def _quantities(outline: Outline) -> Iterator[Fault]:
@@ -281,6 +329,7 @@ def _sources(outline: Outline) -> Iterator[Fault]:
 
 CHECKS: tuple[Check, ...] = (
     _thin,
+    _twice,
     _codes,
     _names,
     _sexes,

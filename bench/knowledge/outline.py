@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from bench.model import Model
 
@@ -13,6 +13,8 @@ Gender = Literal["female", "male"]
 Sex = Literal["any", "female", "male"]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(gt=0)]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+"""Something said: not empty, and without blanks around it."""
 
 SEVERITIES: tuple[Severity, ...] = ("mild", "moderate", "severe")
 AGE_GROUPS: dict[AgeGroup, tuple[int, int]] = {
@@ -39,9 +41,9 @@ class Bound(Model):
 class Codes(Model):
     """Where the disease stands in the classifications."""
 
-    icd10: str
+    icd10: Text
     """WHO ICD-10 code."""
-    icd10cm: str
+    icd10cm: Text
     """US ICD-10-CM code."""
 
 
@@ -77,16 +79,16 @@ class Frequency(Model):
     """Upper end of the usual range, cases per `per` persons."""
     per: int = Field(gt=0)
     """Denominator, for instance 100000."""
-    population: str
+    population: Text
     """Who was counted, for instance "adults in high-income countries"."""
 
 
 class Symptom(Model):
     """One complaint and how typical it is."""
 
-    name: str
+    name: Text
     """Short lower-case noun phrase, for instance "numbness of the foot"."""
-    phrases: tuple[str, ...] = ()
+    phrases: tuple[Text, ...] = ()
     """Other ways a record may put it, each able to stand in a symptom list."""
     typicality: Probability
     """Share of patients of moderate severity who have it."""
@@ -115,7 +117,7 @@ class Symptom(Model):
 class Weighted(Bound):
     """A phrase with its relative frequency."""
 
-    text: str
+    text: Text
     weight: Weight = 1.0
 
 
@@ -160,7 +162,7 @@ class Course(Model):
 class HistoryItem(Bound):
     """A statement that may stand in a patient's history."""
 
-    text: str
+    text: Text
     """A statement as a record has it; "{n}" stands for a number of years the patient can have."""
     weight: Probability
     """Share of patients in whom it is found."""
@@ -232,7 +234,7 @@ class Range(Model):
 class Quantity(Model):
     """A test whose result is a number."""
 
-    unit: str
+    unit: Text
     """Unit as printed in a report, for instance "U/L", "mmHg", "10^9/L"."""
     reference: tuple[Reference, ...] = Field(min_length=1)
     """Reference intervals; the first that fits sex and age group is used."""
@@ -254,7 +256,7 @@ class Quantity(Model):
 class Finding(Model):
     """A statement of an examination report."""
 
-    text: str
+    text: Text
     """The statement, for instance "straight leg raising positive at 40 degrees on the left"."""
     weight: Probability
     """Share of examined patients in whom it is found."""
@@ -267,7 +269,7 @@ class ExaminationGuide(Bound):
 
     category: Literal["physical", "laboratory", "imaging", "special"]
     """Head under which a report files it."""
-    test: str
+    test: Text
     """Name of the test, for instance "Serum lipase" or "MRI of the lumbar spine"."""
     typicality: Probability
     """Share of patients in whom it is done."""
@@ -286,28 +288,28 @@ class ExaminationGuide(Bound):
 class Differential(Model):
     """Another diagnosis to consider and what tells it apart."""
 
-    name: str
-    distinguished_by: str
+    name: Text
+    distinguished_by: Text
 
 
 class Incompatible(Model):
     """Statements that can never all be true of one patient with the disease."""
 
-    facts: tuple[str, ...] = Field(min_length=1)
+    facts: tuple[Text, ...] = Field(min_length=1)
     """Short phrases as records have them; one alone is incompatible with the disease itself.
 
     A laboratory level is written "TEST high", "TEST low" or "TEST normal".
     """
-    because: str
+    because: Text
 
 
 class Source(Model):
     """A work in which the outline can be checked."""
 
-    title: str
+    title: Text
     kind: Literal["guideline", "textbook", "review"]
     year: int
-    publisher: str
+    publisher: Text
     """Publisher or issuing body; for a textbook also its edition."""
 
 
@@ -348,6 +350,8 @@ class Provenance(Model):
     evidence: tuple[Evidence, ...]
     unsupported: tuple[str, ...]
     """Paths of the fields that no span of a source stands behind: check these first."""
+    told: dict[str, str] = {}
+    """What was drafted at each path above and at the items on the way: places shift by mending."""
 
 
 class Approval(Model):
@@ -363,11 +367,11 @@ class Approval(Model):
 class Outline(Model):
     """The knowledge of one disease, in our own words; every method and the judge read the same."""
 
-    id: str
+    id: Text
     """Department letters and number, for instance "ORT-02"."""
-    name: str
-    synonyms: tuple[str, ...] = ()
-    department: str
+    name: Text
+    synonyms: tuple[Text, ...] = ()
+    department: Text
     codes: Codes
     sex: Sex
     """Sex to which the disease is bound, or any."""
@@ -376,17 +380,17 @@ class Outline(Model):
     ages: tuple[AgeBand, ...] = Field(min_length=1)
     frequency: Frequency | None
     """None where no usable figure is known."""
-    risk_factors: tuple[str, ...]
-    causes: tuple[str, ...]
+    risk_factors: tuple[Text, ...]
+    causes: tuple[Text, ...]
     symptoms: tuple[Symptom, ...] = Field(min_length=1)
     course: Course
-    pertinent_negatives: tuple[str, ...]
+    pertinent_negatives: tuple[Text, ...]
     """Complaints whose absence is characteristic; as noun phrases without "no"."""
     history: History
     examinations: tuple[ExaminationGuide, ...] = Field(min_length=1)
-    complications: tuple[str, ...]
+    complications: tuple[Text, ...]
     differentials: tuple[Differential, ...]
-    red_flags: tuple[str, ...]
+    red_flags: tuple[Text, ...]
     never_together: tuple[Incompatible, ...]
     sources: tuple[Source, ...]
     provenance: Provenance | None = None

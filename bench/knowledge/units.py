@@ -1,6 +1,7 @@
 """Units of laboratory and other results, by the library pint (extra `kb`)."""
 
 import re
+import unicodedata
 from functools import cache
 from tokenize import TokenError
 from typing import Any
@@ -27,8 +28,17 @@ _DEFINITIONS = (
     "dioptre = 1 / meter = D = dioptres = diopter = diopters",
     "prism_dioptre = [] = _ = prism_dioptres",
     "metabolic_equivalent = [] = MET",
+    "ratio = [] = _ = ratios = INR",
 )
+LONGEST = 40
+"""Characters of a unit; a longer text is none."""
 _EXPONENT = re.compile(r"(?<=[A-Za-z])([23])(?![\w^])")
+_RAISED = re.compile("[⁺⁻]?[⁰¹²³⁴-⁹]+")
+_POWER = re.compile(r"\s*(?:\*\*|\^)\s*")
+# A letter, a figure or a bracket is not raised twice, nor to more than two figures: the library
+# would calculate 9**9**9 for ever.
+_SMALL_POWER = re.compile(r"(?<=\w)\*\*[+-]?\d{1,2}(?![\w.]|\*\*)")
+_MAGNITUDE = re.compile(r"[( ]*(?!1/|10\*\*\d)[\d.+-]")
 _NEXT_WORD = re.compile(r"(?<=[A-Za-z]) (?=[A-Za-z])")
 # pint's own errors derive from these; the others are of Python's tokenizer and of arithmetic.
 _UNREADABLE = (
@@ -61,17 +71,29 @@ def _registry() -> Any:
 def known_unit(unit: str) -> bool:
     """Whether a unit as a report prints it ("10^9/L", "mL/min/1.73m2", "/HPF") is one.
 
+    A number alone or before a unit is none, a power of ten apart.
+
     Raises:
         UserError: if pint is not installed.
     """
     registry = _registry()
-    text = _EXPONENT.sub(r"**\1", unit.strip().replace(" per ", "/"))
-    text = _NEXT_WORD.sub("_", text)
-    text = f"1{text}" if text.startswith("/") else text
-    if not text:
+    text = _plain(unit)
+    if not text or _MAGNITUDE.match(text) or "**" in _SMALL_POWER.sub("", text):
         return False
     try:
-        registry.parse_expression(text)
+        read = registry.parse_expression(text)
     except _UNREADABLE:
         return False
-    return True
+    return isinstance(read, registry.Quantity) and bool(read._units)
+
+
+def _plain(unit: str) -> str:
+    """A unit as pint reads it; nothing if it is too long."""
+    text = unit.strip()
+    if len(text) > LONGEST:
+        return ""
+    text = _RAISED.sub(lambda found: "**" + unicodedata.normalize("NFKC", found[0]), text)
+    text = _POWER.sub("**", text).replace("−", "-")
+    text = _EXPONENT.sub(r"**\1", text.replace(" per ", "/"))
+    text = _NEXT_WORD.sub("_", text)
+    return f"1{text}" if text.startswith("/") else text

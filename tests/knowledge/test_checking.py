@@ -107,6 +107,25 @@ def laboratory_in_words(data: Data) -> None:
             one["findings"] = [{"text": "raised", "weight": 1}]
 
 
+def again(field: str) -> Change:
+    """An entry of a list once more, spaced and capitalized otherwise."""
+
+    def change_it(data: Data) -> None:
+        first = data[field][0]
+        key = next((key for key in ("name", "title") if key in first), "")
+        if isinstance(first, str):
+            data[field][-1] = f" {first.upper()}"
+        else:
+            data[field][-1] = {**first, key: f"{first[key].upper()}  "}
+
+    return change_it
+
+
+def nobody_has_a_past(data: Data) -> None:
+    for item in data["history"]["family"]:
+        item["from_age"] = 85
+
+
 def mild_findings_alone(data: Data) -> None:
     for examination in data["examinations"]:
         for finding in examination.get("findings", ()):
@@ -177,6 +196,42 @@ PLANTED: dict[str, tuple[Change, str]] = {
     "1 source": (thin("sources", 1), "there are 1; an outline needs 2"),
     "nothing physical": (without_category("physical"), "none is physical"),
     "no laboratory value": (laboratory_in_words, "no laboratory test has a unit"),
+    "one risk factor twice": (again("risk_factors"), r"risk_factors\.\d+: .* stands twice"),
+    "five times one risk factor": (
+        lambda data: data.update(risk_factors=["Age", "age", "AGE ", "a", "b", "c"]),
+        "there are 4; an outline needs 5",
+    ),
+    "empty risk factors": (put("risk_factors", value=[""] * 5), "risk_factors.4: .* at least 1"),
+    "one source twice": (
+        lambda data: data.update(sources=[data["sources"][0]] * 2),
+        "there are 1; an outline needs 2",
+    ),
+    "a cause twice": (again("causes"), r"causes\.\d+: .* stands twice"),
+    "a differential twice": (again("differentials"), r"differentials\.\d+: .* stands twice"),
+    "a pertinent negative twice": (
+        again("pertinent_negatives"),
+        r"pertinent_negatives\.\d+: .* stands twice",
+    ),
+    "synonym with a blank": (
+        lambda data: data["synonyms"].append(f"{data['name'].upper()} "),
+        "stands twice among",
+    ),
+    "empty name": (put("name", value=" "), "at least 1 character"),
+    "empty id": (put("id", value=""), "at least 1 character"),
+    "empty department": (put("department", value=""), "at least 1 character"),
+    "empty title": (put("sources", 0, "title", value=""), "at least 1 character"),
+    "history of nobody": (nobody_has_a_past, r"nothing can have begun by the age of \d+, female"),
+    "endless weight": (put("ages", 0, "weight", value=float("inf")), "finite number"),
+    "no number": (
+        lambda data: laboratory(data, "Serum lipase")["quantity"]["patient_range"].update(
+            mild={"low": float("nan"), "high": 900.0}
+        ),
+        "finite number",
+    ),
+    "unit that is a calculation": (
+        lambda data: laboratory(data, "Serum lipase")["quantity"].update(unit="9**9**9**9"),
+        "is no unit",
+    ),
     "unknown field": (put("prognosis", value="good"), "Extra inputs are not permitted"),
 }
 
@@ -261,9 +316,24 @@ def test_no_two_of_ours_share_more_than_incidental_text():
 
 UNITS = (
     "g/dL, µmol/L, 10^9/L, %, mmHg, mL/min/1.73m2, kg/m2, /HPF, mIU/L, °C, points, beats/min, "
-    "mm/h, beats per minute, cells/µL, mosm/kg, pH units, mg/24 h"
+    "mm/h, beats per minute, cells/µL, mosm/kg, pH units, mg/24 h, 10⁹/L, m^2, ratio, L·min⁻¹"
 )
-NO_UNITS = ("", "parrots/L", "T-score", "mg//dL", "g/dL)", "import os", "mmmol")
+CALCULATIONS = (
+    "5",
+    "1",
+    "3 mg",
+    "(3 mg)",
+    "-3 mg",
+    "1e9/L",
+    "10^9",
+    "9**9**9**9",
+    "9 ^ 9 ^ 9 ^ 9",
+    "9⁹⁹⁹⁹⁹⁹⁹⁹",
+    "((9**99)**99)**99",
+    "mg**(9**9**9)",
+    "mg" * 30,
+)
+NO_UNITS = (*CALCULATIONS, "", "parrots/L", "T-score", "mg//dL", "g/dL)", "import os", "mmmol")
 
 
 @pytest.mark.parametrize("unit", UNITS.split(", "))
