@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rapidfuzz import fuzz
 
+from bench.drafting.pages import NoText, check_text, html_text, markdown_text
 from bench.errors import UserError
 from bench.knowledge.outline import Evidence
 
@@ -20,10 +21,11 @@ READABLE = (*HTML, *MARKDOWN, *PLAIN)
 MOST = 200_000
 """Characters of all sources together, about 50,000 tokens: what a model's context holds."""
 SHORTEST = 12
-"""Characters of a quotation; a shorter one would be found anywhere."""
+"""Characters of a quotation from which it may stand within words, or differ in a few letters."""
+FEWEST = 4
+"""Letters and figures of a quotation; a shorter one would be found anywhere."""
 CLOSE = 92.0
 """Similarity, of 100, from which a quotation counts as one that was copied with slips."""
-_BLANKS = re.compile(r"\s+")
 
 
 @dataclass(frozen=True)
@@ -43,26 +45,22 @@ class Source:
     def find(self, quote: str, field: str) -> Evidence | None:
         """Where a quotation stands, or none.
 
-        Letter case, spacing, dashes and quotation marks may differ, and a few letters.
+        Letter case, spacing, dashes and quotation marks may differ, and a few letters of a long
+        one; a short one must be whole words.
         """
-        wanted, _ = _fold(quote)
-        wanted = wanted.strip()
-        if len(wanted) < SHORTEST:
-            return None
+        wanted = _fold(quote)[0].strip()
         folded, places = self._folded
-        start, length = folded.find(wanted), len(wanted)
-        exact = start >= 0
-        if not exact:
-            near = fuzz.partial_ratio_alignment(wanted, folded, score_cutoff=CLOSE)
-            if near is None or len(wanted) > len(folded):
-                return None
-            start, length = near.dest_start, near.dest_end - near.dest_start
-        first, last = places[start], places[start + length - 1] + 1
-        if not exact:  # whole words: an alignment may lose a letter at its ends
-            while first > 0 and self.text[first - 1].isalnum():
-                first -= 1
-            while last < len(self.text) and self.text[last].isalnum():
-                last += 1
+        span = _exactly(wanted, folded)
+        exact = span is not None
+        span = span or _nearly(wanted, folded)
+        if span is None:
+            return None
+        first, last = places[span[0]], places[span[1] - 1] + 1
+        # Whole words and numbers: of "40", "4" was not said.
+        while first > 0 and self.text[first - 1].isalnum() and self.text[first].isalnum():
+            first -= 1
+        while last < len(self.text) and self.text[last - 1 : last + 1].isalnum():
+            last += 1
         return Evidence(
             field=field,
             source=self.name,
@@ -71,6 +69,23 @@ class Source:
             quote=self.text[first:last],
             exact=exact,
         )
+
+
+def _exactly(wanted: str, folded: str) -> tuple[int, int] | None:
+    if len(wanted) >= SHORTEST:
+        start = folded.find(wanted)
+        return None if start < 0 else (start, start + len(wanted))
+    if sum(letter.isalnum() for letter in wanted) < FEWEST:
+        return None
+    whole = re.search(rf"(?<!\w){re.escape(wanted)}(?!\w)", folded)
+    return whole.span() if whole else None
+
+
+def _nearly(wanted: str, folded: str) -> tuple[int, int] | None:
+    if not SHORTEST <= len(wanted) <= len(folded):
+        return None
+    near = fuzz.partial_ratio_alignment(wanted, folded, score_cutoff=CLOSE)
+    return None if near is None else (near.dest_start, near.dest_end)
 
 
 def find_quote(sources: Iterable[Source], quote: str, field: str) -> Evidence | None:
@@ -89,6 +104,8 @@ def read_sources(path: Path, disease: str) -> tuple[Source, ...]:
     """
     if not path.exists():
         raise UserError(f"there is no source {path}")
+    if not path.is_dir() and not path.is_file():
+        raise UserError(f"the source {path} is neither a file nor a folder")
     found = _in_folder(path, disease) if path.is_dir() else [_read(path, path.name)]
     size = sum(len(source.text) for source in found)
     if size > MOST:
@@ -101,16 +118,26 @@ def read_sources(path: Path, disease: str) -> tuple[Source, ...]:
 
 
 def _in_folder(folder: Path, disease: str) -> Sequence[Source]:
-    paths = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in READABLE]
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    paths = [path for path in files if path.suffix.lower() in READABLE]
     if not paths:
         raise UserError(f"{folder} holds no HTML, Markdown or plain text")
-    every = [_read(path, path.relative_to(folder).as_posix()) for path in paths]
     wanted = _words(disease)
+    every: list[Source] = []
+    unread: list[UserError] = []
+    for path in paths:
+        try:
+            every.append(_read(path, path.relative_to(folder).as_posix()))
+        except UserError as error:
+            if wanted in _words(path.stem):
+                raise
+            unread.append(error)  # another text, for all that its name tells
     titled = [one for one in every if wanted in _words(Path(one.name).stem + "\n" + _title(one))]
     found = titled or [one for one in every if wanted in _words(one.text)]
     if not found:
+        others = f" ({len(unread)} cannot be read: {unread[0]})" if unread else ""
         raise UserError(
-            f"none of the {len(every)} texts in {folder} names {disease!r}: "
+            f"none of the {len(paths)} texts in {folder} names {disease!r}{others}: "
             "name the file itself, or the disease as the text does"
         )
     return found
@@ -131,60 +158,40 @@ def _read(path: Path, name: str) -> Source:
         raise UserError(f"{path} is neither HTML, Markdown nor plain text ({', '.join(READABLE)})")
     try:
         data = path.read_bytes()
-        if kind not in HTML and b"\0" in data:
-            raise UserError(f"{path} is not text")
-        if kind in HTML:
-            text = _html_text(data)
-        elif kind in MARKDOWN:
-            text = _html_text(_markdown_html(data.decode("utf-8-sig")))
-        else:
-            text = data.decode("utf-8-sig")
+        text = _plain(data, kind)
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error})") from error
     except UnicodeDecodeError as error:
         raise UserError(
             f"{path} is not UTF-8 text (byte {error.start}): save it as such"
         ) from error
+    except RecursionError as error:
+        raise UserError(f"{path} is nested too deep to be read") from error
+    except NoText as error:
+        raise UserError(f"{path} {error}") from error
     text = "\n".join(line for line in (_spaced(line) for line in text.splitlines()) if line)
     if not text:
         raise UserError(f"{path} holds no text")
-    return Source(name, hashlib.sha256(data).hexdigest(), text)
+    return Source(one_line(name), hashlib.sha256(data).hexdigest(), text)
+
+
+def _plain(data: bytes, kind: str) -> str:
+    if kind in HTML:
+        return html_text(data)
+    text = data.decode("utf-8-sig")
+    check_text(text)
+    return markdown_text(text) if kind in MARKDOWN else text
+
+
+def one_line(name: str) -> str:
+    """A name that a line, a terminal and a YAML file can hold: other characters as escapes."""
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in name
+    )
 
 
 def _spaced(line: str) -> str:
     return " ".join(line.split())
-
-
-def _html_text(html: str | bytes) -> str:
-    """What a reader of the page sees, one block a line."""
-    try:
-        from bs4 import BeautifulSoup
-        from bs4.element import NavigableString
-    except ImportError as error:
-        raise UserError(
-            "reading HTML and Markdown needs beautifulsoup4: pip install 'patient-zero-bench[kb]'"
-        ) from error
-    page = BeautifulSoup(html, "html.parser")
-    for hidden in page(["script", "style", "noscript", "template", "nav", "footer", "head"]):
-        hidden.decompose()
-    for inline in page(["a", "abbr", "b", "code", "em", "i", "mark", "small", "span", "strong"]):
-        inline.unwrap()
-    for inline in page(["sub", "sup", "u"]):
-        inline.unwrap()
-    page.smooth()
-    for text in page.find_all(string=lambda text: type(text) is NavigableString):
-        text.replace_with(_BLANKS.sub(" ", text))  # only blocks begin new lines
-    return page.get_text("\n")
-
-
-def _markdown_html(text: str) -> str:
-    try:
-        from markdown_it import MarkdownIt
-    except ImportError as error:
-        raise UserError(
-            "reading Markdown needs markdown-it-py: pip install 'patient-zero-bench[kb]'"
-        ) from error
-    return str(MarkdownIt("commonmark").enable("table").render(text))
 
 
 _MARKS = str.maketrans(

@@ -66,6 +66,10 @@ def test_of_a_folder_the_texts_about_the_disease_are_taken(tmp_path: Path):
         ("a.html", b"<html><script>x</script></html>", "holds no text"),
         ("a.txt", b"caf\xe9 is not UTF-8", r"is not UTF-8 text \(byte 3\)"),
         ("a.md", b"a\0b", "is not text"),
+        ("a.txt", b"a\x1bb", "is not text"),
+        ("a.html", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR gout", "is not text"),
+        ("a.html", b"<p>x<script>var a = 1;<p>gout", "has a <script> that does not end"),
+        ("a.html", b"<div>" * 100_000 + b"gout", "nested too deep"),
         ("a.pdf", b"%PDF", "neither HTML, Markdown nor plain text"),
         ("a.txt", b"gout " * (MOST // 5 + 1), "give only those of gout"),
     ],
@@ -74,6 +78,53 @@ def test_what_cannot_be_read_is_said(name: str, written: bytes, says: str, tmp_p
     (tmp_path / name).write_bytes(written)
     with pytest.raises(UserError, match=says):
         read_sources(tmp_path / name, "gout")
+
+
+@pytest.mark.parametrize(
+    ("page", "lines"),
+    [
+        ("<html><head><title>T</title><meta name=x><body><p>Gout hurts.", ["Gout hurts."]),
+        ("<html><title>T</title><link href=x><p>Gout hurts.</p>", ["Gout hurts."]),
+        ("<nav>Home<p>Gout hurts.</p><p>More.", ["Home", "Gout hurts.", "More."]),
+        ("<nav>Home</nav><p>Gout.</p><footer>Imprint</footer>", ["Gout."]),
+        ("<script>w('<script src=x><\\/script>')</script><p>Gout.<!-- <script> -->", ["Gout."]),
+        ("<p>Count 15 x 10<sup>9</sup>/L", ["Count 15 x 10^9/L"]),
+        ("<p>Count <b>10</b><sup><a href='/wiki/9'>9</a></sup>/L", ["Count 10^9/L"]),
+        ("<p>from 10<sup>−9</sup> g, 5 min<sup>-1</sup>", ["from 10^-9 g, 5 min^-1"]),
+        ("<p>aged 40<sup>12</sup> and", ["aged 40 and"]),
+        ("<p>aged 10<sup><a href='#r12'>12</a></sup> and", ["aged 10 and"]),
+        ("<p>aged 10<a href='#r12'><sup>12</sup></a> and", ["aged 10 and"]),
+        ("<p>aged 10<sup class='reference x'>12</sup> and", ["aged 10 and"]),
+        ("<p>of women.<sup>3,4–6</sup> Or 7<sup>[2]</sup>", ["of women. Or 7"]),
+        (
+            "<p>28 kg/m<sup>2</sup>, Ca<sup>2+</sup>, <sup>131</sup>I",
+            ["28 kg/m2, Ca2+, 131I"],
+        ),
+    ],
+)
+def test_a_page_loses_nothing_and_no_number_is_made_up(page: str, lines: list[str], tmp_path: Path):
+    (tmp_path / "a.html").write_text(page, encoding="utf-8")
+    (read,) = read_sources(tmp_path / "a.html", "gout")
+    assert read.text.splitlines() == lines
+
+
+def test_of_a_folder_only_the_wanted_texts_must_be_readable(tmp_path: Path):
+    (tmp_path / "gout.txt").write_text("Uric acid is the matter.")
+    (tmp_path / "empty.html").write_text("")
+    (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
+    (tmp_path / "folder.md").mkdir()
+    assert [one.name for one in read_sources(tmp_path, "gout")] == ["gout.txt"]
+    with pytest.raises(UserError, match=r"none of the 3 texts .*2 cannot be read: .*empty.html"):
+        read_sources(tmp_path, "scurvy")
+    (tmp_path / "gout.txt").write_bytes(b"gout \xe9")
+    with pytest.raises(UserError, match=r"gout.txt is not UTF-8"):
+        read_sources(tmp_path, "gout")
+
+
+def test_the_name_of_a_file_stays_on_its_line(tmp_path: Path):
+    (tmp_path / "a\nid: X \x1b[2J\u2028.txt").write_text("gout")
+    (read,) = read_sources(tmp_path, "gout")
+    assert read.name == r"a\nid: X \x1b[2J\u2028.txt"
 
 
 def test_an_absent_or_empty_source_is_said(tmp_path: Path):
@@ -100,11 +151,35 @@ def test_a_quotation_may_differ_in_letters_that_do_not_matter(quote: str, exact:
 
 
 @pytest.mark.parametrize(
-    "quote", ["", "pain", "the", "Nine of ten patients have a heel spur", "x" * 300_000]
+    "quote",
+    [
+        "",
+        "pai",
+        "stiff",
+        "flat-footed",
+        "the",
+        "Nine of ten patients have a heel spur",
+        "x" * 300_000,
+    ],
 )
 def test_an_invented_or_too_short_quotation_is_not_found(quote: str):
     (read,) = read_sources(ARTICLE, FOOT)
     assert read.find(quote, "f") is None
+
+
+@pytest.mark.parametrize("quote", ["Obesity", "flat feet", "OBESITY", "knee", "pain"])
+def test_a_short_quotation_is_found_as_whole_words(quote: str):
+    (read,) = read_sources(ARTICLE, FOOT)
+    found = read.find(quote, "f")
+    assert found is not None
+    assert found.exact
+    assert found.quote.lower() == quote.lower()
+
+
+def test_a_quotation_ends_with_the_word_it_ends_in():
+    found = source("It is met between 40 and 60 years").find("is met between 4", "f")
+    assert found is not None
+    assert found.quote == "is met between 40"
 
 
 def test_the_source_that_has_it_to_the_letter_is_named():
