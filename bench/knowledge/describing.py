@@ -14,6 +14,7 @@ from bench.knowledge.outline import (
     Severity,
     Weighted,
 )
+from bench.knowledge.tracing import recall
 
 
 def describe(outline: Outline, severity: Severity | None = None) -> str:
@@ -26,17 +27,45 @@ def describe(outline: Outline, severity: Severity | None = None) -> str:
 
 
 def trace(outline: Outline, made: Provenance) -> str:
-    """Where each field of a draft comes from, and what no source says, a line each."""
+    """Each field of a draft beside the words it comes from, then what no source says.
+
+    What was mended since it was drafted is said to be, and is no longer asked to be checked.
+    """
     lines = [f"Drafted by {made.backbone} from {', '.join(one.name for one in made.sources)}"]
     if outline.approval is not None:
         lines[0] += f"; checked by {outline.approval.by} on {outline.approval.on}"
     for found in made.evidence:
         how = "" if found.exact else ", not to the letter"
         place = f"{found.source}, characters {found.start}-{found.end}{how}"
-        lines.append(f'- {found.field}: "{" ".join(found.quote.split())}" ({place})')
+        field = recall(outline, found.field, made.told)
+        drafted = made.told.get(found.field)
+        where = field.path if field else f"{found.field}, mended or taken out since"
+        lines.append(f'- {where}: "{_one_line(found.quote)}" ({place})')
+        if field is None or drafted not in (None, field.value):
+            lines.append(f"  when drafted: {_one_line(drafted or '')}")
+        if field is not None:
+            lines.append(f"  says: {_one_line(field.value)}")
     lines.append("In no source, check these first:")
-    lines += [f"- {path}" for path in made.unsupported] or ["- nothing"]
+    lines += _unsupported(outline, made) or ["- nothing"]
     return "\n".join(lines)
+
+
+def _unsupported(outline: Outline, made: Provenance) -> list[str]:
+    lines: list[str] = []
+    mended = 0
+    for path in made.unsupported:
+        field = recall(outline, path, made.told)
+        if field is None or made.told.get(path, field.value) != field.value:
+            mended += 1
+        else:
+            lines += [f"- {field.path}", f"  says: {_one_line(field.value)}"]
+    if mended:
+        lines.append(f"- (and {mended} that were mended or taken out since)")
+    return lines
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _lines(outline: Outline, levels: tuple[Severity, ...]) -> Iterator[str]:
