@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 from bench.drafting.building import Subject
+from bench.drafting.source import one_line
 from bench.errors import UserError
 from bench.files import write_text
 from bench.knowledge.library import Library, file_folder
@@ -88,14 +89,31 @@ def _slug(text: str) -> str:
 
 
 def write_draft(path: Path, outline: Outline) -> None:
-    """Write a draft with a head that says what it is."""
+    """Write a draft with a head that says what it is.
+
+    Raises:
+        UserError: if the file would not hold the draft as it is.
+    """
     made = outline.provenance
     if made is None:
         raise ValueError(f"{outline.id} is no draft")
     head = _HEADER.format(
-        backbone=made.backbone, sources=", ".join(one.name for one in made.sources), id=outline.id
+        backbone=one_line(made.backbone),
+        sources=one_line(", ".join(one.name for one in made.sources)),
+        id=one_line(outline.id),
     )
     data = outline.model_dump(mode="json", exclude_defaults=True)
-    text = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, head + text)
+    # A few line ends of Unicode are read as they were only if they are written as escapes.
+    for unicode in (True, False):
+        text = head + yaml.safe_dump(data, sort_keys=False, allow_unicode=unicode, width=100)
+        if _holds(text, outline):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return write_text(path, text)
+    raise UserError(f"the draft of {outline.name} would not be read as it was written")
+
+
+def _holds(text: str, outline: Outline) -> bool:
+    try:
+        return Outline.model_validate(yaml.safe_load(text)) == outline
+    except (yaml.YAMLError, ValueError):
+        return False
