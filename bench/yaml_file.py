@@ -11,15 +11,28 @@ import yaml
 from bench.errors import UserError
 
 _SAFE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+DEEPEST = 100
+"""Levels of lists and mappings that a file may have; far deeper ones would end the process."""
 
 
 class _Loader(_SAFE):  # type: ignore[misc]
     """The safe loader, which takes no key twice: the first value would be lost without a word."""
 
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            # 2024-02-30, or !!int of what is no number.
+            kind = node.tag.rpartition(":")[2]
+            fault = f"{node.value!r} is no {kind}"
+            raise yaml.constructor.ConstructorError(None, None, fault, node.start_mark) from error
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
         for key, _ in node.value:
-            if key.tag == "tag:yaml.org,2002:str" and key.value in seen:
+            if key.tag != "tag:yaml.org,2002:str":
+                continue
+            if key.value in seen:
                 fault = f"{key.value!r} stands twice"
                 raise yaml.constructor.ConstructorError(None, None, fault, key.start_mark)
             seen.add(key.value)
@@ -71,13 +84,34 @@ def read_yaml(path: Path, noun: str) -> YamlFile:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{noun} {path} cannot be read ({error})") from error
+    return parse_yaml(path, text)
+
+
+def parse_yaml(path: Path, text: str) -> YamlFile:
+    """The parsed text of a file.
+
+    Raises:
+        UserError: naming the file, and the line where it is not YAML.
+    """
     try:
+        _check_depth(text)
         return YamlFile(path, text, yaml.load(text, _Loader))
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise UserError(f"{path}, line {line}: not valid YAML ({error.problem})") from error
     except yaml.YAMLError as error:
         raise UserError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from error
+
+
+def _check_depth(text: str) -> None:
+    depth = 0
+    event: Any
+    for event in yaml.parse(text, _SAFE):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            fault = f"more than {DEEPEST} levels"
+            raise yaml.constructor.ConstructorError(None, None, fault, event.start_mark)
 
 
 def _children(node: Any, part: int | str) -> Iterator[Any]:

@@ -5,15 +5,21 @@ holds for the text before it and for no other.
 """
 
 import hashlib
-import json
+import math
 import re
 from datetime import date
 from pathlib import Path
 
+import yaml
+from pydantic import ValidationError
+
+from bench.errors import UserError
 from bench.files import write_text
 from bench.knowledge.outline import Approval, Outline
+from bench.yaml_file import parse_yaml
 
-_APPROVAL = re.compile(r"^approval:.*\n?", re.MULTILINE)
+_APPROVAL = re.compile(r"""^(["']?)approval\1[ \t]*:.*\n?(?:[ \t]+.*\n?)*""", re.MULTILINE)
+"""The key with its value, be it spread over several lines."""
 
 
 def is_draft(outline: Outline, text: str) -> bool:
@@ -24,15 +30,64 @@ def is_draft(outline: Outline, text: str) -> bool:
 
 
 def approve(path: Path, by: str, on: date, note: str = "") -> Approval:
-    """Record in the outline's file that somebody has checked it; an earlier approval goes."""
-    text = _APPROVAL.sub("", path.read_text(encoding="utf-8"))
-    approval = Approval(by=by, on=on, sha256=_hash(text), note=note)
-    line = json.dumps(approval.model_dump(mode="json"), ensure_ascii=False)
-    write_text(path, f"{text.rstrip()}\napproval: {line}\n")
+    """Record in the outline's file that somebody has checked it; an earlier approval goes.
+
+    Line ends, the file's mode and a link to it stay.
+
+    Raises:
+        UserError: if the file cannot hold an approval as its last line, or cannot be written; it
+            is then as it was.
+    """
+    path = path.resolve()
+    try:
+        mode = path.stat().st_mode
+        old = path.read_bytes().decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"the outline {path} cannot be read ({error})") from error
+    if not mode & 0o222:
+        raise UserError(f"{path} is write-protected: nothing was written")
+    bare = _APPROVAL.sub("", old).rstrip()
+    try:
+        approval = Approval(by=by, on=on, sha256=_hash(bare), note=note)
+    except ValidationError as error:
+        raise UserError("the name or note of the approval is no text") from error
+    end = "\r\n" if "\r\n" in old else "\n"
+    new = f"{bare}{end}approval: {_one_line(approval)}{end}"
+    before, after = _parsed(path, old), _parsed(path, new)
+    wanted = before and before.model_copy(update={"approval": approval})
+    if after is None or after != wanted or is_draft(after, new):
+        raise UserError(
+            f"{path} cannot take an approval as its last line; nothing was written: write its "
+            "fields at the start of a line, with no brackets around them and no ... after them"
+        )
+    write_text(path, new)
+    path.chmod(mode & 0o7777)
     return approval
+
+
+def _one_line(approval: Approval) -> str:
+    """The approval as YAML that no reader takes for anything else."""
+    data = approval.model_dump(mode="json")
+    told: str = yaml.safe_dump(
+        data,
+        default_style='"',
+        default_flow_style=True,
+        sort_keys=False,
+        allow_unicode=True,
+        width=math.inf,
+    )
+    return told.strip()
+
+
+def _parsed(path: Path, text: str) -> Outline | None:
+    """The outline in a text, or none if it holds none."""
+    try:
+        return Outline.model_validate(parse_yaml(path, text).data)
+    except (UserError, ValidationError):
+        return None
 
 
 def _hash(text: str) -> str:
     """Hash of an outline's text without its approval."""
-    told = _APPROVAL.sub("", text.replace("\r\n", "\n")).rstrip()
+    told = _APPROVAL.sub("", text.replace("\r\n", "\n").replace("\r", "\n")).rstrip()
     return hashlib.sha256(told.encode()).hexdigest()
