@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -33,6 +34,11 @@ class Listing(Model):
     """Hash of the file."""
     draft: bool = False
     """Whether a machine drafted it and nobody has approved it as it stands."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it answers to."""
+        return (self.id, self.name, *self.synonyms)
 
 
 @dataclass(frozen=True)
@@ -66,43 +72,53 @@ def parse_outline(file: YamlFile) -> Outline:
         raise UserError(f"{file.place(found[0]['loc'])}: {found[0]['msg']}{more}") from error
 
 
+def name_key(name: str) -> str:
+    """What tells names apart: neither letter case nor the width of blanks."""
+    return " ".join(name.split()).casefold()
+
+
+def holds_outlines(folder: Path) -> bool:
+    """Whether there is such a folder and a file in it is an outline."""
+    return next(_yaml_files(folder), None) is not None
+
+
+def _yaml_files(folder: Path) -> Iterator[Path]:
+    """What is named as an outline, but for folders and for what is hidden."""
+    for path in folder.rglob("*.yaml"):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if not hidden and not path.is_dir():
+            yield path
+
+
 def outline_files(folder: Path) -> list[Path]:
     """The files of a folder that are outlines, whatever is in them.
 
     Raises:
-        UserError: if the folder is not there or holds none.
+        UserError: if the folder is not there, holds none, or one that is no file.
     """
     if not folder.is_dir():
         raise UserError(f"there is no folder {folder} of outlines")
-    found = sorted(path for path in folder.rglob("*.yaml") if not path.name.startswith("."))
+    found = sorted(_yaml_files(folder))
     if not found:
         raise UserError(f"{folder} holds no outline (no .yaml file)")
+    for path in found:
+        if not path.is_file():
+            raise UserError(f"the outline {path} is no file, or a link to none")
     return found
 
 
-def file_folder(folder: Path) -> dict[str, Filed]:
+def file_folder(folder: Path, *, indexed: bool = True) -> dict[str, Filed]:
     """What a folder holds, by id and in its order; only what the index does not know is read.
 
+    Everything is read if it is not to be `indexed`.
+
     Raises:
-        UserError: if an outline cannot be read, or two share an id or a name.
+        UserError: if an outline cannot be read, or two share an id.
     """
-    index = _read_index(folder)
+    index = _read_index(folder) if indexed else {}
     found: dict[str, Filed] = {}
     for path in outline_files(folder):
-        file, text = path.relative_to(folder).as_posix(), path.read_bytes()
-        sha256 = hashlib.sha256(text).hexdigest()
-        listing = index.get((file, sha256))
-        if listing is None:
-            outline = read_outline(path)
-            listing = Listing(
-                id=outline.id,
-                name=outline.name,
-                synonyms=outline.synonyms,
-                department=outline.department,
-                file=file,
-                sha256=sha256,
-                draft=is_draft(outline, text.decode()),
-            )
+        listing = _listing(path, path.relative_to(folder).as_posix(), index)
         if listing.id in found:
             other = found[listing.id].path
             raise UserError(f"{path}: the id {listing.id} is taken by {other}")
@@ -110,15 +126,34 @@ def file_folder(folder: Path) -> dict[str, Filed]:
     return {identity: found[identity] for identity in sorted(found)}
 
 
+def _listing(path: Path, file: str, index: Mapping[tuple[str, str], Listing]) -> Listing:
+    try:
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise UserError(f"the outline {path} cannot be read ({error})") from error
+    if (known := index.get((file, sha256))) is not None:
+        return known
+    read = read_yaml(path, "the outline")
+    outline = parse_outline(read)
+    return Listing(
+        id=outline.id,
+        name=outline.name,
+        synonyms=outline.synonyms,
+        department=outline.department,
+        file=file,
+        sha256=sha256,
+        draft=is_draft(outline, read.text),
+    )
+
+
 def build_index(folder: Path = FOLDER) -> str:
-    """The text of the index of a folder of outlines, in order of id.
+    """The text of the index of a folder of outlines, in order of id; each of them is read.
 
     Raises:
         UserError: as `file_folder`.
     """
-    ordered = [
-        filed.listing.model_dump(exclude_defaults=True) for filed in file_folder(folder).values()
-    ]
+    every = file_folder(folder, indexed=False).values()
+    ordered = [filed.listing.model_dump(exclude_defaults=True) for filed in every]
     return json.dumps(ordered, indent=1, ensure_ascii=False) + "\n"
 
 
@@ -127,59 +162,88 @@ def _read_index(folder: Path) -> dict[tuple[str, str], Listing]:
     try:
         listed = json.loads((folder / INDEX).read_text(encoding="utf-8"))
         found = [Listing.model_validate(item) for item in listed]
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return {}
     return {(listing.file, listing.sha256): listing for listing in found}
+
+
+def _owners(every: Iterable[Filed], clashing: bool) -> dict[str, Filed]:
+    """Whose each name is: ids go before names, and the names of drafts come last.
+
+    Raises:
+        UserError: if two share a name, unless it is a draft's and `clashing` lets it pass.
+    """
+    ordered = sorted(every, key=lambda filed: filed.listing.draft)
+    named = [(filed.listing.id, filed) for filed in ordered]
+    named += [(name, filed) for filed in ordered for name in filed.listing.names[1:]]
+    found: dict[str, Filed] = {}
+    for name, filed in named:
+        owner = found.setdefault(name_key(name), filed)
+        if owner is not filed and not (clashing and filed.listing.draft):
+            raise UserError(
+                f"{filed.path}: the name {name!r} of {filed.listing.id} is taken by "
+                f"{owner.listing.id} in {owner.path}; rename it, or give it that id to "
+                "replace the other"
+            )
+    return found
 
 
 class Library:
     """The diseases of one or several folders; outlines are read one at a time and kept."""
 
-    def __init__(self, *folders: Path, base: Path | None = FOLDER, drafts: bool = False) -> None:
+    def __init__(
+        self,
+        *folders: Path,
+        base: Path | None = FOLDER,
+        drafts: bool = False,
+        clashing: bool = False,
+    ) -> None:
         """Take the outlines below `base` and below the folders; nothing is read yet.
 
         An outline of a later folder replaces the one of the same id; any other is added. Drafts
-        that nobody has approved are there only if `drafts` asks for them.
+        that nobody has approved are there, and replace others, only if `drafts` asks for them;
+        those with a name that is taken only if `clashing` does, and they do not answer to it.
         """
         self.folders = (*([base] if base is not None else []), *folders)
         self._drafts = drafts
+        self._clashing = clashing
         self._outlines: dict[str, Outline] = {}
 
     @cached_property
+    def _found(self) -> tuple[dict[str, Filed], ...]:
+        """What each folder holds, drafts included."""
+        return tuple(file_folder(folder) for folder in self.folders)
+
+    @cached_property
     def filed(self) -> dict[str, Filed]:
-        """Every outline by id, drafts included, in order of id.
+        """Every outline by id, in order of id; drafts only where they were asked for.
 
         Raises:
             UserError: if an outline cannot be read, or two diseases share a name.
         """
         found: dict[str, Filed] = {}
-        for folder in self.folders:
-            found.update(file_folder(folder))
-        owners: dict[str, Filed] = {}
-        for filed in found.values():
-            for name in (filed.listing.name, *filed.listing.synonyms):
-                owner = owners.setdefault(name.lower(), filed)
-                if owner is not filed:
-                    raise UserError(
-                        f"{filed.path}: the name {name!r} of {filed.listing.id} is taken by "
-                        f"{owner.listing.id} in {owner.path}; rename it, or give it that id to "
-                        "replace the other"
-                    )
+        for folder in self._found:
+            found |= {
+                identity: filed
+                for identity, filed in folder.items()
+                if self._drafts or not filed.listing.draft
+            }
+        _owners(found.values(), self._clashing)
         return {identity: found[identity] for identity in sorted(found)}
 
     @cached_property
     def listings(self) -> tuple[Listing, ...]:
         """The diseases there are, in order of id; drafts only where they were asked for."""
-        every = (filed.listing for filed in self.filed.values())
-        return tuple(listing for listing in every if self._drafts or not listing.draft)
+        return tuple(filed.listing for filed in self.filed.values())
 
     @cached_property
     def _by_name(self) -> dict[str, Listing]:
-        every = [filed.listing for filed in self.filed.values()]
         # "Graves disease (hyperthyroidism)" is found without its brackets too.
-        short = {one.name.partition(" (")[0].lower(): one for one in every}
-        return short | {
-            key.lower(): one for one in every for key in (one.id, one.name, *one.synonyms)
+        short = [(name_key(one.name.partition(" (")[0]), one) for one in self.listings]
+        counted = Counter(key for key, _ in short)
+        owners = _owners(self.filed.values(), self._clashing)
+        return {key: one for key, one in short if counted[key] == 1} | {
+            key: filed.listing for key, filed in owners.items()
         }
 
     @cached_property
@@ -206,15 +270,14 @@ class Library:
         return found
 
     def listing(self, disease: str) -> Listing | None:
-        """The listing of a disease by id, name or synonym in any letter case, be it a draft."""
-        return self._by_name.get(disease.strip().lower())
+        """The listing of a disease by id, name or synonym in any letter case; none if unknown."""
+        filed = self.filed.get(disease)
+        return filed.listing if filed else self._by_name.get(name_key(disease))
 
     def find(self, disease: str) -> Outline | None:
         """The outline of a disease by id, name or synonym in any letter case; none if unknown."""
         listing = self.listing(disease)
-        if listing is None or (listing.draft and not self._drafts):
-            return None
-        return self._load(listing)
+        return self._load(listing) if listing else None
 
     def get(self, disease: str) -> Outline:
         """The outline of a disease by id, name or synonym.
@@ -223,19 +286,25 @@ class Library:
             UserError: if it is unknown, with the nearest name, or a draft.
         """
         outline = self.find(disease)
-        if outline is None and (listing := self.listing(disease)) is not None:
+        if outline is None and (draft := self._left_out(disease)) is not None:
             raise UserError(
-                f"{listing.id} {listing.name} is a draft that nobody has approved "
-                f"({self.filed[listing.id].path}): check it and run `pzbench kb approve`, or add "
-                "--drafts"
+                f"{draft.listing.id} {draft.listing.name} is a draft that nobody has approved "
+                f"({draft.path}): check it and run `pzbench kb approve`, or add --drafts"
             )
         if outline is None:
-            near = get_close_matches(disease.strip().lower(), self._by_name, n=1)
+            near = get_close_matches(name_key(disease), self._by_name, n=1)
             hint = (
                 f"did you mean {self._by_name[near[0]].name!r}?" if near else "see pzbench kb list"
             )
             raise UserError(f"no outline of {disease!r}; {hint}")
         return outline
+
+    def _left_out(self, disease: str) -> Filed | None:
+        """The draft of a disease, where drafts were not asked for."""
+        every = () if self._drafts else (one for own in self._found for one in own.values())
+        drafts = (one for one in every if one.listing.draft)
+        key = name_key(disease)
+        return next((one for one in drafts if key in map(name_key, one.listing.names)), None)
 
     def _load(self, listing: Listing) -> Outline:
         if listing.id not in self._outlines:

@@ -23,6 +23,16 @@ def test_the_committed_index_is_fresh():
     assert (FOLDER / INDEX).read_text(encoding="utf-8") == build_index(FOLDER)
 
 
+def test_an_index_is_built_from_the_outlines_and_not_from_the_index_before(tmp_path):
+    """Without which the test above could not fail."""
+    source = FOLDER / LIBRARY.listings[0].file
+    (tmp_path / "x.yaml").write_bytes(source.read_bytes())
+    true = build_index(tmp_path)
+    (tmp_path / INDEX).write_text(true.replace(LIBRARY.listings[0].name, "Another"))
+    assert Library(base=tmp_path).listings[0].name == "Another", "it is read from the index"
+    assert build_index(tmp_path) == true
+
+
 def test_each_of_the_six_departments_has_16_diseases():
     counted = Counter(listing.department for listing in LIBRARY.listings)
     departments = "Psychiatry, Urology, Orthopedics, Ophthalmology, Endocrinology, General Surgery"
