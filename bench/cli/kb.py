@@ -18,6 +18,13 @@ Own = typer.Option(..., "--kb", help="Your folder of outlines.")
 app = typer.Typer(help="The disease knowledge.", no_args_is_help=True, rich_markup_mode=None)
 
 
+def _say(text: str, *, err: bool = False) -> None:
+    """Print one line; what a terminal would obey, or take for another line, is spelt out."""
+    from bench.tables import printable
+
+    typer.echo(printable(text).replace("\n", "\\x0a"), err=err)
+
+
 @app.command("list")
 def list_diseases(
     department: str | None = typer.Option(None, "--department", help="Only this department."),
@@ -25,13 +32,12 @@ def list_diseases(
 ) -> None:
     """List the diseases that have an outline, drafts marked."""
     from bench.knowledge.library import Library
-    from bench.tables import printable
 
-    library = Library(*(kb or ()), drafts=True)
+    library = Library(*(kb or ()), drafts=True, clashing=True)
     for name in [department] if department else library.departments:
         for listing in library.diseases(name):
             mark = "  (draft)" if listing.draft else ""
-            typer.echo(printable(f"{listing.id}  {listing.department:<16}  {listing.name}{mark}"))
+            _say(f"{listing.id}  {listing.department:<16}  {listing.name}{mark}")
 
 
 @app.command("show")
@@ -44,7 +50,7 @@ def show_outline(
     from bench.knowledge.library import Library
     from bench.tables import printable
 
-    outline = Library(*(kb or ()), drafts=True).get(disease)
+    outline = Library(*(kb or ()), drafts=True, clashing=True).get(disease)
     typer.echo(printable(describe(outline)))
     if outline.provenance is not None:
         typer.echo(printable("\n" + trace(outline, outline.provenance)))
@@ -53,21 +59,20 @@ def show_outline(
 @app.command("check")
 def check_outlines(
     paths: list[Path] | None = typer.Argument(
-        None, help="Files or folders to check; the whole knowledge if none."
+        None, help="Files or folders to check, against the rest; the whole knowledge if none."
     ),
     kb: list[Path] | None = Knowledge,
 ) -> None:
     """Find what is wrong in outlines: beyond the schema, what contradicts itself or is copied."""
     from bench.knowledge.inspecting import inspect_outlines
     from bench.knowledge.library import FOLDER
-    from bench.tables import printable
 
-    found = inspect_outlines(paths or [FOLDER, *(kb or ())])
+    found = inspect_outlines([FOLDER, *(kb or ())], paths or ())
     for complaint in found.complaints:
-        typer.echo(printable(complaint))
+        _say(complaint)
     drafts = f"; drafts not approved: {', '.join(found.drafts)}" if found.drafts else ""
     noun = "fault" if len(found.complaints) == 1 else "faults"
-    typer.echo(f"{found.files} outlines checked: {len(found.complaints) or 'no'} {noun}{drafts}")
+    _say(f"{found.files} outlines checked: {len(found.complaints) or 'no'} {noun}{drafts}")
     if found.complaints:
         raise typer.Exit(FAULTY)
 
@@ -98,7 +103,7 @@ def write_index(
 
     folder = kb or FOLDER
     write_text(folder / INDEX, build_index(folder))
-    typer.echo(f"wrote {folder / INDEX}")
+    _say(f"wrote {folder / INDEX}")
 
 
 @app.command("build")
@@ -120,21 +125,24 @@ def build_draft(
 ) -> None:
     """Draft an outline from encyclopedia text (HTML, Markdown or plain text) for you to check."""
     from bench.cli.ending import run_until_stopped
-    from bench.drafting.filing import draft_path, plan_subject, write_draft
+    from bench.drafting.filing import draft_path, keep_copy, plan_subject, write_draft
     from bench.drafting.source import read_sources
     from bench.files import check_writable
-    from bench.knowledge.library import Library
+    from bench.knowledge.library import Library, holds_outlines
 
-    known = Library(*([kb] if any(kb.rglob("*.yaml")) else []), drafts=True)
+    disease = " ".join(disease.split())
+    known = Library(*([kb] if holds_outlines(kb) else []), drafts=True, clashing=True)
     subject = plan_subject(known, disease, department, replace)
     path = draft_path(kb, subject)
     check_writable(path)
     sources = read_sources(source, disease)
     size = sum(len(one.text) for one in sources)
     named = ", ".join(one.name for one in sources)
-    typer.echo(f"drafting {subject.id} {subject.name} from {named} ({size:,} characters)", err=True)
+    _say(f"drafting {subject.id} {subject.name} from {named} ({size:,} characters)", err=True)
     work = _draft(subject, sources, backbone, journal or kb / ".journal.sqlite", retry_failed)
     outline = run_until_stopped(work)
+    if (kept := keep_copy(path)) is not None:
+        _say(f"the draft that was there is kept as {kept}")
     write_draft(path, outline)
     _tell(outline, path, kb)
 
@@ -171,8 +179,10 @@ async def _draft(
 
 def _tell(outline: "Outline", path: Path, kb: Path) -> None:
     """Say what the draft rests on, and what comes next."""
+    from shlex import quote
+
     from bench.knowledge.inspecting import inspect_outlines
-    from bench.tables import printable
+    from bench.knowledge.library import FOLDER
 
     made = outline.provenance
     if made is not None:
@@ -180,12 +190,13 @@ def _tell(outline: "Outline", path: Path, kb: Path) -> None:
             f"{len(made.evidence)} fields have a span of the source, "
             f"{len(made.unsupported)} have none and are marked as unsupported"
         )
-    complaints = inspect_outlines([path]).complaints
-    for complaint in complaints:
-        typer.echo(printable(f"to mend: {complaint}"))
-    typer.echo(f"wrote the draft {path}\n\nnext:")
-    typer.echo(f"  pzbench kb show {outline.id} --kb {kb}    each field beside its source")
-    typer.echo(f"  pzbench kb approve {outline.id} --by NAME --kb {kb}    when you have checked it")
+    for complaint in inspect_outlines([FOLDER, kb], [path]).complaints:
+        _say(f"to mend: {complaint}")
+    _say(f"wrote the draft {path}")
+    typer.echo("\nnext:")
+    which, where = quote(outline.id), quote(str(kb))
+    _say(f"  pzbench kb show {which} --kb {where}    each field beside its source")
+    _say(f"  pzbench kb approve {which} --by NAME --kb {where}    when you have checked it")
 
 
 @app.command("approve")
@@ -200,10 +211,10 @@ def approve_draft(
 
     from bench.errors import UserError
     from bench.knowledge.approval import approve
-    from bench.knowledge.checking import faults
-    from bench.knowledge.library import Library
+    from bench.knowledge.inspecting import inspect_outlines
+    from bench.knowledge.library import FOLDER, Library
 
-    library = Library(base=kb, drafts=True)
+    library = Library(base=kb, drafts=True, clashing=True)
     outline = library.get(disease)
     filed = library.filed[outline.id]
     if outline.provenance is None:
@@ -213,13 +224,13 @@ def approve_draft(
         raise UserError(f"{outline.id} {outline.name} was approved by {told.by} on {told.on}")
     if not by.strip():
         raise UserError("--by is empty: say who checked the draft")
-    found = faults(outline)
+    found = inspect_outlines([FOLDER, kb], [filed.path]).faults
     if found:
         more = f" (and {len(found) - 1} more: pzbench kb check)" if found[1:] else ""
         raise UserError(f"{outline.id} cannot be approved before it is mended: {found[0]}{more}")
     done = approve(filed.path, by.strip(), datetime.now(UTC).date(), note)
     unsupported = len(outline.provenance.unsupported)
-    typer.echo(
+    _say(
         f"{outline.id} {outline.name}: approved by {done.by} on {done.on}; "
         f"{unsupported} of its fields rest on no source but on {done.by}"
     )

@@ -22,7 +22,7 @@ def show_grids(grids: Iterable[Grid]) -> None:
     for grid in grids:
         table = Table(title=Text(printable(grid.title)), title_justify="left", show_lines=True)
         for column in grid.columns:
-            table.add_column(Text(column), overflow="fold")
+            table.add_column(Text(printable(column)), overflow="fold")
         for row in grid.rows:
             table.add_row(*(Text(printable(cell)) for cell in row))
         console.print(table)
@@ -35,7 +35,7 @@ def show_files(paths: Iterable[Path]) -> None:
     """Print where files were written."""
     console = Console(soft_wrap=True, highlight=False)
     for path in paths:
-        console.print(Text(f"wrote {path}"))
+        console.print(Text(printable(f"wrote {path}")))
 
 
 class Progressing:
@@ -51,7 +51,7 @@ class Progressing:
         counter = _Counter()
         if not self._console.is_terminal:
             yield counter
-            self._console.print(Text(f"{title}: {counter}"), soft_wrap=True)
+            self._console.print(Text(printable(f"{title}: {counter}")), soft_wrap=True)
             return
         columns = (
             TextColumn("{task.description}", markup=False),
@@ -61,7 +61,7 @@ class Progressing:
             TextColumn("{task.fields[failed]}", style="red"),
         )
         with Progress(*columns, console=self._console) as progress:
-            task = progress.add_task(title, total=total, failed="")
+            task = progress.add_task(printable(title), total=total, failed="")
             counter.tell = lambda: progress.update(
                 task,
                 completed=counter.done,

@@ -1,7 +1,9 @@
 """Where a draft goes, under which id, and its file."""
 
 import re
+import shutil
 from difflib import get_close_matches
+from itertools import count
 from pathlib import Path
 
 import yaml
@@ -10,7 +12,7 @@ from bench.drafting.building import Subject
 from bench.drafting.source import one_line
 from bench.errors import UserError
 from bench.files import write_text
-from bench.knowledge.library import Library, file_folder
+from bench.knowledge.library import Library, file_folder, holds_outlines
 from bench.knowledge.outline import Outline
 
 _HEADER = """\
@@ -28,6 +30,10 @@ def plan_subject(library: Library, disease: str, department: str | None, replace
         UserError: if the disease has an outline and is not to be replaced, or if the department
             is not said or probably misspelt.
     """
+    departments = {listing.department for listing in library.listings}
+    near = get_close_matches(department or "", departments, n=1)
+    if near and department not in departments:
+        raise UserError(f"there is no department {department!r}; did you mean {near[0]!r}?")
     listing = library.listing(disease)
     if listing is not None and not replace:
         what = "a draft" if listing.draft else "an outline"
@@ -37,28 +43,25 @@ def plan_subject(library: Library, disease: str, department: str | None, replace
         )
     if listing is not None:
         return Subject(listing.id, listing.name, department or listing.department)
-    departments = [filed.listing.department for filed in library.filed.values()]
     if department is None:
-        known = ", ".join(sorted(set(departments)))
+        known = ", ".join(sorted(departments))
         raise UserError(f"--department of {disease!r} is missing: {known}, or another")
-    if department not in departments and (near := get_close_matches(department, departments, n=1)):
-        raise UserError(f"there is no department {department!r}; did you mean {near[0]!r}?")
     _slug(department)
     return Subject(_next_id(library, department), disease, department)
 
 
 def _next_id(library: Library, department: str) -> str:
     """The department's letters with the next free number."""
-    used = [(filed.listing.id, filed.listing.department) for filed in library.filed.values()]
-    own = [identity.rpartition("-")[0] for identity, name in used if name == department]
+    used = [
+        (found[1].upper(), int(found[2]), listing.department)
+        for listing in library.listings
+        if (found := re.fullmatch(r"(.+)-([0-9]{1,9})", listing.id))
+    ]
+    own = [prefix for prefix, _, name in used if name == department]
     words = re.findall(r"[^\W_]+", department.upper())
     new = "".join(word[0] for word in words) if words[1:] else words[0][:3]
     letters = own[0] if own else new
-    numbers = [
-        int(number)
-        for prefix, _, number in (identity.rpartition("-") for identity, _ in used)
-        if prefix == letters and number.isdecimal()
-    ]
+    numbers = [number for prefix, number, _ in used if prefix == letters]
     return f"{letters}-{max(numbers, default=0) + 1:02d}"
 
 
@@ -68,7 +71,7 @@ def draft_path(folder: Path, subject: Subject) -> Path:
     Raises:
         UserError: if a file is there that is no draft.
     """
-    filed = file_folder(folder) if folder.is_dir() and any(folder.rglob("*.yaml")) else {}
+    filed = file_folder(folder) if holds_outlines(folder) else {}
     if subject.id in filed:
         if not filed[subject.id].listing.draft:
             raise UserError(
@@ -79,6 +82,26 @@ def draft_path(folder: Path, subject: Subject) -> Path:
     if path.exists():
         raise UserError(f"{path} is there already: move it away first")
     return path
+
+
+def keep_copy(path: Path) -> Path | None:
+    """Copy what is at a path to a name beside it that is free; none if nothing is there.
+
+    Raises:
+        UserError: if it cannot be copied.
+    """
+    if not path.exists():
+        return None
+    kept = next(
+        copy
+        for number in count(1)
+        if not (copy := path.with_name(f"{path.name}.{number}")).exists()
+    )
+    try:
+        shutil.copy2(path, kept)
+    except OSError as error:
+        raise UserError(f"{path} cannot be copied to {kept} ({error}): move it away") from error
+    return kept
 
 
 def _slug(text: str) -> str:
