@@ -50,7 +50,7 @@ def describe_run(
         "packages": {name: found for name in PACKAGES if (found := _version(name))},
         "experiment": hashlib.sha256(settled(experiment).model_dump_json().encode()).hexdigest(),
         "outlines": outlines.digest,
-        "drafts": [listing.id for listing in outlines.listings if listing.draft],
+        "drafts": _planned_drafts(experiment, outlines),
         "prompts": {
             f"{card.name}/{path.name}": _hash(path) for card in cards for path in card.prompts
         }
@@ -68,6 +68,16 @@ def describe_run(
             for label, respondent in team.engaged
         ],
     }
+
+
+def _planned_drafts(experiment: Experiment, outlines: Library) -> list[str]:
+    """Ids of the drafts of which cases were planned."""
+    return [
+        listing.id
+        for department in experiment.departments_of(outlines.departments)
+        for listing in outlines.diseases(department)[: experiment.cases_per_department]
+        if listing.draft
+    ]
 
 
 def _hash(path: Path) -> str:

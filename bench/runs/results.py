@@ -8,6 +8,7 @@ from bench.errors import UserError
 from bench.plugins import TABLES
 from bench.runs.experiment import Choice, Experiment
 from bench.runs.folder import NOBODY, Cell, RunFolder
+from bench.runs.scoring import remarked
 from bench.scoring import Score
 from bench.tables import Grid, Named, Result, Results, Table
 
@@ -25,9 +26,6 @@ def read_results(folder: RunFolder) -> Results:
     stand_ins = {(role["role"], role["label"]) for role in manifest["roles"] if role["stand_in"]}
     answering = _answering(experiment)
     drafts = manifest.get("drafts", [])
-    remarks = (
-        (f"planned with unapproved drafts of outlines: {', '.join(drafts)}",) if drafts else ()
-    )
     backbones = _named((*experiment.roles.generator, Choice(name=NOBODY)))
     methods = _named(experiment.methods)
     talked = {talk.label: _talked(talk, experiment) for talk in _talks(folder)}
@@ -35,7 +33,7 @@ def read_results(folder: RunFolder) -> Results:
         Result(
             backbone=backbones[scored.cell.backbone],
             method={**methods, **talked}[scored.cell.label],
-            score=score.model_copy(update={"notes": (*score.notes, *remarks)}),
+            score=remarked(score, drafts),
             stand_in=bool(stand_ins & set(answering(scored.cell, score))),
         )
         for scored in folder.scores()

@@ -1,8 +1,9 @@
 """Metrics over items: one metric of a run, or several over records made elsewhere."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from bench.context import Context
+from bench.dialogues.dialogue import Dialogue
 from bench.failure import Failure, guarded
 from bench.journal.journal import Journal
 from bench.knowledge.library import Library
@@ -33,6 +34,28 @@ async def score_with(
     return tuple(score.model_copy(update={"roles": roles}) for score in found)
 
 
+def remarked(score: Score, drafts: Collection[str]) -> Score:
+    """A score that says on which unapproved drafts, by their ids, it rests."""
+    if not drafts:
+        return score
+    remark = f"rests on unapproved drafts of outlines: {', '.join(drafts)}"
+    return score.model_copy(update={"notes": (*score.notes, remark)})
+
+
+def _judged_drafts(items: Items | Talks, outlines: Library) -> list[str]:
+    """Ids of the drafts of which there are records."""
+    if not any(listing.draft for listing in outlines.listings):
+        return []
+    records = (one.record if isinstance(one, Dialogue) else one for one in items)
+    diseases = {
+        (record.origin and record.origin.disease) or record.disease_information.disease
+        for record in records
+        if record is not None
+    }
+    found = {outlines.listing(disease) for disease in diseases}
+    return sorted(listing.id for listing in found if listing is not None and listing.draft)
+
+
 async def score_items(
     items: Items | Talks,
     metrics: Sequence[Metric],
@@ -51,6 +74,7 @@ async def score_items(
         UserError: if a backbone cannot be made, or a metric lacks what it needs.
     """
     outlines, settings = outlines or Library(), settings or Settings()
+    drafts = _judged_drafts(items, outlines)
     kept = Journal.open(settings.journal)
     team = Team(kept, outlines, at_once=settings.at_once, retry_failed=settings.retry_failed)
     try:
@@ -60,7 +84,7 @@ async def score_items(
         for metric in metrics:
             scores.extend(await score_with(metric, items, context, "*"))
             step()
-        return scores
+        return [remarked(score, drafts) for score in scores]
     finally:
         await kept.close()
         await team.close()

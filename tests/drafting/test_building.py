@@ -10,7 +10,7 @@ import yaml
 from commands import KEY, Ended, experiment, inside, whole_text
 from openai_server import Kind, OpenAIServer, Seen
 
-from bench.knowledge.library import Library, read_outline
+from bench.knowledge.library import FOLDER, Library, read_outline
 from bench.knowledge.outline import Outline
 
 ARTICLE = Path(__file__).with_name("plantar_fasciitis.html")
@@ -113,7 +113,8 @@ def test_a_draft_is_refused_until_it_is_approved(drafted: Path, kb: Path, tmp_pa
     assert "unapproved drafts of outlines: ORT-17" in (tmp_path / "asked" / "rows.csv").read_text()
 
     refused = inside("kb", "approve", "ORT-17", "--by", "Dr A. Foot", "--kb", kb).error
-    assert "cannot be approved before it is mended: sources: there are 1" in refused
+    assert f"cannot be approved before it is mended: {drafted}, line " in refused
+    assert "sources: there are 1; an outline needs 2 at least" in refused
     whole(drafted)
     done = inside("kb", "approve", FOOT, "--by", "Dr A. Foot", "--note", "read twice", "--kb", kb)
     assert "approved by Dr A. Foot on 2" in done.out
@@ -264,3 +265,104 @@ def test_the_draft_is_plain_yaml_with_a_head_that_says_what_it_is(drafted: Path)
     data = yaml.safe_load(text)
     assert Outline.model_validate(data) == read_outline(drafted)
     assert json.dumps(data["symptoms"][0]["by_severity"]) == '{"mild": 0.45, "severe": 1.0}'
+
+
+def test_an_unapproved_replacement_leaves_ours_in_place(
+    openai_server: OpenAIServer, kb: Path, tmp_path: Path
+):
+    openai_server.hook = hook
+    assert build(openai_server, kb, "--disease", "Carpal tunnel syndrome", "--replace").code == 0
+    settings = {"departments": ["Orthopedics"], "cases_per_department": 16}
+    file = experiment(tmp_path / "x.yaml", methods=["direct"], tables=["rows"], **settings)
+    assert inside("run", file, "--kb", kb, "--out", tmp_path / "run").code == 0
+    ids = (tmp_path / "run" / "records" / "rules" / "direct.jsonl").read_text()
+    assert "ORT-06-0001" in ids
+
+
+def test_a_name_that_is_taken_is_told_and_shuts_nothing(
+    openai_server: OpenAIServer, kb: Path, tmp_path: Path
+):
+    def clashing(seen: Seen) -> str | None:
+        told = draft_answers.answer(seen.words)
+        return told and told.replace('"plantar heel pain"', '"Sciatica"')
+
+    openai_server.hook = clashing
+    done = build(openai_server, kb)
+    assert re.search(r"to mend: .*'Sciatica' is a name of ORT-02 as well", done.out), done
+    assert inside("kb", "show", "ORT-17", "--kb", kb).code == 0
+    file = experiment(tmp_path / "x.yaml", departments=["Urology"])
+    assert inside("run", file, "--kb", kb, "--out", tmp_path / "run").code == 0
+    whole(next(kb.rglob("*.yaml")))
+    refused = inside("kb", "approve", "ORT-17", "--by", "A", "--kb", kb).error
+    assert "'Sciatica' is a name of ORT-02 as well" in refused
+    openai_server.hook = hook
+    assert build(openai_server, kb, "--disease", "Flat foot", "--department", "Feet").code == 0
+
+
+def test_what_was_copied_from_ours_is_not_approved(drafted: Path, kb: Path):
+    data = yaml.safe_load(drafted.read_text())
+    ours = yaml.safe_load(next(FOLDER.rglob("sciatica.yaml")).read_text())
+    kept = {key: data[key] for key in ("id", "name", "synonyms", "provenance")}
+    drafted.write_text(yaml.safe_dump(ours | kept))
+    before = drafted.read_bytes()
+    refused = inside("kb", "approve", "ORT-17", "--by", "A", "--kb", kb).error
+    assert "of its text is that of ORT-02" in refused
+    assert drafted.read_bytes() == before
+
+
+def test_a_score_names_the_drafts_it_rests_on_and_no_others(
+    drafted: Path, kb: Path, tmp_path: Path
+):
+    file = experiment(tmp_path / "x.yaml", departments=["Orthopedics"], cases_per_department=17)
+    run = tmp_path / "run"
+    assert inside("run", file, "--kb", kb, "--drafts", "--out", run).code == 0
+    records = run / "records" / "rules" / "direct.jsonl"
+    lines = records.read_text(encoding="utf-8").splitlines(keepends=True)
+    remark = "rests on unapproved drafts of outlines: ORT-17"
+    for planned, rests in ((lines[-1], True), (lines[0], False)):
+        (tmp_path / "some.jsonl").write_text(planned, encoding="utf-8")
+        scored = inside(
+            "score", tmp_path / "some.jsonl", "-m", "accuracy", "--judge", "rules", "--kb", kb,
+            "--drafts", "--out", tmp_path / "scores.json",
+        )  # fmt: skip
+        assert scored.code == 0, scored
+        scores = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))
+        assert {remark in score["notes"] for score in scores} == {rests}
+    fewer = experiment(tmp_path / "y.yaml", departments=["Orthopedics"], cases_per_department=1)
+    assert inside("run", fewer, "--kb", kb, "--drafts", "--out", tmp_path / "few").code == 0
+    assert "unapproved" not in (tmp_path / "few" / "rows.csv").read_text()
+    assert remark in (run / "rows.csv").read_text()
+
+
+def test_a_mended_draft_is_kept_when_another_takes_its_place(
+    openai_server: OpenAIServer, kb: Path, drafted: Path
+):
+    for number in (1, 2):
+        mended = drafted.read_text() + f"# mended {number}\n"
+        drafted.write_text(mended)
+        done = build(openai_server, kb, "--replace")
+        kept = drafted.with_name(f"{drafted.name}.{number}")
+        assert f"the draft that was there is kept as {kept}" in done.out
+        assert kept.read_text() == mended
+        assert "mended" not in drafted.read_text()
+    wrong = build(
+        openai_server, kb, "--disease", FOOT, "--replace", "--department", "Ortopedics"
+    ).error
+    assert "did you mean 'Orthopedics'" in wrong
+
+
+def test_a_draft_is_named_numbered_and_placed_in_a_folder_with_odd_things(
+    openai_server: OpenAIServer, tmp_path: Path
+):
+    openai_server.hook = hook
+    kb = tmp_path / "my kb"
+    kb.mkdir()
+    (kb / "._x.yaml").write_text("{")
+    done = build(openai_server, kb, "--disease", "  Flat \n foot ", "--department", "Feet")
+    assert done.code == 0, done
+    assert f"pzbench kb show FEE-01 --kb '{kb}'" in done.out
+    path = kb / "feet" / "flat_foot.yaml"
+    assert read_outline(path).name == "Flat foot"
+    path.write_text(path.read_text().replace("FEE-01", "flu"))
+    done = build(openai_server, kb, "--disease", "Splay foot", "--department", "Feet")
+    assert "drafting FEE-01 Splay foot" in done.err
