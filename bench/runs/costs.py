@@ -5,7 +5,7 @@ characters of the real prompts and those of the rules' answers are counted and s
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, Literal
@@ -31,13 +31,22 @@ from bench.runs.plugged import Line, as_line, make_generator, make_metric
 from bench.runs.register import yielded
 from bench.runs.scoring import score_with
 from bench.runs.talking import check_talks, setting_of
+from bench.runs.testset import TestSet, with_test
 from bench.scoring import Items, Metric, Talks
+from bench.training.choosing import choose
+from bench.training.practice import practise
 
 SAMPLE = 12
 """Cases on which tokens are measured, about."""
 INTERVIEWED = 2
 """Patients whose dialogues are tried."""
-COUNTED = ("generator", "patient", "doctor", "triplets", "judge", "scorer", "rater")
+TESTED = 6
+"""Test questions that are tried."""
+WRONG = 0.5
+"""Share of practice questions taken to be answered wrong: each costs a rule and a second try."""
+TOKENS_OF_WORD = 1.4
+"""Tokens of a word of memory, roughly."""
+COUNTED = ("generator", "patient", "doctor", "triplets", "judge", "scorer", "rater", "student")
 """Roles that are counted, in the order in which they are told."""
 CHARACTERS = 4
 """Characters of a token of English, roughly."""
@@ -139,6 +148,7 @@ def estimate(experiment: Experiment) -> list[Cost]:
 
 async def _estimate(experiment: Experiment) -> list[Cost]:
     library = experiment.library()
+    experiment, test = with_test(experiment, library.departments)
     methods = [make_generator(choice) for choice in experiment.methods]
     metrics = [make_metric(choice) for choice in experiment.metrics]
     check_talks(experiment.dialogues, metrics)
@@ -147,7 +157,7 @@ async def _estimate(experiment: Experiment) -> list[Cost]:
     cases = list(plan(library, names, each, experiment.seed))
     journal = Journal.open(None)
     try:
-        writing, talking = _Crew(library, journal), _Crew(library, journal)
+        writing, talking, *school = (_Crew(library, journal) for _ in range(4))
         written: list[PatientRecord] = []
         for method in methods:
             written = await _try(method, cases, _taking("records", metrics), writing.context)
@@ -155,6 +165,8 @@ async def _estimate(experiment: Experiment) -> list[Cost]:
             listeners = _taking("dialogues", metrics)
             sample = written[:INTERVIEWED]
             await _interview(experiment.dialogues, sample, listeners, talking.context)
+        if test is not None:
+            await _practise(written, test, school[0], school[1])
     finally:
         await journal.close()
     costs = _costs_of_records(experiment, writing, each)
@@ -163,6 +175,8 @@ async def _estimate(experiment: Experiment) -> list[Cost]:
         scale = patients / min(len(written), INTERVIEWED)
         asks_model = any("generator" in method.card.needs for method in methods)
         costs += _costs_of_dialogues(experiment, talking, scale, asks_model)
+    if test is not None and written:
+        costs += _costs_of_exam(experiment, test, (school[0], school[1]), len(written))
     return [cost for cost in _summed(costs) if cost.exchanges and cost.backbone != "rules"]
 
 
@@ -203,6 +217,46 @@ def _costs_of_dialogues(
             if role in ("judge", "rater"):
                 costs.append(crew.cost(role, choice, scale))
     return costs
+
+
+async def _practise(
+    records: Sequence[PatientRecord], test: TestSet, practising: _Crew, sitting: _Crew
+) -> None:
+    """Put the practice questions of some records, and some test questions.
+
+    Without memory, so that no encoder is loaded for a plan.
+    """
+    library = practising.context.outlines
+    for record in records:
+        for item in practise(record, records, library, 0):
+            asked = (record.department, item.question, item.options, (), record.id)
+            await choose(practising.context.role("student"), *asked)
+    for one in test.all[:TESTED]:
+        asked = (one.department or "", one.question, one.options, (), one.id)
+        await choose(sitting.context.role("student"), *asked)
+
+
+def _costs_of_exam(
+    experiment: Experiment, test: TestSet, crews: tuple[_Crew, _Crew], tried: int
+) -> Iterator[Cost]:
+    """What training and the exam cost, with as much memory shown as there may be at most."""
+    exam, roles = experiment.medqa, experiment.roles
+    if exam is None:
+        return
+    students = [roles.student] * len(roles.generator) if roles.student else roles.generator
+    questions, methods = len(test.all), len(experiment.methods)
+    patients = methods * len(test.questions) * exam.cases * (1 + 2 * WRONG)
+    points = 1 + sum(point < exam.cases for point in exam.curve)
+    memory = exam.budget * TOKENS_OF_WORD
+    for number, student in enumerate(filter(None, students)):
+        # One student is asked untrained but once, whoever wrote the records.
+        untrained = 0 if roles.student and number else questions
+        put = untrained + questions * methods * points
+        practice = crews[0].cost("student", student, patients / tried)
+        sat = crews[1].cost("student", student, put / min(questions, TESTED))
+        whole = practice + sat
+        shown = round(memory * (whole.exchanges - untrained))
+        yield replace(whole, input_tokens=whole.input_tokens + shown)
 
 
 def _summed(costs: Iterable[Cost]) -> list[Cost]:

@@ -16,6 +16,7 @@ from bench.journal.journal import Journal
 from bench.knowledge.cases import plan
 from bench.plugins import TABLES
 from bench.records.files import RecordFile
+from bench.runs.examining import examine, students
 from bench.runs.experiment import TALKING, Experiment, refuse_changes
 from bench.runs.folder import NOBODY, Cell, Compared, RunFolder, Scored
 from bench.runs.manifest import describe_run
@@ -24,6 +25,7 @@ from bench.runs.register import Register, yielded
 from bench.runs.settings import Settings
 from bench.runs.talking import check_talks, talk, talkers
 from bench.runs.team import Team, settled
+from bench.runs.testset import with_test
 from bench.runs.underway import Done, Run, Watch, compare_cells, score_cell
 from bench.scoring import Difference, Items
 
@@ -42,6 +44,7 @@ async def execute(
         TABLES.load(name)
     check_talks(experiment.dialogues, metrics)
     outlines = experiment.library()
+    experiment, test = with_test(experiment, outlines.departments)
     with folder.locked():
         journal = Journal.open(folder.journal(settings.journal))
         team = Team(journal, outlines, at_once=settings.at_once, retry_failed=settings.retry_failed)
@@ -59,7 +62,7 @@ async def execute(
                 encoder_model=experiment.encoder,
                 at_once=settings.at_once,
             )
-            run = Run(experiment, folder, context, team, watch, metrics, methods)
+            run = Run(experiment, folder, context, team, watch, metrics, methods, test=test)
             await _execute(run)
         finally:
             # The journal first: it ends what is in flight, which may need its backbone to end.
@@ -79,20 +82,25 @@ async def _execute(run: Run) -> None:
     writers = {choice.label: run.team.engage("generator", choice) for choice in chosen}
     for role in {role for metric in run.metrics for role in metric.card.needs}:
         run.context.role(role)
-    talking = talkers(run)
+    talking, learning = talkers(run), students(run)
     run.folder.save_experiment(run.experiment)
     run.folder.unfinish()
     # A generator that asks no model is run once, is no model's, and is compared with each one's.
     alone: dict[str, Done] = {}
-    compared = []
+    compared: dict[str, list[Difference]] = {}
+    written: dict[str, list[str]] = {}
     for label, writer in ((NOBODY, None), *writers.items()):
         own = await _with(run, label, writer)
         differences = await _compare(run, own, alone)
         for name in own if label in talking else ():
             differences += await talk(run, Cell(backbone=label, method=name), talking[label])
-        compared.append(Compared(backbone=label, differences=tuple(differences)))
+        compared[label], written[label] = differences, list(own)
         alone = own if label == NOBODY else alone
-    run.folder.save_differences(compared)
+    for label, found in (await examine(run, learning, written)).items():
+        compared[label] += found
+    run.folder.save_differences(
+        [Compared(backbone=label, differences=tuple(found)) for label, found in compared.items()]
+    )
     run.folder.save_failures(run.failures)
     run.folder.save_manifest(
         describe_run(run.experiment, run.team, run.methods, run.metrics, run.context.outlines)
@@ -102,6 +110,7 @@ async def _execute(run: Run) -> None:
             "rewritten": run.rewritten,
         }
         | ({"dialogues": run.talked} if run.experiment.dialogues else {})
+        | ({"medqa": run.examined} if run.examined else {})
     )
 
 

@@ -15,6 +15,7 @@ from bench.dialogues.dialogue import FormatName
 from bench.errors import UserError
 from bench.knowledge.library import Library
 from bench.model import Model
+from bench.training.settings import CURVE, TrainSettings
 from bench.yaml_file import Location, read_yaml
 
 
@@ -85,6 +86,8 @@ class Roles(Model):
     """Backbone that labels replies against memory; none for the patient's."""
     rater: Chosen | None = None
     """Backbone that rates dialogues."""
+    student: Chosen | None = None
+    """Backbone that practises and sits the exam; none for the one that wrote the records."""
 
     def talking(self, writer: Choice | None) -> dict[str, Choice]:
         """Who is patient, doctor and labeller where `writer` wrote the records.
@@ -151,6 +154,54 @@ class Interviews(Model):
         return TALKING if labelled else ("patient", "doctor")
 
 
+ZERO_SHOT = "zero-shot"
+"""The condition of a student who practised on nothing."""
+MEDQA = "medqa-accuracy"
+"""What the scores of an exam are called."""
+
+
+class Exam(Model):
+    """MedQA questions to students, untrained and trained on each method's records (paper 4.4)."""
+
+    questions: str | None = None
+    """File or folder, "hub:OWNER/NAME@REVISION" or "sample"; none for what PZBENCH_MEDQA names."""
+    labels: Path | None = None
+    """Departments given by `pzbench medqa classify`, for questions that the audited list lacks."""
+    include_borderline: bool = False
+    """Whether questions count that may as well belong elsewhere."""
+    cases: int = Field(default=10, gt=0)
+    """Patients of each department to practise on; the same for every method."""
+    k_cases: int = Field(default=3, ge=0)
+    """Solved cases shown with a question, at most."""
+    k_rules: int = Field(default=4, ge=0)
+    """Rules shown with a question, at most."""
+    budget: int = Field(default=600, ge=0)
+    """Words of memory shown with a question, at most."""
+    curve: tuple[Annotated[int, Field(gt=0)], ...] = CURVE
+    """Numbers of patients after which all questions are put, too."""
+    guard: bool = True
+    """Whether records that are nearly test questions are left out; they are reported anyway."""
+    digest: str | None = None
+    """sha256 of the questions, which a run fills in; questions of another are refused."""
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> "Exam":
+        _unique("medqa.curve", list(map(str, self.curve)))
+        return self
+
+    def training(self, condition: str, cases: int, seed: int) -> TrainSettings:
+        """How a student is trained on so many patients."""
+        return TrainSettings(
+            cases=cases,
+            k_cases=self.k_cases,
+            k_rules=self.k_rules,
+            budget=self.budget,
+            seed=seed,
+            condition=condition,
+            curve=self.curve,
+        )
+
+
 class Experiment(Model):
     """One experiment: a grid of backbones and methods over the same cases, and its metrics."""
 
@@ -167,6 +218,8 @@ class Experiment(Model):
     roles: Roles
     dialogues: Interviews | None = None
     """Dialogues to hold with the patients; none for records alone."""
+    medqa: Exam | None = None
+    """Exam of students trained on the records; none for no exam."""
     metrics: Choices = ()
     """Metrics, in the order of the tables' columns."""
     tables: tuple[str, ...] = ("rows",)
@@ -202,6 +255,23 @@ class Experiment(Model):
                 f"dialogues.patients_per_department is {patients}, but there are only "
                 f"{self.cases_per_department} cases_per_department"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _examined(self) -> "Experiment":
+        if self.medqa is None:
+            return self
+        if self.medqa.cases > self.cases_per_department:
+            raise ValueError(
+                f"medqa.cases is {self.medqa.cases}, but there are only "
+                f"{self.cases_per_department} cases_per_department"
+            )
+        for setting, choices, taken in (
+            ("methods", self.methods, ZERO_SHOT),
+            ("metrics", self.metrics, MEDQA),
+        ):
+            if taken in (choice.label for choice in choices):
+                raise ValueError(f"{setting} names {taken!r}, which the exam has; use `as:`")
         return self
 
     def departments_of(self, known: tuple[str, ...]) -> tuple[str, ...]:
@@ -254,7 +324,7 @@ def _fault(location: Location, message: str) -> str:
     """A validation fault; a misspelt setting with the nearest there is."""
     if not message.startswith("Extra inputs"):
         return message
-    sections: dict[Any, type[Model]] = {"roles": Roles, "dialogues": Interviews}
+    sections: dict[Any, type[Model]] = {"roles": Roles, "dialogues": Interviews, "medqa": Exam}
     known = sections.get(location[0], Experiment) if len(location) > 1 else Experiment
     near = get_close_matches(str(location[-1]), list(known.model_fields), n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
@@ -283,7 +353,8 @@ def refuse_changes(old: Experiment, new: Experiment, folder: Path) -> None:
     """Let a run be extended but not changed: its settings are what its journal answers for.
 
     More departments, cases, methods, generator backbones, metrics or tables extend it, and so do
-    dialogues, or more patients, formats and interactions of them.
+    dialogues, or more patients, formats and interactions of them, an exam, or more points of its
+    curve.
 
     Raises:
         UserError: naming the first setting that differs.
@@ -300,14 +371,17 @@ def _changes(old: Experiment, new: Experiment) -> Iterator[tuple[str, Any, Any]]
         was, now = getattr(old, setting), getattr(new, setting)
         if was != now:
             yield setting, repr(was), repr(now)
-    for role in ("judge", "scorer", "rater", *TALKING):
+    for role in ("judge", "scorer", "rater", *TALKING, "student"):
         was, now = getattr(old.roles, role), getattr(new.roles, role)
-        # A patient that was not named was the generator's backbone: somebody answered.
-        answered = was is not None or (role in TALKING and old.dialogues is not None)
+        # A patient or student that was not named was the generator's backbone: somebody answered.
+        asked = old.medqa if role == "student" else old.dialogues if role in TALKING else None
+        answered = was is not None or asked is not None
         if answered and was != now:
             yield f"roles.{role}", _shown(was), _shown(now)
     if old.dialogues is not None:
         yield from _changed_dialogues(old.dialogues, new.dialogues)
+    if old.medqa is not None:
+        yield from _changed_exam(old.medqa, new.medqa)
     if new.cases_per_department < old.cases_per_department:
         yield "cases_per_department", old.cases_per_department, new.cases_per_department
     if not set(old.departments) <= set(new.departments) and new.departments != ("all",):
@@ -338,6 +412,21 @@ def _changed_dialogues(old: Interviews, new: Interviews | None) -> Iterator[tupl
         was, now = getattr(old, setting), getattr(new, setting)
         if not set(was) <= set(now):
             yield f"dialogues.{setting}", ", ".join(was), ", ".join(now)
+
+
+def _changed_exam(old: Exam, new: Exam | None) -> Iterator[tuple[str, Any, Any]]:
+    """Where the questions lie may change; the questions may not."""
+    if new is None:
+        yield "medqa", "there", "absent"
+        return
+    for setting in ("include_borderline", "cases", "k_cases", "k_rules", "budget", "guard"):
+        was, now = getattr(old, setting), getattr(new, setting)
+        if was != now:
+            yield f"medqa.{setting}", was, now
+    if old.digest is not None and old.digest != new.digest:
+        yield "medqa.questions", f"a set {old.digest[:12]}", f"a set {(new.digest or '?')[:12]}"
+    if not set(old.curve) <= set(new.curve):
+        yield "medqa.curve", list(old.curve), list(new.curve)
 
 
 def _shown(choice: Choice | None) -> str:

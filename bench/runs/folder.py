@@ -17,7 +17,7 @@ from bench.files import PARTIAL, write_text
 from bench.model import Model
 from bench.records.files import RecordFile
 from bench.records.record import PatientRecord
-from bench.runs.experiment import Experiment, Interaction, Interviews
+from bench.runs.experiment import ZERO_SHOT, Experiment, Interaction, Interviews
 from bench.scoring import Difference, Score
 
 NOBODY = "none"
@@ -35,6 +35,8 @@ class Cell(Model):
     """How its patients are interviewed; none for the records themselves."""
     format: FormatName | None = None
     """How its patients hold their records; none for the records themselves."""
+    examined: bool = False
+    """Whether it is the exam of a student trained on its records, or on none (zero-shot)."""
 
     @property
     def label(self) -> str:
@@ -46,6 +48,8 @@ class Cell(Model):
         backbone, method = safe_name(self.backbone), safe_name(self.method)
         if self.interaction:
             return Path(backbone) / method / f"{self.interaction}-{self.format}{ending}"
+        if self.examined:
+            return Path(backbone) / method / f"medqa{ending}"
         return Path(backbone) / f"{method}{ending}"
 
 
@@ -113,6 +117,17 @@ class RunFolder:
     def dialogues(self, cell: Cell) -> Path:
         """The dialogues file of a cell."""
         return self.path / "dialogues" / cell.path(".jsonl")
+
+    def answers(self, cell: Cell, after: int | None = None) -> Path:
+        """The answers to an exam's questions, at its end or after so many patients."""
+        point = "" if after is None else f"@{after}"
+        name = f"{safe_name(cell.method)}{point}.jsonl"
+        return self.path / "answers" / safe_name(cell.backbone) / name
+
+    def training(self, cell: Cell, kind: str) -> Path:
+        """What training on a cell's records left: "steps", "memory" or "suspects"."""
+        folder = self.path / "training" / safe_name(cell.backbone) / safe_name(cell.method)
+        return folder / f"{kind}.jsonl"
 
     def _scores(self, cell: Cell) -> Path:
         return self.path / "scores" / cell.path(".json")
@@ -191,8 +206,8 @@ class RunFolder:
 
     def scores(self) -> list[Scored]:
         """The scores of every cell of the experiment, in its order."""
-        cells = (one for cell in self.cells() for one in (cell, *self.talks(cell)))
-        paths = [self._scores(cell) for cell in cells]
+        cells = [one for cell in self.cells() for one in (cell, *self.talks(cell))]
+        paths = [self._scores(cell) for cell in (*cells, *self.exams())]
         return [self._read(path, TypeAdapter(Scored)) for path in paths if path.exists()]
 
     def cells(self) -> list[Cell]:
@@ -212,6 +227,19 @@ class RunFolder:
         if experiment is None or experiment.dialogues is None:
             return []
         return talks_of(cell, experiment.dialogues)
+
+    def exams(self) -> list[Cell]:
+        """The cells of the exam: for each backbone zero-shot, then every method."""
+        experiment = self.experiment()
+        if experiment is None or experiment.medqa is None:
+            return []
+        backbones = dict.fromkeys(cell.backbone for cell in self.cells())
+        conditions = (ZERO_SHOT, *(method.label for method in experiment.methods))
+        return [
+            Cell(backbone=backbone, method=condition, examined=True)
+            for backbone in backbones
+            for condition in conditions
+        ]
 
     def save_differences(self, compared: list[Compared]) -> None:
         """Keep the differences between methods."""

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from bench import agents
+from bench import agents, training
 from bench.generating import Generator, GeneratorCard
 from bench.knowledge.library import Library
 from bench.runs.experiment import Experiment
@@ -30,6 +30,8 @@ PACKAGES = (
 _AGENTS = Path(agents.__file__).parent
 PROMPTS = (*sorted(_AGENTS.glob("*.j2")), _AGENTS / "styles.yaml")
 """What doctor, patient and labeller are told."""
+TRAINING = sorted(Path(training.__file__).parent.glob("*.j2"))
+"""What a student is told."""
 
 
 def describe_run(
@@ -43,6 +45,7 @@ def describe_run(
     cards: list[GeneratorCard | MetricCard] = [method.card for method in methods.values()]
     cards += [metric.card for metric in metrics]
     talking = PROMPTS if experiment.dialogues else ()
+    learning = TRAINING if experiment.medqa else ()
     return {
         "pzbench": version("patient-zero-bench"),
         "commit": _commit(),
@@ -54,7 +57,8 @@ def describe_run(
         "prompts": {
             f"{card.name}/{path.name}": _hash(path) for card in cards for path in card.prompts
         }
-        | {f"agents/{path.name}": _hash(path) for path in talking},
+        | {f"agents/{path.name}": _hash(path) for path in talking}
+        | {f"training/{path.name}": _hash(path) for path in learning},
         "roles": [
             {
                 "role": respondent.role,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench.errors import UserError
 from bench.plugins import TABLES
-from bench.runs.experiment import Choice, Experiment
+from bench.runs.experiment import MEDQA, ZERO_SHOT, Choice, Experiment
 from bench.runs.folder import NOBODY, Cell, RunFolder
 from bench.runs.scoring import remarked
 from bench.scoring import Score
@@ -27,7 +27,8 @@ def read_results(folder: RunFolder) -> Results:
     answering = _answering(experiment)
     drafts = manifest.get("drafts", [])
     backbones = _named((*experiment.roles.generator, Choice(name=NOBODY)))
-    methods = _named(experiment.methods)
+    untrained = {ZERO_SHOT: Named(ZERO_SHOT, ZERO_SHOT)} if experiment.medqa else {}
+    methods = untrained | _named(experiment.methods)
     talked = {talk.label: _talked(talk, experiment) for talk in _talks(folder)}
     results = tuple(
         Result(
@@ -43,7 +44,7 @@ def read_results(folder: RunFolder) -> Results:
         name=experiment.name,
         backbones=tuple(backbones.values()),
         methods=(*methods.values(), *talked.values()),
-        metrics=tuple(_named(experiment.metrics).values()),
+        metrics=(*_named(experiment.metrics).values(), *_examining(experiment)),
         results=results,
         differences=tuple(
             (compared.backbone, difference)
@@ -76,6 +77,14 @@ def _talked(talk: Cell, experiment: Experiment) -> Named:
     return Named(talk.label, method.name, json.dumps(options, sort_keys=True))
 
 
+def _examining(experiment: Experiment) -> Iterator[Named]:
+    """The exam as a metric, with its settings."""
+    if experiment.medqa is not None:
+        left_out = {"questions", "labels", "digest"}
+        settings = experiment.medqa.model_dump(mode="json", exclude=left_out)
+        yield Named(MEDQA, MEDQA, json.dumps(settings, sort_keys=True))
+
+
 def _answering(experiment: Experiment) -> Callable[[Cell, Score], Iterator[tuple[str, str]]]:
     """Role and label of everybody behind a score: who wrote, who talked, whom the metric asks."""
     roles = experiment.roles
@@ -83,7 +92,12 @@ def _answering(experiment: Experiment) -> Callable[[Cell, Score], Iterator[tuple
     named = roles.named()
 
     def found(cell: Cell, score: Score) -> Iterator[tuple[str, str]]:
-        yield "generator", cell.backbone
+        if cell.method != ZERO_SHOT:
+            yield "generator", cell.backbone
+        if cell.examined:
+            student = roles.student or writers.get(cell.backbone)
+            yield "student", student.label if student else ""
+            return
         if cell.interaction is not None and experiment.dialogues is not None:
             talking = roles.talking(writers.get(cell.backbone))
             asked = experiment.dialogues.asked(cell.interaction)

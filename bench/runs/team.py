@@ -30,15 +30,16 @@ def make_backbone(choice: Choice, outlines: Library) -> Backbone:
 
 
 def settled(experiment: Experiment) -> Experiment:
-    """An experiment without what changes no answer: where its backbones and outlines lie.
+    """An experiment without what changes no answer: where backbones, outlines, questions lie.
 
     Raises:
         UserError: for an unknown kind of backbone.
     """
-    roles = experiment.roles
+    roles, exam = experiment.roles, experiment.medqa
     return experiment.model_copy(
         update={
             "knowledge": (),
+            "medqa": exam and exam.model_copy(update={"questions": None, "labels": None}),
             "roles": roles.model_copy(
                 update={
                     "generator": tuple(_settled(choice) for choice in roles.generator),

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from bench.context import Context
 from bench.failure import Failure, guarded
@@ -13,6 +13,7 @@ from bench.runs.experiment import Experiment
 from bench.runs.folder import RunFolder
 from bench.runs.scoring import score_with
 from bench.runs.team import Team
+from bench.runs.testset import TestSet
 from bench.scoring import Difference, Items, Metric, Score, Talks
 
 
@@ -49,6 +50,10 @@ class Run:
     """Records that a plausibility check had written anew, by backbone and method."""
     talked: dict[str, dict[str, int]] = field(default_factory=dict)
     """Exchanges of the dialogues and triplet evaluations for them, by backbone and label."""
+    test: TestSet | None = None
+    """The questions of the exam; none without one."""
+    examined: dict[str, Any] = field(default_factory=dict)
+    """What the manifest says of the exam."""
 
     @property
     def departments(self) -> tuple[str, ...]:
