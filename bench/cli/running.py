@@ -51,6 +51,19 @@ Patients = typer.Option(None, "--patients", min=1, help="Patients of each depart
 Questions = typer.Option(
     None, "--questions", min=1, help="Questions of each round of an interview."
 )
+StudentBy = typer.Option(
+    None, "--student", help="Backbone that sits the exam; by default the one that generates."
+)
+MedQA = typer.Option(
+    None, "--medqa", help="Questions: file, folder, hub:OWNER/NAME@REVISION or `sample`."
+)
+Labels = typer.Option(None, "--labels", help="Departments that `pzbench medqa classify` gave.")
+Borderline = typer.Option(
+    False, "--include-borderline", help="Count questions that may as well belong elsewhere."
+)
+Curve = typer.Option(
+    None, "--curve", help="Numbers of patients at which to examine too: 5,10,20; `none` for none."
+)
 Seed = typer.Option(None, "--seed", help="Seed of the planned cases.")
 
 
@@ -84,6 +97,7 @@ def reproduce(
     doctor: str | None = DoctorBy,
     triplets: str | None = TripletsBy,
     rater: str | None = RatedBy,
+    student: str | None = StudentBy,
     triplet_engine: str | None = TripletEngine,
     updating: str | None = Update,
     method: list[str] | None = Methods,
@@ -92,6 +106,10 @@ def reproduce(
     cases: int | None = Cases,
     patients: int | None = Patients,
     questions: int | None = Questions,
+    medqa: str | None = MedQA,
+    labels: Path | None = Labels,
+    include_borderline: bool = Borderline,
+    curve: str | None = Curve,
     seed: int | None = Seed,
     kb: list[Path] | None = Knowledge,
     drafts: bool = Drafts,
@@ -117,15 +135,13 @@ def reproduce(
         "drafts": drafts or None,
     }
     given.update({setting: value for setting, value in asked.items() if value is not None})
-    interviews = {
-        "patients_per_department": patients,
-        "questions": questions,
-        "triplets": triplet_engine,
-        "updating": updating,
-    }
+    interviews: dict[str, int | str | None] = {"patients_per_department": patients}
+    interviews |= {"questions": questions, "triplets": triplet_engine, "updating": updating}
     _interviewed(given, table, interviews)
+    exam = {"questions": medqa, "labels": labels, "curve": _curve(curve)}
+    _examined(given, table, exam | {"include_borderline": include_borderline or None})
     roles = {"generator": backbone, "judge": judge, "scorer": scorer, "patient": patient}
-    roles |= {"doctor": doctor, "triplets": triplets, "rater": rater}
+    roles |= {"doctor": doctor, "triplets": triplets, "rater": rater, "student": student}
     given["roles"].update({role: name for role, name in roles.items() if name})
     settings = Settings(journal=journal, at_once=at_once, retry_failed=retry_failed)
     _execute(experiment_from(given), out, settings, plan, yes)
@@ -159,6 +175,38 @@ def _interviewed(
     given["dialogues"].update({**(planned if limited else {}), **asked})
 
 
+def _curve(given: str | None) -> list[int] | None:
+    """The points of a learning curve, "5,10"; nothing said is none, "none" an empty list."""
+    from bench.errors import UserError
+
+    if given is None:
+        return None
+    try:
+        return [int(part) for part in given.split(",")] if given != "none" else []
+    except ValueError:
+        raise UserError(f"--curve is {given!r}: give numbers of patients, as in 5,10,20") from None
+
+
+def _examined(given: "dict[str, Any]", table: str, exam: "dict[str, Any]") -> None:
+    """Set what was asked of the exam; as many patients to train on as there are cases.
+
+    Without --medqa the questions are those that the environment names, if it names any.
+    """
+    import os
+
+    from bench.errors import UserError
+    from bench.medqa.loading import VARIABLE
+
+    asked = {setting: value for setting, value in exam.items() if value is not None}
+    if given["medqa"] is None:
+        if asked:
+            raise UserError(f"{table} holds no exam: leave out what is asked of it")
+        return
+    named = os.environ.get(VARIABLE)
+    known = {"questions": named} if named else {}
+    given["medqa"].update({"cases": given["cases_per_department"], **known, **asked})
+
+
 def _execute(
     experiment: "Experiment", out: Path | None, settings: "Settings", plan: bool, yes: bool
 ) -> None:
@@ -184,11 +232,13 @@ def _suggest(folder: "RunFolder", experiment: "Experiment") -> None:
     typer.echo("\nnext:")
     typer.echo(f"  pzbench show {folder.path} --record ID    read one of its patients")
     model = "openai/gpt-4o-2024-08-06"
-    listener = {"table3": "", "table4": f" --rater {model}"}.get(experiment.tables[0])
-    if experiment.offline and listener is not None:
+    judged = f" --judge {model}"
+    others = {"table3": judged, "table4": f"{judged} --rater {model}", "table5": " --medqa PATH"}
+    more = others.get(experiment.tables[0])
+    if experiment.offline and more is not None:
         typer.echo(
             f"  OPENAI_API_KEY=... pzbench reproduce {experiment.tables[0]} "
-            f"--backbone {model} --judge {model}{listener}"
+            f"--backbone {model}{more}"
         )
     typer.echo("  pzbench list    generators, metrics and backbones there are")
 
