@@ -262,6 +262,10 @@ def test_what_is_no_outline_file_is_passed_over_or_named(own: Path):
 
 def test_what_a_terminal_would_obey_is_spelt_out(tmp_path: Path):
     path = other(tmp_path, "x.yaml", id="A\x1b[2J\nB", name="Pox\x1b\nPox", provenance=MADE)
+    other(tmp_path, "y.yaml", id="DER-02", name="Rash", department="\x1b[2JSkin")
+    stats = inside("kb", "stats", "--kb", tmp_path)
+    assert "\x1b" not in stats.out
+    assert "x1b[2" in stats.out
     for done in (inside("kb", "list", "--kb", tmp_path), inside("kb", "check", path)):
         assert "\x1b" not in done.out + done.err
         assert "\\x1b" in done.out
