@@ -413,7 +413,7 @@ def test_a_question_put_again_is_not_answered_in_the_same_words():
         ("What is your name?", "My name is Ann Smith."),
         ("Are you allergic to anything?", "I have a penicillin allergy with skin rash."),
         ("Does anything make it worse?", "It is worse with prolonged sitting."),
-        ("Have you ever had surgery?", "I have had appendix removed 20 years ago."),
+        ("Have you ever had surgery?", "I had my appendix removed 20 years ago."),
         ("Any diseases in your family?", "My father had type 2 diabetes."),
         ("Is there tingling?", "I have tingling in my left foot."),
     ],

@@ -8,7 +8,7 @@ import re
 from functools import lru_cache
 
 from bench.backbones.rules.phrasing import RELATIVES, plain, segments, sentences, upper_first, words
-from bench.backbones.rules.speaking import BODIES
+from bench.backbones.rules.voicing import BODIES
 from bench.backbones.rules.wording import listed, third
 from bench.backbones.tasks import Extract, Extracted
 from bench.knowledge.library import Library
@@ -26,7 +26,9 @@ _HEDGED = re.compile(
     r"not that i)\b"
 )
 _POINTING = re.compile(
-    r"^(?:yes|no(?=[,.])|well|oh|ok|okay|right|of course|sure|actually|in my family(?=:)|"
+    r"^(?:yes|no(?=[,.])|well|oh|ok|okay|right|of course|sure|actually|"
+    r"in my family(?=:)|there is this(?=:)|"
+    r"as for my vaccinations(?=:)|"
     r"as i (?:said|told|mentioned))\b[,.:]?\s*",
     re.I,
 )
@@ -39,7 +41,8 @@ _ADVERBS = frozenset(
     re.findall(
         r"\w+",
         "usually often never sometimes always also still only just rarely hardly regularly mostly "
-        "normally really actually currently already ever once recently",
+        "no longer neither seldom barely frequently occasionally scarcely normally really actually "
+        "currently already ever once recently",
     )
 )
 _SPOKEN = {"i'm": "i am", "i've": "i have", "i'd": "i had", "i'll": "i will"}

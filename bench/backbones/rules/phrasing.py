@@ -183,6 +183,11 @@ def upper_first(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+_KEPT = listed("names") | {"I", "I'm", "I've", "I'd", "I'll"}
+
+
 def lower_first(text: str) -> str:
-    """Without a capital letter, unless it is an abbreviation or a name."""
+    """Without a capital letter, unless it is an abbreviation, a name or "I"."""
+    if re.split(r"[ ,;.]", text.replace("’", "'"), maxsplit=1)[0] in _KEPT:
+        return text
     return text[:1].lower() + text[1:] if text[1:2].islower() or text[1:2] == " " else text

@@ -182,7 +182,8 @@ def _known(text: str) -> _Known:
         text=plain(told),
         words=words(told),
         parts=tuple(part.words for part in clauses(told) if part.words),
-        relatives=_relatives(told),
+        # A child's complaints are told of "the child".
+        relatives=_relatives(told.replace("the child ", "") if held.kind == "symptom" else told),
         claims=fact_claims(held),
         topics=frozenset(name for name, on in topics.items() if on and clear),
         days=days,
@@ -200,10 +201,21 @@ def _said(text: str, question: str) -> _Said:
         text=lower,
         words=words(text),
         relatives=_relatives(text),
-        claims=claims(text, question),
+        claims=claims(_as_told(text), question),
         denied=denials(text),
         days=_days(span) if span and timed else None,
     )
+
+
+_THIRD = ((re.compile(r"^is (?=an? |\d|female|male)", re.I), "I am "),
+          (re.compile(r"^the (?=(?:full )?name (?:is|'s) )", re.I), "My "))  # fmt: skip
+
+
+def _as_told(text: str) -> str:
+    """A statement in the third person as the patient told it: "Is 24 years old" is an age."""
+    for pattern, own in _THIRD:
+        text = pattern.sub(own, text)
+    return text
 
 
 def _days(span: re.Match[str]) -> float:
