@@ -23,6 +23,9 @@ from bench.runs.folder import NOBODY, Cell, Scored, talks_of
 from bench.runs.underway import Done, Run, compare_cells, score_cell
 from bench.scoring import Difference, Metric, Talks
 
+OF_THE_PAPER = 10
+"""Patients of a department in the paper, whose styles are dealt over all departments."""
+
 
 def check_talks(interviews: Interviews | None, metrics: Iterable[Metric]) -> None:
     """Find out before long work what would stop the dialogues after it.
@@ -90,12 +93,13 @@ def setting_of(interviews: Interviews, cell: Cell, index: int) -> Setting:
 def patients(
     records: Iterable[PatientRecord], departments: tuple[str, ...], each: int
 ) -> Iterator[tuple[int, PatientRecord]]:
-    """The first records of each department, each with its index over all planned patients.
+    """The first records of each department, each with its index over the paper's patients.
 
-    A record that is missing in one department changes no index in another, so no style.
+    The index, so the style, changes neither with `each` nor with a record that is missing in
+    another department.
     """
     seen: Counter[str] = Counter()
-    places = {department: number * each for number, department in enumerate(departments)}
+    places = {name: number * OF_THE_PAPER for number, name in enumerate(departments)}
     for record in records:
         department = record.department
         if department in places and seen[department] < each:

@@ -16,9 +16,11 @@ from bench.dialogues.files import DialogueFile
 from bench.errors import UserError
 from bench.journal.journal import Journal
 from bench.records.files import RecordFile
+from bench.records.record import PatientRecord
 from bench.runs.experiment import Experiment
 from bench.runs.folder import RunFolder
 from bench.runs.results import make_tables, read_results
+from bench.runs.talking import patients
 
 TABLES = ("table4.csv", "table4.md", "rows.csv")
 INTERVIEWS: dict[str, Any] = {
@@ -79,7 +81,7 @@ def test_the_first_patients_are_interviewed_in_every_way(folder: RunFolder) -> N
         interaction, form = name.rsplit("-", 1)
         assert [one.id for one in several] == [record.id for record in first]
         assert [one.record for one in several] == first
-        assert [one.style for one in several] == ["plain", "upset", "verbose", "reserved"]
+        assert [one.style for one in several] == ["plain", "upset", "tangent", "pleasing"]
         for one in several:
             assert one.format == form
             assert one.updating == ("strict" if interaction.endswith("-with") else "none")
@@ -230,10 +232,26 @@ def test_a_misspelt_setting_of_the_dialogues_is_told(tmp_path: Path) -> None:
     assert "did you mean 'questions'?" in inside("run", file).error
 
 
-def test_styles_are_dealt_over_all_departments(tmp_path: Path) -> None:
-    whole = held(tmp_path / "run", dialogues={"patients_per_department": 3, "formats": ["json"]})
-    styles = {one.id: one.style for one in dialogues(whole)["single-with-json"]}
-    assert list(styles.values()) == ["plain", "upset", "verbose", "reserved", "tangent", "pleasing"]
+def test_styles_are_dealt_over_all_departments_and_stay_when_patients_are_added(
+    tmp_path: Path,
+) -> None:
+    found: dict[int, dict[str, str]] = {}
+    for each in (2, 3):
+        settings = {"patients_per_department": each, "formats": ["json"]}
+        whole = held(tmp_path / "run", dialogues=settings)
+        found[each] = {one.id: one.style for one in dialogues(whole)["single-with-json"]}
+    assert found[2].items() <= found[3].items()
+    assert list(found[3].values()) == ["plain", "upset", "verbose", "tangent", "pleasing", "plain"]
+
+
+def test_the_papers_patients_have_the_styles_in_turn() -> None:
+    records = [record for name in "abcdef" for record in [patient_of(name)] * 10]
+    indices = [index for index, _ in patients(records, tuple("abcdef"), 10)]
+    assert indices == list(range(60))
+
+
+def patient_of(department: str) -> PatientRecord:
+    return PatientRecord.model_construct(id=department, department=department)
 
 
 def worded(folder: Path, rater: str = "rules") -> Path:
