@@ -15,10 +15,12 @@ from bench.errors import UserError
 from bench.journal.journal import Journal
 from bench.medqa.loading import SAMPLE_FILE, load_sample
 from bench.records.files import RecordFile
+from bench.records.formats import Text
 from bench.runs.experiment import Experiment
 from bench.runs.folder import RunFolder
 from bench.runs.results import make_tables, read_results
 from bench.training.answering import Answered
+from bench.training.contamination import Suspect
 from bench.training.learning import Step
 
 TABLES = ("table5.csv", "table5.md", "rows.csv")
@@ -228,6 +230,33 @@ def test_what_stops_an_exam_is_said_before_anything_is_asked(tmp_path: Path) -> 
     with pytest.raises(UserError, match="has no questions of"):
         sat(tmp_path / "c", departments=[other], medqa={"questions": str(one)})
     assert not list(tmp_path.glob("*/records"))
+
+
+@pytest.mark.parametrize("guard", [True, False])
+def test_a_record_that_is_a_question_is_left_out_for_all_methods(
+    folder: RunFolder, tmp_path: Path, guard: bool
+) -> None:
+    records = list(RecordFile(folder.path / "records/rules/direct.jsonl"))
+    copied, *others = [record for record in records if record.department == "Urology"]
+    options = {"A": "one", "B": "two"}
+    told = {"question": Text().render(copied, identity=False), "options": options}
+    path = tmp_path / "copied.jsonl"
+    path.write_text(json.dumps({**told, "answer_idx": "A", "department": "Urology"}), "utf-8")
+    made = sat(
+        tmp_path / "run",
+        departments=["Urology"],
+        medqa={"questions": str(path), "curve": [], "guard": guard},
+    )
+    for method in ("direct", "patient-zero"):
+        kept = made.path / f"training/rules/{method}"
+        steps = rows(kept / "steps.jsonl", Step)
+        wanted = others if guard else [copied, others[0]]
+        assert list(dict.fromkeys(step.record for step in steps)) == [one.id for one in wanted]
+    (suspect,) = rows(made.path / "training/rules/direct/suspects.jsonl", Suspect)
+    assert suspect.record == copied.id
+    grids, _ = make_tables(made)
+    done = "left out for all methods" if guard else "trained on nevertheless"
+    assert f"{done}: rules direct 1" in "\n".join(grids[0].notes)
 
 
 def worded(folder: Path, **settings: Any) -> Path:
