@@ -6,7 +6,8 @@ numpy and scipy are imported inside the functions, so that naming the types cost
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -47,14 +48,18 @@ def wilson(successes: int, n: int, level: float = LEVEL) -> Interval | None:
         raise ValueError(f"{successes} successes of {n}")
     if n == 0:
         return None
+    return _wilson(successes / n, n, level, "wilson")
+
+
+def _wilson(share: float, n: int, level: float, method: str) -> Interval:
+    """Wilson's interval of any share of n, be it no share of a whole number."""
     z = normal_quantile(level)
-    share = successes / n
     scale = 1 + z * z / n
     middle = (share + z * z / (2 * n)) / scale
     half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / scale
-    low = 0.0 if successes == 0 else middle - half
-    high = 1.0 if successes == n else middle + half
-    return Interval(low=low, high=high, level=level, method="wilson")
+    low = 0.0 if share == 0 else middle - half
+    high = 1.0 if share == 1 else middle + half
+    return Interval(low=low, high=high, level=level, method=method)
 
 
 def paired_share_difference(
@@ -74,12 +79,16 @@ def paired_share_difference(
     n = len(pairs)
     only_first = sum(a and not b for a, b in pairs)
     only_second = sum(b and not a for a, b in pairs)
-    p, q = (only_first + 1) / (n + 2), (only_second + 1) / (n + 2)
-    half = normal_quantile(level) * math.sqrt((p + q - (p - q) ** 2) / (n + 2))
-    interval = Interval(
-        low=max(p - q - half, -1.0), high=min(p - q + half, 1.0), level=level, method="bonett-price"
-    )
+    interval = _bonett_price(only_first, only_second, n, level, "bonett-price")
     return (only_first - only_second) / n, interval
+
+
+def _bonett_price(more: float, less: float, n: int, level: float, method: str) -> Interval:
+    """Bonett and Price's interval of n pairs of which `more` differ up and `less` down."""
+    p, q = (more + 1) / (n + 2), (less + 1) / (n + 2)
+    half = normal_quantile(level) * math.sqrt((p + q - (p - q) ** 2) / (n + 2))
+    low, high = max(p - q - half, -1.0), min(p - q + half, 1.0)
+    return Interval(low=low, high=high, level=level, method=method)
 
 
 def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> float:
@@ -192,6 +201,8 @@ def macro_pair_mean(
 Clustered = Mapping[str, Sequence[float]]
 """Values by cluster, for instance a patient's answers, right (1) or wrong (0)."""
 RESAMPLES = 10_000
+FEW = 5
+"""Clusters that must differ from the most common value for a bootstrap of shares to be trusted."""
 _CELLS = 1 << 22
 """Draws held in memory at once, whatever the number of clusters."""
 
@@ -210,8 +221,9 @@ def cluster_bootstrap(
     The same values, in the same order of clusters, give the same interval. No interval for fewer
     than three clusters, nor where all clusters have one mean: resampling then says nothing, and an
     interval of no length would say too much. `share` tells that the values are yes or no: where
-    all are alike, Wilson's interval of as many answers as there are clusters stands in, which is
-    right if a patient's answers go together and too wide if they do not.
+    fewer than `FEW` clusters have another mean than most, Wilson's interval of the share, for as
+    many answers as there are clusters, stands in. It is right if a patient's answers go together
+    and too wide if they do not.
 
     Raises:
         ValueError: for no values.
@@ -220,9 +232,8 @@ def cluster_bootstrap(
     mean = _mean(sums, counts)
     if len(sums) < 3:
         return mean, None
-    if share and mean in (0.0, 1.0):
-        found = wilson(round(mean * len(sums)), len(sums), level)
-        return mean, found and found.model_copy(update={"method": "wilson of clusters"})
+    if share and _alike(one / count for one, count in zip(sums, counts, strict=True)):
+        return mean, _wilson(mean, len(sums), level, "wilson of clusters")
     means = _resampled([(sums, counts)], seed, resamples)
     return mean, _percentiles(means, level)
 
@@ -240,7 +251,8 @@ def cluster_bootstrap_difference(
 
     A cluster is drawn for both sides at once, so what a patient does to both cancels. None where
     they share no cluster with values; no interval as for `cluster_bootstrap`. `share` as there:
-    where no cluster differs, Bonett and Price's interval over clusters stands in.
+    where fewer than `FEW` clusters differ by something else than most, Bonett and Price's interval
+    over clusters stands in, to which a cluster brings the difference of its means.
     """
     shared = [name for name in first if first[name] and second.get(name)]
     if not shared:
@@ -250,12 +262,19 @@ def cluster_bootstrap_difference(
     n = len(shared)
     if n < 3:
         return value, None, n
-    same = all(sorted(first[name]) == sorted(second[name]) for name in shared)
-    if share and same:
-        nothing = [False] * n
-        _, found = paired_share_difference(nothing, nothing, level)
-        return value, found.model_copy(update={"method": "bonett-price of clusters"}), n
+    means = [[a / m for a, m in zip(*side, strict=True)] for side in sides]
+    apart = [one - other for one, other in zip(*means, strict=True)]
+    if share and _alike(apart):
+        more, less = (math.fsum(max(sign * one, 0.0) for one in apart) for sign in (1, -1))
+        found = _bonett_price(more, less, n, level, "bonett-price of clusters")
+        return value, found, n
     return value, _percentiles(_resampled(sides, seed, resamples), level), n
+
+
+def _alike(means: Iterable[float]) -> bool:
+    """Whether fewer than `FEW` of some clusters' means are another than most are."""
+    found = Counter(round(mean, 9) for mean in means)
+    return found.total() - max(found.values()) < FEW
 
 
 def _totals(clusters: Sequence[Sequence[float]]) -> tuple[list[float], list[int]]:

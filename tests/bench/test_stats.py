@@ -223,6 +223,56 @@ def test_a_bootstrap_without_spread_gives_no_interval_of_no_length() -> None:
     assert interval.low < 0 < interval.high
 
 
+def answers(wrong: dict[int, int]) -> dict[str, list[float]]:
+    """60 patients of 13 right answers, but for so many wrong of some patients."""
+    return {
+        str(one): [0.0] * wrong.get(one, 0) + [1.0] * (13 - wrong.get(one, 0)) for one in range(60)
+    }
+
+
+def test_a_share_close_to_all_right_has_an_interval_as_wide_as_all_right() -> None:
+    _, perfect = cluster_bootstrap(answers({}), share=True)
+    assert perfect is not None
+    assert perfect.method == "wilson of clusters"
+    for wrong in ({0: 1}, {0: 1, 1: 1}, {0: 1, 1: 1, 2: 2, 3: 1}):
+        value, near = cluster_bootstrap(answers(wrong), share=True)
+        assert near is not None
+        assert near.method == "wilson of clusters"
+        assert near.low < perfect.low < value < near.high < 1
+        assert perfect.low - near.low < 0.02
+    _, many = cluster_bootstrap(answers(dict.fromkeys(range(5), 1)), share=True)
+    assert many is not None
+    assert many.method == "cluster-bootstrap"
+
+
+def test_a_difference_of_few_clusters_is_as_wide_as_none() -> None:
+    for wrong in ({0: 1}, {0: 1, 1: 2}):
+        found = cluster_bootstrap_difference(answers({}), answers(wrong), share=True)
+        assert found is not None
+        value, interval, n = found
+        assert interval is not None
+        assert (interval.method, n) == ("bonett-price of clusters", 60)
+        assert interval.low < 0 < value < interval.high
+        assert interval.high - interval.low > 0.08
+        turned = cluster_bootstrap_difference(answers(wrong), answers({}), share=True)
+        assert turned is not None
+        assert turned[1] is not None
+        assert (-turned[1].high, -turned[1].low) == pytest.approx((interval.low, interval.high))
+
+
+def test_a_share_close_to_all_right_is_covered() -> None:
+    draw = np.random.default_rng(8)
+    for truth in (0.98, 0.998):
+        covered = 0
+        for repeat in range(300):
+            right = draw.random((60, 13)) < truth
+            values = {str(i): [float(v) for v in row] for i, row in enumerate(right)}
+            _, found = cluster_bootstrap(values, share=True, seed=repeat, resamples=500)
+            assert found is not None
+            covered += found.low <= truth <= found.high
+        assert covered / 300 >= 0.9
+
+
 def test_too_little_for_a_bootstrap() -> None:
     assert cluster_bootstrap({"a": [1.0], "b": [0.0]}) == (0.5, None)
     assert cluster_bootstrap_difference({"a": [1.0]}, {"b": [1.0]}) is None
