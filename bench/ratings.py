@@ -17,6 +17,8 @@ from bench.stats import Interval
 
 LOW, HIGH = 1, 7
 """The paper's scale (Table 4)."""
+NO_STYLE = "no style given"
+"""Why a dialogue is missing from what needs to know its style."""
 
 
 class SevenPoint(Rating):
@@ -44,6 +46,10 @@ class RatingMetric:
             AskError: the dialogue cannot be rated.
         """
         return {}
+
+    def lacks(self, dialogue: Dialogue) -> str | None:
+        """Why a dialogue counts as missing without being rated; none if it is to be rated."""
+        return None
 
     async def score(self, items: Talks, context: Context) -> tuple[Score, ...]:
         """The mean rating; one exchange a dialogue."""
@@ -77,12 +83,18 @@ class RatingMetric:
     async def _rate(self, items: Talks, context: Context) -> Pool:
         pool = Pool()
 
-        async def attempt(dialogue: Dialogue) -> tuple[Dialogue, Answer[SevenPoint] | Failure]:
+        async def attempt(
+            dialogue: Dialogue,
+        ) -> tuple[Dialogue, Answer[SevenPoint] | Failure | str]:
+            if reason := self.lacks(dialogue):
+                return dialogue, reason
             work = self._ask(dialogue, context)
             return dialogue, await guarded(work, dialogue.id, self.card.name)
 
         async for dialogue, found in ordered_map(attempt, items, context.at_once):
-            if isinstance(found, Failure):
+            if isinstance(found, str):
+                pool.leave_out(dialogue, found, 1)
+            elif isinstance(found, Failure):
                 pool.fail(dialogue, found)
             else:
                 pool.add(dialogue, [found.value.score], found.keys)
@@ -94,7 +106,7 @@ class RatingMetric:
             dialogue=tuple(
                 Turn(question=one.question, answer=one.answer) for one in dialogue.exchanges()
             ),
-            style=dialogue.style,
+            style=dialogue.style or "",
             low=LOW,
             high=HIGH,
         )

@@ -13,6 +13,7 @@ from bench.context import Context
 from bench.dialogues.dialogue import Dialogue, Exchange
 from bench.knowledge.library import Library
 from bench.pooling import Pool
+from bench.ratings import NO_STYLE
 from bench.records.formats import facts
 from bench.records.record import PatientRecord
 from bench.scoring import Direction, MetricCard, Score, Talks
@@ -92,6 +93,8 @@ def _signature(measure: Measure, context: Context) -> str:
 
 def over_cap(dialogue: Dialogue, library: Library) -> Values:
     """Share of replies with more sentences than their style allows (`bench.sentences`)."""
+    if dialogue.style is None:
+        return NO_STYLE
     style = styles().get(dialogue.style)
     if style is None:
         return f"the style {dialogue.style!r} has no sentence cap"

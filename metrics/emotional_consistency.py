@@ -7,7 +7,7 @@ from bench.agents.styles import styles
 from bench.backbones.prompt import AskError
 from bench.dialogues.dialogue import Dialogue
 from bench.prompts import Template
-from bench.ratings import RatingMetric
+from bench.ratings import NO_STYLE, RatingMetric
 from bench.scoring import MetricCard
 
 PROMPT = Template(Path(__file__).with_name("emotional_consistency.j2"))
@@ -32,13 +32,17 @@ class EmotionalConsistency(RatingMetric):
     rubric = "emotional-consistency"
     prompt = PROMPT
 
+    def lacks(self, dialogue: Dialogue) -> str | None:
+        """A dialogue that says no style cannot be rated by one."""
+        return NO_STYLE if dialogue.style is None else None
+
     def words(self, dialogue: Dialogue) -> dict[str, Any]:
         """The style in words.
 
         Raises:
             AskError: for a style that is not known.
         """
-        known = styles().get(dialogue.style)
+        known = styles().get(dialogue.style or "")
         if known is None:
             names = ", ".join(styles())
             raise AskError(f"there is no style {dialogue.style!r} to rate by; known: {names}")

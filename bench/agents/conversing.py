@@ -86,7 +86,8 @@ async def converse(record: PatientRecord, setting: Setting, context: Context) ->
         if part
     )
     engine = None if setting.updating == "none" else make_engine(setting.triplets, context)
-    memory = await _memory(record, setting, context, where)
+    memory = await _memory(record, setting, context)
+    built = memory.facts if setting.decomposition == "model" else None
     patient = Patient(
         memory, setting.style, context.role("patient"), engine, setting.updating, where
     )
@@ -107,6 +108,7 @@ async def converse(record: PatientRecord, setting: Setting, context: Context) ->
         updating=setting.updating,
         rounds=tuple(rounds),
         record=record,
+        facts=built,
         origin=DialogueOrigin(
             patient=context.role("patient").pinned,
             doctor=context.role("doctor").pinned,
@@ -115,12 +117,13 @@ async def converse(record: PatientRecord, setting: Setting, context: Context) ->
     )
 
 
-async def _memory(record: PatientRecord, setting: Setting, context: Context, where: str) -> Memory:
-    """The memory as first built."""
+async def _memory(record: PatientRecord, setting: Setting, context: Context) -> Memory:
+    """The memory as first built: the same facts in every interview of a record."""
     if setting.decomposition == "rules":
         return Memory(record, setting.format)
     note = Memory(record, "text").render()
-    facts = await decompose(note, context.role("patient"), f"{where}/decompose")
+    where = "/".join(part for part in (setting.replicate, record.id, "decompose") if part)
+    facts = await decompose(note, context.role("patient"), where)
     return Memory(record, setting.format, facts=facts)
 
 

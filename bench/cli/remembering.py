@@ -95,13 +95,14 @@ def _told(dialogue: "Dialogue", title: str) -> Iterator[str]:
     from bench.agents.memory import decompose_record
     from bench.cli.telling import one_line
 
-    texts: dict[str, str] = {}
-    if dialogue.record is not None:
-        texts = {fact.id: fact.text for fact in decompose_record(dialogue.record)}
+    facts = dialogue.facts
+    if facts is None:
+        facts = decompose_record(dialogue.record) if dialogue.record is not None else ()
+    texts = {fact.id: fact.text for fact in facts}
     held = len(texts)
     added = rejected = flagged = calls = 0
     held_as = dialogue.format or "they were made elsewhere"
-    yield f"# {dialogue.id}: {title or held_as}, style {dialogue.style}"
+    yield f"# {dialogue.id}: {title or held_as}, style {dialogue.style or 'not given'}"
     for number, part in enumerate(dialogue.rounds, start=1):
         for turn, exchange in enumerate(part.exchanges, start=1):
             added += len(exchange.learned)

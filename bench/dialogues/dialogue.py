@@ -98,14 +98,17 @@ class Dialogue(Model):
     id: str = Field(min_length=1)
     """Unique within a file; the patient's id where there is one."""
     department: str = ""
-    style: str = "plain"
-    """Conversational style that the patient was to show."""
+    style: str | None = None
+    """Conversational style that the patient was to show; none where nobody says."""
     format: FormatName | None = None
     """How the patient held the record."""
     updating: Updating = "none"
     rounds: Annotated[tuple[Round, ...], Field(min_length=1)]
     record: PatientRecord | None = None
     """What the patient was told to be; metrics that compare with it need it."""
+    facts: tuple[Fact, ...] | None = None
+    """The facts of the record as memory was first built, where a model took it apart; none where
+    the rules did."""
     origin: DialogueOrigin | None = None
     """None for dialogues made elsewhere."""
 

@@ -125,7 +125,9 @@ def transcript(dialogue: Dialogue) -> str:
     Lines of a turn after its first are indented, so that none is taken for a mark; empty lines
     and spaces at either end of a line are lost.
     """
-    lines = [f"=== {' '.join(dialogue.id.split())}", f"Style: {' '.join(dialogue.style.split())}"]
+    lines = [f"=== {' '.join(dialogue.id.split())}"]
+    if style := " ".join((dialogue.style or "").split()):
+        lines.append(f"Style: {style}")
     if department := " ".join(dialogue.department.split()):
         lines.append(f"Department: {department}")
     for number, part in enumerate(dialogue.rounds, start=1):
@@ -204,7 +206,8 @@ class _Parser:
             whole = [draft.exchanges[-1][-1], line.strip()]
             draft.exchanges[-1][-1] = "\n".join(part for part in whole if part)
         elif draft.empty and (told := _TOLD.fullmatch(line)):
-            draft.told[told[1].lower()] = told[2].strip()
+            if text := told[2].strip():
+                draft.told[told[1].lower()] = text
         else:
             raise self._fault("a round begins with a line 'Doctor: ...'")
 

@@ -189,6 +189,33 @@ def test_a_model_may_take_the_record_apart() -> None:
     assert "Works as a florist" in speaking.asked("extract")[0].text
 
 
+def test_what_a_model_took_apart_is_the_same_in_every_interview_and_kept() -> None:
+    taken: list[str] = []
+
+    def extract(task: Any) -> str:
+        if not task.question:
+            taken.append(f"Works as a florist, telling {len(taken) + 1}")
+            return json.dumps({"facts": taken[-1:]})
+        return json.dumps({"facts": []})
+
+    speaking = Scripted("patient", reply=lambda _: "I do not know.", extract=extract)
+    settings = (
+        Setting(questions=1, decomposition="model", replicate="m"),
+        Setting(questions=1, decomposition="model", replicate="m", format="json", rounds=2),
+        Setting(questions=1, decomposition="model", replicate="m", updating="none"),
+    )
+    with context(patient=speaking, doctor=doctor("Well?"), triplets=florist.labeller()) as given:
+
+        async def run() -> list[Dialogue]:
+            return [await converse(RECORD, setting, given) for setting in settings]
+
+        dialogues = asyncio.run(run())
+    assert len(taken) == 1
+    for dialogue in dialogues:
+        assert [fact.text for fact in dialogue.facts or ()] == taken
+    assert talk(questions=1)[0].facts is None
+
+
 @pytest.mark.parametrize("wrong", [{"style": "plane"}, {"rounds": 3}, {"questions": 0}])
 def test_a_setting_that_no_interview_can_have_is_the_users_error(wrong: dict[str, Any]) -> None:
     with pytest.raises(UserError):

@@ -78,7 +78,7 @@ def test_the_log_says_what_was_added_and_rejected_and_why(made: Path):
     done = inside("memory", made, "ADA")
     assert done.code == 0
     assert done.out.splitlines() == [
-        "# ADA: atomic, style plain",
+        "# ADA: atomic, style not given",
         "round 1, question 1: What brings you here?",
         f"  learned F13: {BITE}",
         "    entails F4 (Medical history: Takes metformin 500 mg twice daily)",
@@ -100,6 +100,18 @@ def test_the_log_says_what_was_added_and_rejected_and_why(made: Path):
 def test_a_dialogue_made_elsewhere_has_no_log(made: Path):
     done = inside("memory", made, "OTHER")
     assert "memory is not updated here: nothing was checked" in done.out
+
+
+def test_facts_that_a_model_made_are_told_and_not_the_rules(tmp_path: Path):
+    said = Attempt(reply=FALSE, labels={"F1": "contradict"})
+    exchange = Exchange(question="Age?", answer=FALSE, attempts=(said, said), flagged=True, calls=2)
+    own = (Fact(id="F1", text="She is 50 years of age"),)
+    path = tmp_path / "d.jsonl"
+    made = talk("ADA", [exchange], record=RECORD, facts=own, updating="strict", format="atomic")
+    write_dialogues(path, [made])
+    done = inside("memory", path, "ADA")
+    assert "contradicts F1 (She is 50 years of age)" in done.out
+    assert "\n1 facts of the record, 0 added" in done.out
 
 
 def test_a_runs_log_agrees_with_its_dialogues(held: Path):

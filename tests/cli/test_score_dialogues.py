@@ -24,6 +24,7 @@ Patient: Sixty-two.
 Doctor: Goodbye.
 
 === P2
+Style: plain
 Doctor: How old are you?
 Patient: Fifty.
 """

@@ -85,7 +85,7 @@ def test_a_plain_transcript_is_one_dialogue_named_like_its_file(tmp_path):
             ("Since when?", "Two weeks."),
         ]
     ]
-    assert (found.style, found.department, found.record) == ("plain", "", None)
+    assert (found.style, found.department, found.record) == (None, "", None)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,15 @@ def test_a_file_holds_several_dialogues_with_style_and_department(tmp_path):
     )
     assert (first.id, first.style, first.department) == ("10024", "upset", "General Surgery")
     assert said(first) == [[("a", "b\nStyle: this is said")]]
-    assert (second.id, second.style) == ("two words", "plain")
+    assert (second.id, second.style) == ("two words", None)
+
+
+def test_a_style_that_nobody_gave_is_none_in_either_form(tmp_path):
+    for name in ("x.jsonl", "x.txt"):
+        written = [talk("a", [("q", "r")]), talk("b", [("q", "r")], style="upset")]
+        write_dialogues(tmp_path / name, written)
+        assert [one.style for one in DialogueFile(tmp_path / name)] == [None, "upset"]
+        assert "tyle" not in (tmp_path / name).read_text().partition("b")[0]
 
 
 def test_the_transcript_of_the_protocol_is_one(tmp_path):

@@ -25,7 +25,8 @@ def scored(*dialogues: Dialogue, missing: int = 0) -> dict[str, Score]:
 
 
 def replies(identity: str, *given: str, **fields: Any) -> Dialogue:
-    return talk(identity, [(f"question {n}", reply) for n, reply in enumerate(given)], **fields)
+    told = [(f"question {n}", reply) for n, reply in enumerate(given)]
+    return talk(identity, told, **{"style": "plain", **fields})
 
 
 def of(disease: str, *symptoms: str, **sections: Any) -> PatientRecord:
@@ -45,13 +46,17 @@ def test_replies_over_the_cap_of_their_style() -> None:
         replies("a", four, "Short.", "One. Two. Three.", "Well... yes."),  # plain: 3
         replies("b", four, four, style="verbose"),  # 8
         replies("c", four, style="of their own"),
+        replies("d", four, style=None),
         missing=2,
     )["over-cap"]
     assert found.value == pytest.approx(1 / 6)
-    assert (found.n, found.n_missing) == (6, 1 + 2 * 4)
+    assert (found.n, found.n_missing) == (6, 2 + 2 * 4)
     assert found.items == {"a": 0.25, "b": 0.0}
-    assert found.bounds == pytest.approx((1 / 15, 10 / 15))
-    assert found.notes == ("1 dialogue left out: the style 'of their own' has no sentence cap",)
+    assert found.bounds == pytest.approx((1 / 16, 11 / 16))
+    assert found.notes == (
+        "1 dialogue left out: the style 'of their own' has no sentence cap",
+        "1 dialogue left out: no style given",
+    )
     assert (found.unit, found.better) == ("share", "lower")
 
 

@@ -61,7 +61,7 @@ def scored(metric: Any, server: OpenAIServer, talks: Talks) -> Score:
 
 
 def said(identity: str, word: str, **fields: Any) -> Dialogue:
-    return talk(identity, [("How are you?", word)], **fields)
+    return talk(identity, [("How are you?", word)], **{"style": "plain", **fields})
 
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.card.name)
@@ -80,6 +80,18 @@ def test_the_mean_of_one_rating_a_dialogue(metric: Any, openai_server: OpenAISer
     assert score.interval == cluster_bootstrap(expected)[1]
     assert "scale:1-7" in score.signature
     assert openai_server.stats()["total"] == 4
+
+
+def test_a_dialogue_without_a_style_is_not_rated_by_one(openai_server: OpenAIServer) -> None:
+    openai_server.hook = by_word
+    talks = Talks([said("a", "six"), said("b", "two", style=None)])
+    emotion = scored(EmotionalConsistency(), openai_server, talks)
+    assert (emotion.value, emotion.n, emotion.n_missing) == (6, 1, 1)
+    assert emotion.bounds == pytest.approx((7 / 2, 13 / 2))
+    assert emotion.notes == ("1 dialogue left out: no style given",)
+    assert not emotion.failures
+    assert openai_server.stats()["total"] == 1
+    assert scored(Fluency(), openai_server, talks).value == 4
 
 
 @pytest.mark.parametrize("bad", [0, 8, 6.5, "seven"])

@@ -239,7 +239,7 @@ def test_styles_are_dealt_over_all_departments_and_stay_when_patients_are_added(
     for each in (2, 3):
         settings = {"patients_per_department": each, "formats": ["json"]}
         whole = held(tmp_path / "run", dialogues=settings)
-        found[each] = {one.id: one.style for one in dialogues(whole)["single-with-json"]}
+        found[each] = {one.id: one.style or "" for one in dialogues(whole)["single-with-json"]}
     assert found[2].items() <= found[3].items()
     assert list(found[3].values()) == ["plain", "upset", "verbose", "tangent", "pleasing", "plain"]
 
