@@ -1,7 +1,8 @@
 """Values of dialogues pooled into a score: each value counts once, intervals by patient."""
 
 import math
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from bench.dialogues.dialogue import Dialogue
@@ -84,15 +85,14 @@ class Pool:
         value, interval = None, None
         if n:
             value, interval = cluster_bootstrap(self.by_patient(), share=unit == "share")
+            patients = sum(1 for one in self.by_patient().values() if one)
+            if interval is None and patients >= 3:
+                notes = (*notes, "no interval: all patients alike")
         bounds = None
         if range_ is not None and n + missing:
             total = math.fsum(whole)
             low, high = ((total + missing * end) / (n + missing) for end in range_)
             bounds = (low, high)
-        left_out = (
-            f"{count} {'dialogue' if count == 1 else 'dialogues'} left out: {reason}"
-            for reason, count in self.reasons.items()
-        )
         return Score(
             metric=metric,
             value=value,
@@ -103,12 +103,25 @@ class Pool:
             interval=interval,
             bounds=bounds,
             signature=signature,
-            notes=(*notes, *left_out) if n or self.reasons else (*notes, "nothing to score"),
+            notes=(*notes, *self._why(scored=n > 0, unseen=unseen)),
             departments=self._by_department(),
             items={name: _mean(values) for name, values in self.values.items() if values},
             keys=self.keys,
             failures=tuple(self.failures),
         )
+
+    def _why(self, *, scored: bool, unseen: int) -> Iterator[str]:
+        """What was left out; where that leaves nothing, why."""
+        for reason, count in self.reasons.items():
+            yield f"{count} {'dialogue' if count == 1 else 'dialogues'} left out: {reason}"
+        if scored:
+            return
+        if self.failures:
+            counted = Counter(failure.outcome for failure in self.failures)
+            told = ", ".join(f"{outcome} {count}" for outcome, count in sorted(counted.items()))
+            yield f"every value failed: {told}"
+        elif not self.reasons:
+            yield "nothing to score: no dialogue was made" if unseen else "nothing to score"
 
     def _by_department(self) -> dict[str, float]:
         found: dict[str, list[float]] = {}

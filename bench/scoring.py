@@ -137,6 +137,8 @@ class Talks:
     """A list, or a file reader that starts anew at each iteration."""
     missing: int = 0
     """Dialogues that were planned and failed."""
+    answers: int = 1
+    """Answers planned of each dialogue; 1 where nobody knows."""
 
     def __iter__(self) -> Iterator[Dialogue]:
         """The dialogues in file order."""

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, ClassVar
 
 from bench.page import Chart, Point, html_page
@@ -22,6 +23,8 @@ from leaderboards.paper_figures import interview_figure, share_of
 
 DIGITS = 2
 """As the paper prints its ratings."""
+REASON = 120
+"""Characters of a cell's reason at most."""
 FORMATS = {"json": "JSON", "text": "plain text", "atomic": "atomic facts"}
 INTERACTIONS = {
     "single-with": "single, with update",
@@ -40,6 +43,8 @@ CSV_COLUMNS = (
     "ci_low",
     "ci_high",
     "ci_method",
+    "bound_low",
+    "bound_high",
     "n",
     "n_missing",
     "paper_value",
@@ -47,6 +52,20 @@ CSV_COLUMNS = (
     "stand_in",
     "signature",
     "notes",
+)
+DIFFERENCE_COLUMNS = (
+    "backbone",
+    "interaction",
+    "first",
+    "second",
+    "metric",
+    "value",
+    "ci_low",
+    "ci_high",
+    "ci_method",
+    "n_shared",
+    "p_mcnemar",
+    "stand_in",
 )
 
 
@@ -112,10 +131,11 @@ class Table4:
         return tuple(grid for grid in grids if grid.rows)
 
     def files(self, results: Results) -> dict[str, str]:
-        """table4.csv, table4.md and the page table4.html."""
+        """table4.csv, table4_differences.csv, table4.md and the page table4.html."""
         grids = self.grids(results)
         return {
             "table4.csv": csv_text(CSV_COLUMNS, _csv_rows(results)),
+            "table4_differences.csv": csv_text(DIFFERENCE_COLUMNS, _difference_rows(results)),
             "table4.md": "\n".join(markdown_text(grid) for grid in grids),
             "table4.html": html_page(results.name, grids, list(_charts(results))),
         }
@@ -185,12 +205,28 @@ def _cell(results: Results, backbone: Named, interaction: str, form: str, line: 
 
 
 def _shown(score: Score, line: Line) -> str:
-    if score.value is None:
-        return "n/a"
-    value = number(score.value, percent=line.percent, digits=DIGITS)
-    interval = bracketed(score.interval, percent=line.percent, digits=DIGITS)
-    missing = f"\nn {score.n}, {score.n_missing} missing" if score.n_missing else ""
-    return f"{value}{interval}{missing}"
+    """A value with its interval, what is missing of it, and why where there is none."""
+    lines = ["n/a"]
+    if score.value is not None:
+        value = number(score.value, percent=line.percent, digits=DIGITS)
+        lines = [value + bracketed(score.interval, percent=line.percent, digits=DIGITS)]
+    if score.n_missing:
+        lines.append(f"n {score.n}, {score.n_missing} missing")
+        if score.value is not None and score.bounds is not None:
+            ends = (number(end, percent=line.percent, digits=DIGITS) for end in score.bounds)
+            lines.append(f"bounds {' to '.join(ends)}")
+    if score.value is None and score.notes:
+        lines.append(shorten(score.notes[-1], REASON, placeholder=" ..."))
+    return "\n".join(lines)
+
+
+def _compared(results: Results) -> Iterator[tuple[str, tuple[str, str, str], Difference]]:
+    """Differences within an interaction: backbone, interaction with both formats, difference."""
+    for backbone, difference in results.differences:
+        places = [label.partition("/") for label in (difference.first, difference.second)]
+        (interaction, _, first), (other, _, second) = places
+        if interaction == other and interaction in INTERACTIONS:
+            yield backbone, (interaction, first, second), difference
 
 
 def _differences(results: Results) -> Grid:
@@ -198,11 +234,7 @@ def _differences(results: Results) -> Grid:
     found: dict[tuple[str, str, str, str], dict[str, Difference]] = {}
     compared: set[str] = set()
     couples: dict[tuple[str, str], None] = {}
-    for backbone, difference in results.differences:
-        places = [label.partition("/") for label in (difference.first, difference.second)]
-        (interaction, _, first), (other, _, second) = places
-        if interaction != other or interaction not in INTERACTIONS:
-            continue
+    for backbone, (interaction, first, second), difference in _compared(results):
         found.setdefault((backbone, interaction, first, second), {})[difference.metric] = difference
         compared.add(difference.metric)
         couples[first, second] = None
@@ -228,13 +260,34 @@ def _differences(results: Results) -> Grid:
 def _difference(results: Results, backbone: str, difference: Difference | None, line: Line) -> str:
     if difference is None:
         return "n/a"
-    sides = (difference.first, difference.second)
-    ours = [results.find(backbone, side, difference.metric) for side in sides]
-    made_up = any(result is not None and result.stand_in for result in ours)
-    star = "*" if made_up and not results.all_stand_in else ""
+    star = "*" if _made_up(results, backbone, difference) and not results.all_stand_in else ""
     value = signed(difference.value, percent=line.percent, digits=DIGITS)
     interval = bracketed(difference.interval, percent=line.percent, digits=DIGITS)
     return f"{star}{value}{interval}"
+
+
+def _made_up(results: Results, backbone: str, difference: Difference) -> bool:
+    """Whether the stand-in had a part in a side of a difference."""
+    sides = (difference.first, difference.second)
+    ours = [results.find(backbone, side, difference.metric) for side in sides]
+    return any(result is not None and result.stand_in for result in ours)
+
+
+def _difference_rows(results: Results) -> Iterator[list[Value]]:
+    for backbone, place, difference in _compared(results):
+        interval = difference.interval
+        yield [
+            backbone,
+            *place,
+            difference.metric,
+            difference.value,
+            interval.low if interval else None,
+            interval.high if interval else None,
+            interval.method if interval else None,
+            difference.n,
+            difference.p_value,
+            _made_up(results, backbone, difference),
+        ]
 
 
 def _csv_rows(results: Results) -> Iterator[list[Value]]:
@@ -247,7 +300,7 @@ def _csv_rows(results: Results) -> Iterator[list[Value]]:
 
 
 def _csv_row(result: Result, interaction: str, form: str, line: Line) -> list[Value]:
-    score, interval = result.score, result.score.interval
+    score, interval, bounds = result.score, result.score.interval, result.score.bounds
     paper = interview_figure(interaction, form, line.paper)
     return [
         result.backbone.label,
@@ -258,6 +311,8 @@ def _csv_row(result: Result, interaction: str, form: str, line: Line) -> list[Va
         interval.low if interval else None,
         interval.high if interval else None,
         interval.method if interval else None,
+        bounds[0] if bounds else None,
+        bounds[1] if bounds else None,
         score.n,
         score.n_missing,
         paper,
@@ -276,8 +331,9 @@ def _notes(results: Results) -> Iterator[str]:
     yield from _denominators()
     yield from _settings(results)
     yield (
-        "95 % intervals from whole patients drawn again; where all answers are alike, Wilson's "
-        "interval of as many answers as there are patients"
+        "95 % intervals from whole patients drawn again; of shares where fewer than five patients "
+        "differ from most, Wilson's (of differences Bonett and Price's) for as many answers as "
+        "there are patients"
     )
     yield from _by_construction(results)
     yield from score_notes(results, sum(1 for _ in results.systems()))
@@ -333,6 +389,15 @@ def _by_construction(results: Results) -> Iterator[str]:
         for role, does in (("judge", "judge"), ("rater", "rate")):
             if role in alike:
                 yield f"by construction: the rules answer and {does}, with one knowledge"
+    filled: dict[tuple[str, str], None] = {
+        (role["backbone"], role["role"]): None
+        for role in results.manifest["roles"]
+        if not role["stand_in"]
+    }
+    for role, does in (("judge", "judges"), ("rater", "rates")):
+        for backbone, named in filled:
+            if named == role and (backbone, "patient") in filled:
+                yield f"{backbone} {does} its own talk: it is both patient and {role}"
 
 
 def _ties(results: Results) -> Iterator[str]:

@@ -72,7 +72,8 @@ class Conduct:
                 f"{self.card.name}/{measure.name}",
                 measure.unit,
                 measure.better,
-                unseen=items.missing * (pool.longest if measure.each == "reply" else 1),
+                unseen=items.missing
+                * (max(pool.longest, items.answers) if measure.each == "reply" else 1),
                 range_=(0.0, 1.0) if measure.unit == "share" else None,
                 signature=_signature(measure, context),
             )

@@ -106,7 +106,7 @@ class DialogueConsistency:
             self.card.name,
             self.card.unit,
             self.card.better,
-            unseen=items.missing * pool.longest,
+            unseen=items.missing * max(pool.longest, items.answers),
             range_=(0.0, 1.0),
             signature="|".join(parts),
             notes=notes,

@@ -166,4 +166,6 @@ async def _hold(
             exchanges += len(dialogue.exchanges())
             calls += sum(exchange.calls for exchange in dialogue.exchanges())
     run.talked[f"{cell.backbone} {cell.label}"] = {"exchanges": exchanges, "calls": calls}
-    return Talks(DialogueFile(path), missing=planned - written)
+    setting = setting_of(interviews, cell, 0)
+    answers = setting.rounds * setting.questions
+    return Talks(DialogueFile(path), missing=planned - written, answers=answers)

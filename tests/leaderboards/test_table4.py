@@ -244,13 +244,26 @@ def test_formats_that_tie_are_said_to_say_nothing() -> None:
 
 def test_what_is_missing_is_shown_as_missing() -> None:
     changed = {
-        "single-with/json fluency": score("fluency", None, n=0, n_missing=60),
-        "single-with/text fluency": score("fluency", 6.0, n=59, n_missing=1, interval=None),
+        "single-with/json fluency": score(
+            "fluency",
+            None,
+            n=0,
+            n_missing=60,
+            notes=("about all", "every value failed: refusal 60"),
+        ),
+        "single-with/text fluency": score(
+            "fluency", 6.0, n=59, n_missing=1, interval=None, bounds=(5.9, 6.1)
+        ),
+        "single-with/atomic conduct/over-cap": score(
+            "conduct/over-cap", None, n=0, n_missing=60, notes=("60 dialogues left out: no style",)
+        ),
     }
     results = results_of(GPT_4O, changed=changed)
-    (main, *_) = Table4().grids(results)
-    assert main.rows[2][3] == "n/a\npaper: 6.93†"
-    assert main.rows[2][4] == "6.00\nn 59, 1 missing\npaper: 6.93†"
+    main, _, further = Table4().grids(results)
+    why = "n 0, 60 missing\nevery value failed: refusal 60"
+    assert main.rows[2][3] == f"n/a\n{why}\npaper: 6.93†"
+    assert main.rows[2][4] == "6.00\nn 59, 1 missing\nbounds 5.90 to 6.10\npaper: 6.93†"
+    assert further.rows[0][5] == "n/a\nn 0, 60 missing\n60 dialogues left out: no style"
     partly = replace(
         results,
         methods=tuple(one for one in results.methods if not one.label.endswith("/text")),
@@ -258,6 +271,41 @@ def test_what_is_missing_is_shown_as_missing() -> None:
     )
     (main, *_) = Table4().grids(partly)
     assert main.columns[3:] == ("JSON", "atomic facts")
+
+
+def test_the_csv_holds_bounds() -> None:
+    changed = {"single-with/json fluency": score("fluency", 6.0, bounds=(5.5, 6.5))}
+    rows = parsed(Table4().files(results_of(GPT_4O, changed=changed))["table4.csv"])
+    bounds = [(row["bound_low"], row["bound_high"]) for row in rows]
+    assert [(float(low), float(high)) for low, high in bounds if low] == [(5.5, 6.5)]
+    assert bounds.count(("", "")) == len(rows) - 1
+
+
+def test_the_differences_have_a_csv() -> None:
+    results = results_of(RULES, GPT_4O)
+    rows = parsed(Table4().files(results)["table4_differences.csv"])
+    assert len(rows) == len(results.differences) == 12
+    first = rows[0]
+    place = [first[name] for name in ("backbone", "interaction", "first", "second", "metric")]
+    assert place == ["rules", "single-with", "atomic", "json", "dialogue-consistency"]
+    found = [float(first[name]) for name in ("value", "ci_low", "ci_high", "n_shared")]
+    assert found == pytest.approx([0.0123, -0.001, 0.02, 60])
+    assert first["ci_method"] == "cluster-bootstrap"
+    assert [row["stand_in"] for row in rows] == ["true"] * 6 + ["false"] * 6
+
+
+@pytest.mark.parametrize(("listener", "said"), [(GPT_4O, True), (Named("x", "openai/x"), False)])
+def test_a_model_that_judges_its_own_talk_is_said(listener: Named, said: bool) -> None:
+    (main, *_) = Table4().grids(results_of(GPT_4O, listener=listener))
+    own = [note for note in main.notes if "its own talk" in note]
+    assert own == (
+        [
+            f"{GPT_4O.name} judges its own talk: it is both patient and judge",
+            f"{GPT_4O.name} rates its own talk: it is both patient and rater",
+        ]
+        if said
+        else []
+    )
 
 
 def test_a_hostile_name_is_no_markup() -> None:

@@ -218,5 +218,5 @@ def test_intervals_are_clustered_by_patient() -> None:
 def test_nothing_to_score_says_so() -> None:
     found = scored(missing=3)
     assert {one.value for one in found.values()} == {None}
-    assert {one.notes for one in found.values()} == {("nothing to score",)}
+    assert {one.notes for one in found.values()} == {("nothing to score: no dialogue was made",)}
     assert found["over-cap"].n_missing == 3
