@@ -15,7 +15,8 @@ from bench.agents.triplets import Engine
 from bench.backbones.asking import Respondent
 from bench.backbones.prompt import Answer, Prompt, T
 from bench.backbones.tasks import Reply, Turn
-from bench.cli.telling import tell_attempts, tell_fact, tell_learned
+from bench.cli.paths import typed
+from bench.cli.telling import tell_attempts, tell_calls, tell_fact, tell_learned
 from bench.dialogues.dialogue import Dialogue, DialogueOrigin, Exchange, Fact, Round
 from bench.dialogues.files import write_dialogues
 from bench.errors import UserError
@@ -262,7 +263,7 @@ class Interview:
         lines = [*tell_attempts(last, texts)]
         for one in last.learned:
             lines += tell_learned(one, texts)
-        calls = "1 call" if last.calls == 1 else f"{last.calls} calls"
+        calls = tell_calls(last.calls, self._engine.name)
         learned = "" if last.learned else "nothing was learned; "
         for line in (*lines, f"{learned}checked in {calls} of {self._engine.name}"):
             typer.echo(printable(line))
@@ -295,7 +296,7 @@ class Interview:
         if not name:
             note("say where: /save FILE")
             return
-        self.save(Path(name.strip("\"'")).expanduser())
+        self.save(typed(name))
 
     def _help(self, _: str) -> None:
         for command, text in COMMANDS.items():

@@ -82,11 +82,10 @@ async def write_patient(case: Case, context: "Context") -> PatientRecord:
 
 def unknown_patient(where: Path, identity: str, known: list[str]) -> UserError:
     """The sentence for an id that is not there, with the nearest or, of a few, all there are."""
+    known = sorted(set(known))
     if len(known) > MOST_LISTED and not get_close_matches(identity, known, n=1, cutoff=0.5):
         return UserError(f"{where} holds no patient {identity!r}, but {len(known)} others")
-    return UserError(
-        f"{where} holds no patient {identity!r}{nearest(identity, sorted(set(known)))}"
-    )
+    return UserError(f"{where} holds no patient {identity!r}{nearest(identity, known)}")
 
 
 def _in_run(run: Path, identity: str | None, method: str | None) -> PatientRecord:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
+from bench.cli.paths import usable
+
 if TYPE_CHECKING:
     from bench.dialogues.dialogue import Dialogue, Exchange
     from bench.dialogues.files import DialogueFile
@@ -32,7 +34,7 @@ class _Filed(NamedTuple):
 
 
 def memory(
-    run: Path = typer.Argument(help="Run folder, or a file of dialogues."),
+    run: Path = typer.Argument(callback=usable, help="Run folder, or a file of dialogues."),
     patient: str = typer.Argument(help="Id of the patient."),
     form: str | None = typer.Option(None, "--format", help="Only this format of the record."),
     interaction: str | None = typer.Option(
@@ -93,7 +95,7 @@ def _filed(run: Path) -> list[_Filed]:
 def _told(dialogue: "Dialogue", title: str) -> Iterator[str]:
     """The log of one dialogue's memory, in lines."""
     from bench.agents.memory import decompose_record
-    from bench.cli.telling import one_line
+    from bench.cli.telling import one_line, tell_calls
 
     facts = dialogue.facts
     if facts is None:
@@ -117,9 +119,10 @@ def _told(dialogue: "Dialogue", title: str) -> Iterator[str]:
     if dialogue.updating == "none":
         yield "memory is not updated here: nothing was checked, nothing was added"
         return
+    engine = dialogue.origin.triplets if dialogue.origin else ""
     yield (
         f"{held} facts of the record, {added} added ({dialogue.updating}); {rejected} replies "
-        f"rejected, {flagged} sent although contradictory; {calls} triplet calls"
+        f"rejected, {flagged} sent although contradictory; {tell_calls(calls, engine, 'triplet ')}"
     )
 
 

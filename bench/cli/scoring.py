@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from bench.cli.knowing import Drafts, Knowledge
+from bench.cli.paths import usable
 
 if TYPE_CHECKING:
     from bench.scoring import Items, Metric, Score, Talks
 
-File = typer.Argument(help="Records (.jsonl, .parquet) or dialogues (.jsonl; .txt transcripts).")
+File = typer.Argument(
+    callback=usable, help="Records (.jsonl, .parquet) or dialogues (.jsonl; .txt transcripts)."
+)
 MetricNames = typer.Option(
     None,
     "--metric",
@@ -18,10 +21,16 @@ MetricNames = typer.Option(
     help="Metric, as NAME or NAME:option=value,...; all whose needs are met if none.",
 )
 Judge = typer.Option(None, "--judge", help="Backbone that judges accuracy or consistency.")
-Records = typer.Option(None, "--records", help="Records of the dialogues that bring none, by id.")
-JournalPath = typer.Option(
-    None, "--journal", help="Journal to keep answers in; beside the file if a model is asked."
+Records = typer.Option(
+    None, "--records", callback=usable, help="Records of the dialogues that bring none, by id."
 )
+JournalPath = typer.Option(
+    None,
+    "--journal",
+    callback=usable,
+    help="Journal to keep answers in; beside the file if a model is asked.",
+)
+ScoresPath = typer.Option(None, "--out", callback=usable, help="Write the scores here as JSON.")
 
 
 def score(
@@ -34,7 +43,7 @@ def score(
         None, "--encoder", help="Text encoder (path or hub id); all-MiniLM-L6-v2 if none."
     ),
     records: Path | None = Records,
-    out: Path | None = typer.Option(None, "--out", help="Write the scores here as JSON."),
+    out: Path | None = ScoresPath,
     kb: list[Path] | None = Knowledge,
     drafts: bool = Drafts,
     journal: Path | None = JournalPath,

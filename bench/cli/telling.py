@@ -52,6 +52,13 @@ def tell_learned(learned: Learned, texts: Mapping[str, str]) -> Iterator[str]:
     yield from (f"  {line}" for line in tell_labels(learned.labels, texts))
 
 
+def tell_calls(count: int, engine: str, of: str = "") -> str:
+    """How much an engine evaluated, in words; the local one calls nobody and computes pairs."""
+    if engine.startswith("nli/"):
+        return f"{count} computed {'pair' if count == 1 else 'pairs'} of a sentence and a fact"
+    return f"{count} {of}call{'' if count == 1 else 's'}"
+
+
 def one_line(text: str) -> str:
     """A text without its line ends."""
     return " ".join(text.split())

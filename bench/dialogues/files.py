@@ -24,6 +24,8 @@ _ROUND = re.compile(r"##\s*round\s+(\d+)", re.IGNORECASE)
 _BREAK = re.compile(r"-{3,}")
 _SAID = re.compile(r"(doctor|patient)\s*:(.*)", re.IGNORECASE | re.DOTALL)
 _TOLD = re.compile(r"(style|department)\s*:(.*)", re.IGNORECASE | re.DOTALL)
+_NAMED = re.compile(r"([^\W\d_][\w.'’-]*(?: [A-Z0-9][\w.'’-]*)?)\s*:(?!//|\d).*", re.DOTALL)
+_SECTIONS = {"basic_information", "epidemiology", "disease_information", "examination_results"}
 
 
 class DialogueFile:
@@ -48,7 +50,7 @@ class DialogueFile:
             UserError: naming the line and what is wrong with it, or an id that stands twice.
         """
         self.notes = ()
-        rows = self._spoken() if self.path.suffix == TRANSCRIPT else json_lines(self.path)
+        rows = self._spoken() if is_transcript(self.path) else json_lines(self.path)
         return checked_as(Dialogue, rows, str(self.path))
 
     def _spoken(self) -> Iterator[tuple[str, object]]:
@@ -67,14 +69,26 @@ def holds_dialogues(path: Path) -> bool:
     """Whether a file is a transcript, or its first line of JSON has rounds.
 
     Raises:
-        UserError: if there is no such file, or its first line is not JSON.
+        UserError: if there is no such file, or its first line is not JSON, or holds neither a
+            dialogue nor a record.
     """
     if not path.is_file():
         raise UserError(f"there is no file {path}")
-    if path.suffix in (TRANSCRIPT, ".parquet"):
-        return path.suffix == TRANSCRIPT
-    first = next((data for _, data in islice(json_lines(path), 1)), None)
-    return isinstance(first, dict) and "rounds" in first
+    if is_transcript(path) or path.suffix == ".parquet":
+        return is_transcript(path)
+    for where, first in islice(json_lines(path), 1):
+        if isinstance(first, dict) and ("rounds" in first or _SECTIONS & set(first)):
+            return "rounds" in first
+        raise UserError(
+            f"{path}, {where}: this is neither a dialogue, which has 'rounds', nor a record, which "
+            "has 'basic_information'"
+        )
+    raise UserError(f"{path} holds no records and no dialogues: it is empty")
+
+
+def is_transcript(path: Path) -> bool:
+    """Whether a file's name says that it is a plain transcript, in either letter case."""
+    return path.suffix.lower() == TRANSCRIPT
 
 
 def write_dialogues(path: Path, dialogues: Iterable[Dialogue]) -> int:
@@ -85,7 +99,7 @@ def write_dialogues(path: Path, dialogues: Iterable[Dialogue]) -> int:
     Raises:
         UserError: if it cannot be written.
     """
-    form = transcript if path.suffix == TRANSCRIPT else json_line
+    form = transcript if is_transcript(path) else json_line
     count = 0
     with writing(path) as file:
         for dialogue in dialogues:
@@ -203,6 +217,11 @@ class _Parser:
         elif said := _SAID.fullmatch(line):
             self._say(draft, said[1].lower(), said[2].strip())
         elif draft.exchanges:
+            if (named := _NAMED.fullmatch(line)) and not _TOLD.fullmatch(line):
+                raise self._fault(
+                    f"{named[1]!r} is neither 'Doctor' nor 'Patient'; indent the line if it goes "
+                    "on with the turn before"
+                )
             whole = [draft.exchanges[-1][-1], line.strip()]
             draft.exchanges[-1][-1] = "\n".join(part for part in whole if part)
         elif draft.empty and (told := _TOLD.fullmatch(line)):

@@ -14,6 +14,7 @@ from rules_run import run as run_rules
 from terminal import Terminal
 
 from bench.agents.memory import decompose_record
+from bench.cli.interviewing import Interview
 from bench.dialogues.dialogue import Dialogue
 from bench.dialogues.files import DialogueFile
 from bench.knowledge.library import Library
@@ -158,6 +159,34 @@ def test_a_place_that_cannot_be_written_ends_no_conversation(tmp_path: Path):
     done = talk(GREETING, f"/save {tmp_path}/file/d.jsonl", SMOKING)
     assert "cannot be written" in done.out
     assert len(answers(done)) == 2
+
+
+@pytest.mark.parametrize(
+    "place", ["~nosuchuser/d.jsonl", "{}/" + "x" * 300, "{}/" + "x" * 240, "{}/a\0b", "{}/round"]
+)
+def test_a_name_that_no_file_can_have_ends_no_conversation(place: str, tmp_path: Path):
+    (tmp_path / "round").symlink_to(tmp_path / "round")
+    name = place.format(tmp_path)
+    done = talk(GREETING, f"/save {name}", SMOKING, f"/save {tmp_path}/d.jsonl")
+    assert ("cannot be used (" in done.out) or ("cannot be written (" in done.out)
+    assert len(saved(tmp_path / "d.jsonl").exchanges()) == 2
+
+
+@pytest.mark.parametrize("option", ["--out", "--record", "--run", "--journal"])
+def test_an_option_that_names_no_possible_file_is_one_sentence(option: str, tmp_path: Path):
+    found = inside("chat", option, tmp_path / ("x" * 300), answers=[GREETING])
+    assert "cannot be used (File name too long): name another file" in found.error
+
+
+def test_what_was_said_is_kept_whatever_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Interview, "_diagnose", stop)
+    out = tmp_path / "d.jsonl"
+    done = inside("chat", *SCIATICA, "--out", out, answers=[GREETING, "/diagnose gout"])
+    assert done.code == 130
+    assert len(saved(out).exchanges()) == 1
 
 
 def test_unknown_commands_are_answered_with_the_nearest():

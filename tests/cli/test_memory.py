@@ -8,7 +8,15 @@ from florist import BITE, RECORD, SAYS_BITE
 from rules_run import run as run_rules
 from talks import talk
 
-from bench.dialogues.dialogue import Attempt, Dialogue, Exchange, Fact, Learned
+from bench.cli.inviting import unknown_patient
+from bench.dialogues.dialogue import (
+    Attempt,
+    Dialogue,
+    DialogueOrigin,
+    Exchange,
+    Fact,
+    Learned,
+)
 from bench.dialogues.files import DialogueFile, write_dialogues
 
 FALSE, TRUE = "I am 61 years old.", "I am 50 years old."
@@ -114,6 +122,19 @@ def test_facts_that_a_model_made_are_told_and_not_the_rules(tmp_path: Path):
     assert "\n1 facts of the record, 0 added" in done.out
 
 
+def test_a_local_engine_is_told_in_pairs(tmp_path: Path):
+    origin = DialogueOrigin(patient="rules", doctor="rules", triplets="nli/small@0123")
+    exchange = Exchange(question="Age?", answer=TRUE, attempts=(Attempt(reply=TRUE),), calls=24)
+    path = tmp_path / "d.jsonl"
+    write_dialogues(path, [talk("A", [exchange], updating="strict", origin=origin)])
+    assert "; 24 computed pairs of a sentence and a fact\n" in inside("memory", path, "A").out
+
+
+def test_a_patient_of_several_cells_is_one_of_those_that_are_not_it(tmp_path: Path):
+    told = unknown_patient(tmp_path, "NOPE", [f"ORT-{number:02}" for number in range(30)] * 9)
+    assert str(told).endswith("holds no patient 'NOPE', but 30 others")
+
+
 def test_a_runs_log_agrees_with_its_dialogues(held: Path):
     for name in ("single-with-atomic", "single-with-json"):
         form = name.rpartition("-")[2]
@@ -154,6 +175,7 @@ def test_bad_input_is_one_sentence(held: Path, made: Path, tmp_path: Path):
     assert "--format tells the files of a run apart" in error(made, "ADA", "--format", "atomic")
     assert "there are: ADA, OTHER" in error(made, "xyz")
     assert "holds no dialogues" in error(tmp_path / "nowhere", "ORT-02-0001")
+    assert "cannot be used (File name too long)" in error(tmp_path / ("x" * 300), "ADA")
     empty = tmp_path / "empty.jsonl"
     empty.write_text("{}\n")
     assert "line 1" in error(empty, "ADA")

@@ -70,6 +70,15 @@ def test_a_transcript_is_scored_as_it_stands(transcript: Path, tmp_path: Path) -
     assert sorted(path.name for path in tmp_path.iterdir()) == ["scores.json", "visits.txt"]
 
 
+@pytest.mark.parametrize("option", ["", "--records", "--out", "--journal"])
+def test_a_name_that_no_file_can_have_is_one_sentence(
+    option: str, transcript: Path, tmp_path: Path
+) -> None:
+    given = [transcript, option] if option else []
+    found = inside("score", *given, tmp_path / ("x" * 300)).error
+    assert "cannot be used (File name too long)" in found
+
+
 def test_judge_and_rater_are_asked_once_and_kept(
     transcript: Path, records: Path, tmp_path: Path, openai_server: OpenAIServer
 ) -> None:

@@ -132,6 +132,13 @@ def test_an_indented_line_is_never_a_mark(tmp_path):
     assert said(found) == [[("a", "He said:\nDoctor: b\n---")]]
 
 
+def test_a_colon_alone_makes_no_speaker(tmp_path):
+    lines = ("It began so: I fell.", "https://a.example", "At 10:30.", "Here is it all: pain")
+    text = "\n".join(("Doctor: a", "Patient: b", *lines, "  Nurse: hello"))
+    (found,) = read(tmp_path / "x.txt", text)
+    assert said(found) == [[("a", "\n".join(("b", *lines, "Nurse: hello")))]]
+
+
 def test_a_question_without_answer_at_the_end_of_a_round_is_left_out_with_a_word(tmp_path):
     path = tmp_path / "x.txt"
     path.write_text("=== P1\nDoctor: a\nPatient: b\nDoctor: Goodbye, then.\n")
@@ -152,6 +159,10 @@ def test_a_question_without_answer_at_the_end_of_a_round_is_left_out_with_a_word
         ("Doctor: a\nPatient: b\nPatient: c\n", 3, "the patient answers twice"),
         ("Doctor: a\nPatient: b\n---\nmore\n", 4, "begins with a line 'Doctor: ...'"),
         ("Doctor: a\nPatient: b\n## Round 3\n", 3, "this is round 2 of 'x', not 3"),
+        ("Doctor: a\nNurse: b\nPatient: c\n", 2, "'Nurse' is neither 'Doctor' nor 'Patient'"),
+        ("Doctor: a\nPatient: b\nnurse :\n", 3, "indent the line"),
+        ("Doctor: a\nPatient: b\nDr. Smith: c\n", 3, "'Dr. Smith' is neither"),
+        ("Doctor: a\nPatient 2: b\n", 2, "'Patient 2' is neither"),
         ("## Round 2\nDoctor: a\nPatient: b\n", 1, "this is round 1 of 'x', not 2"),
         ("\n=== P1\nDoctor: a\n", 2, "'P1' holds no question with its answer"),
         ("=== P\nDoctor: a\nPatient: b\n=== P\nDoctor: a\nPatient: b\n", 4, "stands in line 1"),
@@ -206,11 +217,27 @@ def test_dialogues_are_told_from_records(tmp_path):
     assert holds_dialogues(path)
     path.write_text(patient("a", "d", "x").model_dump_json() + "\n")
     assert not holds_dialogues(path)
-    path.write_text("")
-    assert not holds_dialogues(path)
-    path = tmp_path / "x.txt"
-    path.write_text("anything")
-    assert holds_dialogues(path)
+    for name in ("x.txt", "X.TXT"):
+        path = tmp_path / name
+        path.write_text("Doctor: a\nPatient: b\n")
+        assert holds_dialogues(path)
+        assert said(*DialogueFile(path)) == [[("a", "b")]]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", " holds no records and no dialogues: it is empty"),
+        ("\n \n", " holds no records and "),
+        ("[]\n", ", line 1: this is neither a dialogue"),
+        ('\n{"id": "a", "style": "upset"}\n', ", line 2: this is neither a dialogue, which has"),
+    ],
+)
+def test_what_is_neither_is_told_as_such(tmp_path, text, words):
+    path = tmp_path / "x.jsonl"
+    path.write_text(text)
+    with pytest.raises(UserError, match=re.escape(f"{path}{words}")):
+        holds_dialogues(path)
 
 
 def test_records_are_attached_where_there_is_none(tmp_path):
