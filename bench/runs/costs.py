@@ -11,6 +11,8 @@ from random import Random
 from typing import Any, Literal
 
 from bench.agents.conversing import converse
+from bench.agents.memory import decompose_record
+from bench.agents.patient import REGENERATIONS
 from bench.backbones.asking import Respondent
 from bench.backbones.prompt import Completion, Prompt
 from bench.backbones.rules.backbone import Rules
@@ -65,6 +67,8 @@ class Cost:
     """Estimate; zero where nothing could be measured."""
     output_tokens: int
     """Estimate."""
+    again: int = 0
+    """Exchanges more if every checked reply were made anew as often as may be."""
 
     def __add__(self, other: "Cost") -> "Cost":
         """Both for the role of the first."""
@@ -73,13 +77,18 @@ class Cost:
             exchanges=self.exchanges + other.exchanges,
             input_tokens=self.input_tokens + other.input_tokens,
             output_tokens=self.output_tokens + other.output_tokens,
+            again=self.again + other.again,
         )
 
     def __str__(self) -> str:
         """One line for the user."""
         tokens = f"about {self.input_tokens:,} tokens in and {self.output_tokens:,} out"
         named = self.backbone if self.label == self.backbone else f"{self.label} ({self.backbone})"
-        return f"{self.role} {named}: {self.exchanges:,} exchanges, {tokens}"
+        told = f"{self.role} {named}: {self.exchanges:,} exchanges, {tokens}"
+        if not self.again:
+            return told
+        most = self.exchanges + self.again
+        return f"{told}; more where replies are made anew, at most about {most:,} exchanges"
 
 
 class _Counted:
@@ -92,7 +101,7 @@ class _Counted:
 
     def __init__(self, library: Library) -> None:
         self._rules = Rules(library=library)
-        self.asked = self.characters_in = self.characters_out = 0
+        self.asked = self.characters_in = self.characters_out = self.again = 0
 
     async def complete(self, prompt: Prompt[Any], key: str) -> Completion:
         """As the rules answer."""
@@ -121,6 +130,7 @@ class _Counted:
             round(self.asked * scale),
             round(self.characters_in * scale / CHARACTERS),
             round(self.characters_out * scale / CHARACTERS),
+            round(self.again * scale),
         )
 
 
@@ -131,6 +141,15 @@ class _Crew:
         self._counted = {role: _Counted(library) for role in COUNTED}
         roles = {role: Respondent(role, one, journal) for role, one in self._counted.items()}
         self.context = Context(journal, library, roles)
+
+    def spare(self, dialogue: Dialogue, engine: str) -> None:
+        """Count what the checked replies of a dialogue might yet be made anew."""
+        known = len(dialogue.facts or decompose_record(dialogue.record)) if dialogue.record else 0
+        for exchange in dialogue.exchanges():
+            spare = 1 + REGENERATIONS - len(exchange.attempts)
+            self._counted["patient"].again += spare
+            self._counted["triplets"].again += spare * (known if engine == "per-fact" else 1)
+            known += len(exchange.learned)
 
     def cost(self, role: str, choice: Choice, scale: float) -> Cost:
         """What one role was asked, scaled up."""
@@ -164,7 +183,7 @@ async def _estimate(experiment: Experiment) -> list[Cost]:
         if experiment.dialogues is not None:
             listeners = _taking("dialogues", metrics)
             sample = written[:INTERVIEWED]
-            await _interview(experiment.dialogues, sample, listeners, talking.context)
+            await _interview(experiment.dialogues, sample, listeners, talking)
         if test is not None:
             await _practise(written, test, school[0], school[1])
     finally:
@@ -272,7 +291,7 @@ async def _interview(
     interviews: Interviews,
     records: Sequence[PatientRecord],
     metrics: Sequence[Metric],
-    context: Context,
+    crew: _Crew,
 ) -> None:
     """Hold the dialogues of some patients and have the metrics that ask somebody score them."""
     # No neural labeller is loaded for a plan; who labels is not counted there.
@@ -283,12 +302,14 @@ async def _interview(
     for cell in talks_of(Cell(backbone="counted", method="counted"), told):
         held: list[Dialogue] = []
         for index, record in enumerate(records):
-            work = converse(record, setting_of(told, cell, index), context)
+            work = converse(record, setting_of(told, cell, index), crew.context)
             dialogue = await guarded(work, record.id, "plan")
             if isinstance(dialogue, Dialogue):
                 held.append(dialogue)
+                if dialogue.updating != "none":
+                    crew.spare(dialogue, told.triplets)
         for metric in metrics:
-            await score_with(metric, Talks(held), context, "*")
+            await score_with(metric, Talks(held), crew.context, "*")
 
 
 async def _try(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from commands import experiment, inside, started
 from openai_server import OpenAIServer
+from patients import patient
 from rules_run import run
 from serving import kill, serving, stats, until
 
@@ -16,7 +17,6 @@ from bench.dialogues.files import DialogueFile
 from bench.errors import UserError
 from bench.journal.journal import Journal
 from bench.records.files import RecordFile
-from bench.records.record import PatientRecord
 from bench.runs.experiment import Experiment
 from bench.runs.folder import RunFolder
 from bench.runs.results import make_tables, read_results
@@ -245,13 +245,9 @@ def test_styles_are_dealt_over_all_departments_and_stay_when_patients_are_added(
 
 
 def test_the_papers_patients_have_the_styles_in_turn() -> None:
-    records = [record for name in "abcdef" for record in [patient_of(name)] * 10]
+    records = [patient(f"{name}{n}", name, "a cough") for name in "abcdef" for n in range(10)]
     indices = [index for index, _ in patients(records, tuple("abcdef"), 10)]
     assert indices == list(range(60))
-
-
-def patient_of(department: str) -> PatientRecord:
-    return PatientRecord.model_construct(id=department, department=department)
 
 
 def worded(folder: Path, rater: str = "rules") -> Path:
@@ -314,16 +310,23 @@ def test_a_plan_counts_what_dialogues_ask(openai_server: OpenAIServer, tmp_path:
     ended = inside("run", file, "--plan", OPENAI_BASE_URL=openai_server.url, OPENAI_API_KEY="sk-x")
     assert ended.code == 0, ended
     assert openai_server.stats()["total"] == 0
-    planned = {}
+    planned, most = {}, {}
     for line in ended.err.splitlines():
         role, _, rest = line.removeprefix("plan: ").partition(f" {MODEL}: ")
         planned[role] = int(rest.split()[0].replace(",", ""))
+        if "made anew" in rest:
+            most[role] = int(rest.split()[-2].replace(",", ""))
     assert set(planned) == {"patient", "doctor", "triplets", "rater"}
     # 4 patients, 3 formats, 2 questions in one round and in two.
     turns = 4 * 3 * (2 + 4)
     assert planned["doctor"] == turns
     assert planned["patient"] >= turns  # replies, some made anew, and extractions
     assert 4 * 3 * 2 <= planned["triplets"] < 4 * 3 * 2 * 3
+    # Each of the replies that are checked may be made anew five times, and is labelled anew.
+    assert set(most) == {"patient", "triplets"}
+    checked = 4 * 3 * 2
+    assert planned["patient"] < most["patient"] <= planned["patient"] + 5 * checked
+    assert 6 * checked <= most["triplets"] <= planned["triplets"] + 5 * checked
     assert 4 * 2 <= planned["rater"] <= 4 * 3 * 2  # dialogues that came out alike are rated once
 
 
