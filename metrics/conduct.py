@@ -42,7 +42,7 @@ class Measure:
 
 
 class Conduct:
-    """Eight measures of conduct, each under a name of its own; nobody is asked.
+    """Nine measures of conduct, each under a name of its own; nobody is asked.
 
     Each function below is the exact definition of one. A dialogue that lacks what a measure needs
     (a record, a known style, the attempts behind a reply) is missing from it, with the reason.
@@ -163,8 +163,19 @@ def facts_added(dialogue: Dialogue, library: Library) -> Values:
     Neither more nor fewer is better in itself; the direction is that of the paper's aim.
     """
     if dialogue.updating == "none":
-        return "memory was not updated"
+        return NOT_UPDATED
     return [float(sum(len(one.learned) for one in dialogue.exchanges()))]
+
+
+def extractions_lost(dialogue: Dialogue, library: Library) -> Values:
+    """Share of accepted replies whose new facts could not be had or labelled.
+
+    A reply that was sent although it contradicts memory teaches nothing by rule and is not counted.
+    """
+    if dialogue.updating == "none":
+        return NOT_UPDATED
+    taught = [one for one in _checked(dialogue) if not one.flagged]
+    return [float(one.lost is not None) for one in taught] or "no reply was checked and accepted"
 
 
 def triplet_calls_per_turn(dialogue: Dialogue, library: Library) -> Values:
@@ -173,6 +184,7 @@ def triplet_calls_per_turn(dialogue: Dialogue, library: Library) -> Values:
 
 
 UNCHECKED = "no reply was checked against memory"
+NOT_UPDATED = "memory was not updated"
 REPEATED = f"ratio:{ALIKE}|over {SHORT} words"
 MEASURES = (
     Measure("over-cap", "share", over_cap),
@@ -182,6 +194,7 @@ MEASURES = (
     Measure("contradictions-left", "share", contradictions_left),
     Measure("retries-per-turn", "retries", retries_per_turn),
     Measure("facts-added", "facts", facts_added, each="dialogue", better="higher"),
+    Measure("extractions-lost", "share", extractions_lost),
     Measure("triplet-calls-per-turn", "calls", triplet_calls_per_turn),
 )
 

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from pydantic import model_validator
-
 from bench.agents.memory import decompose_record
-from bench.backbones.prompt import JUDGING, Invalid, Prompt
+from bench.agents.triplets import check_labels, fact_id
+from bench.backbones.prompt import JUDGING, Prompt
 from bench.backbones.tasks import LabelTask, StatementLabels
 from bench.context import Context
 from bench.dialogues.dialogue import Dialogue, Exchange, Fact
@@ -31,12 +30,6 @@ class Finding(Model):
     reasons: str = ""
     """What was compared and what was found."""
     statements: tuple[StatementLabels, ...]
-
-    @model_validator(mode="after")
-    def _of_the_answer(self) -> "Finding":
-        if [one.statement for one in self.statements] != [1]:
-            raise ValueError("one entry is wanted, for statement 1")
-        return self
 
 
 @dataclass(frozen=True)
@@ -165,7 +158,8 @@ async def judge(case: Case, context: Context) -> Judged:
     """What an answer contradicts.
 
     Raises:
-        AskError: the judge gives no verdict, or one on a fact that there is not.
+        AskError: the judge gives no verdict, or even when asked again one on a fact that there is
+            not.
     """
     known = {fact.id: fact.text for fact in (*case.facts, *(one.fact for one in case.said))}
     task = LabelTask(
@@ -177,15 +171,12 @@ async def judge(case: Case, context: Context) -> Judged:
         question=case.exchange.question,
         answer=case.exchange.answer,
     )
-    answer = await context.role("judge").ask(Prompt(task, messages, Finding, JUDGING, case.where))
+
+    def check(finding: Finding) -> None:
+        check_labels(finding.statements, 1, known)
+
+    prompt = Prompt(task, messages, Finding, JUDGING, case.where, check)
+    answer = await context.role("judge").ask(prompt)
     labels = answer.value.statements[0].labels
-    contradicted = tuple(_id(one.fact) for one in labels if one.label == "contradict")
-    if strange := [fact for fact in contradicted if fact not in known]:
-        reason = f"the judge names facts that there are not: {', '.join(strange)}"
-        raise Invalid(reason, answer.keys)
+    contradicted = tuple(fact_id(one.fact) for one in labels if one.label == "contradict")
     return Judged(contradicted, answer.keys)
-
-
-def _id(named: str) -> str:
-    """The id of a fact as a model may write it: "f3", "[F3]" and "F3:" are F3."""
-    return named.strip(" \t\n[]()<>:.,'\"").upper()

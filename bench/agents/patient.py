@@ -7,13 +7,22 @@ fact, not for the reply.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.agents.memory import Memory, distinct, extract
 from bench.agents.styles import style as style_of
 from bench.agents.triplets import Engine
 from bench.backbones.asking import Respondent
-from bench.backbones.prompt import GENERATING, Answer, AskError, Message, Prompt
+from bench.backbones.prompt import (
+    GENERATING,
+    Answer,
+    AskError,
+    Invalid,
+    Message,
+    Prompt,
+    Refused,
+)
 from bench.backbones.tasks import Reply, Turn
 from bench.dialogues.dialogue import Attempt, Exchange, Fact, Label, Learned, Updating
 from bench.errors import UserError
@@ -22,6 +31,18 @@ from bench.prompts import Template
 PROMPT = Template(Path(__file__).with_name("patient.j2"))
 REGENERATIONS = 5
 """How often a reply that contradicts memory is made anew; then the last one is sent, flagged."""
+
+
+@dataclass(frozen=True)
+class _News:
+    """What an accepted reply adds to memory."""
+
+    learned: tuple[Learned, ...] = ()
+    calls: int = 0
+    """Evaluations that it took."""
+    keys: tuple[str, ...] = ()
+    lost: str | None = None
+    """Why nothing could be learned."""
 
 
 class Patient:
@@ -64,6 +85,9 @@ class Patient:
 
         `history` is this round so far; `round` and `turn` count from 1.
 
+        What a reply states may be refused or unreadable, or its labels: nothing is learned then,
+        the exchange says why, and the talk goes on. A reply that cannot be checked ends it.
+
         Raises:
             AskError: somebody gave no answer; memory is then as it was before.
         """
@@ -80,25 +104,23 @@ class Patient:
                 if not attempt.contradicted:
                     break
             flagged = bool(attempts[-1].contradicted)
-            learned: tuple[Learned, ...] = ()
+            news = _News()
             if self._engine is not None and not flagged:
-                learned, spent, keys = await self._news(
-                    self._engine, question, attempts[-1].reply, (round, turn), where
-                )
-                calls += spent
                 last = attempts[-1]
-                attempts[-1] = last.model_copy(update={"keys": (*last.keys, *keys)})
+                news = await self._news(self._engine, question, last.reply, (round, turn), where)
+                attempts[-1] = last.model_copy(update={"keys": (*last.keys, *news.keys)})
         except AskError as failure:
             before = tuple(key for attempt in attempts for key in attempt.keys)
             raise failure.after(before) from failure
-        self.memory.learn(learned)
+        self.memory.learn(news.learned)
         return Exchange(
             question=question,
             answer=attempts[-1].reply,
             attempts=tuple(attempts),
             flagged=flagged,
-            learned=learned,
-            calls=calls,
+            learned=news.learned,
+            lost=news.lost,
+            calls=calls + news.calls,
         )
 
     def _contradicted(self, attempts: Sequence[Attempt]) -> tuple[str, ...]:
@@ -147,20 +169,27 @@ class Patient:
 
     async def _news(
         self, engine: Engine, question: str, reply: str, when: tuple[int, int], where: str
-    ) -> tuple[tuple[Learned, ...], int, tuple[str, ...]]:
-        """What an accepted reply adds to memory, the evaluations it took, and the journal keys.
+    ) -> _News:
+        """What an accepted reply adds to memory; nothing if that cannot be had or labelled.
 
         A new fact is held against the memory and against those of the same reply that were taken
-        before it, all by one labelling.
+        before it, all by one labelling. An endpoint out of reach is no loss but a failure: the
+        same command asks it again.
         """
         held = self.memory.facts
-        extracted = await extract(reply, question, self._respondent, f"{where}/extract")
+        try:
+            extracted = await extract(reply, question, self._respondent, f"{where}/extract")
+        except (Refused, Invalid) as failure:
+            return _News(keys=failure.keys, lost=f"what it states: {failure.reason}")
         texts = distinct(extracted.value.facts, [fact.text for fact in held])
         if not texts:
-            return (), 0, extracted.keys
+            return _News(keys=extracted.keys)
         staged = [Fact(id=f"N{number}", text=text) for number, text in enumerate(texts, start=1)]
         try:
             found = await engine.label(texts, (*held, *staged[:-1]), "", f"{where}/news")
+        except (Refused, Invalid) as failure:
+            keys = (*extracted.keys, *failure.keys)
+            return _News(keys=keys, lost=f"its labels: {failure.reason}")
         except AskError as failure:
             raise failure.after(extracted.keys) from failure
         taken: dict[str, Learned] = {}
@@ -172,7 +201,7 @@ class Patient:
                 names[fact.id] = f"F{len(held) + len(taken) + 1}"
                 own = Fact(id=names[fact.id], text=fact.text, round=when[0], turn=when[1])
                 taken[fact.id] = Learned(fact=own, reply=reply, labels=known)
-        return tuple(taken.values()), found.calls, (*extracted.keys, *found.keys)
+        return _News(tuple(taken.values()), found.calls, (*extracted.keys, *found.keys))
 
     def _admits(self, labels: dict[str, Label]) -> bool:
         """Whether a new fact with these labels may join the memory."""

@@ -1,13 +1,13 @@
 """Triplet evaluation: what a statement is to each fact (paper equation 1)."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from bench.backbones.asking import Respondent
-from bench.backbones.prompt import JUDGING, Answer, Prompt
-from bench.backbones.tasks import Labels, LabelTask
+from bench.backbones.prompt import JUDGING, Answer, AskError, Prompt
+from bench.backbones.tasks import Labelled, Labels, LabelTask, StatementLabels
 from bench.context import Context
 from bench.dialogues.dialogue import Fact, Label
 from bench.encoders.nli import CrossEncoder
@@ -96,11 +96,14 @@ class PerFact:
             return await _ask(self._respondent, statements, (fact,), question, where)
 
         places = iter(facts)
-        async for answer in ordered_map(one, facts, self._at_once):
-            keys += answer.keys
-            parts = _read(answer.value, len(statements), (next(places),))
-            for whole, part in zip(labels, parts, strict=True):
-                whole.update(part)
+        try:
+            async for answer in ordered_map(one, facts, self._at_once):
+                keys += answer.keys
+                parts = _read(answer.value, len(statements), (next(places),))
+                for whole, part in zip(labels, parts, strict=True):
+                    whole.update(part)
+        except AskError as failure:
+            raise failure.after(tuple(keys)) from failure
         return Labelling(labels, len(facts), tuple(keys))
 
 
@@ -157,23 +160,62 @@ async def _ask(
         question=question,
     )
     messages = PROMPT.messages(statements=statements, facts=facts, question=question)
-    return await respondent.ask(Prompt(task, messages, Labels, JUDGING, replicate))
+
+    def check(answer: Labels) -> None:
+        check_labels(answer.statements, len(statements), task.facts)
+
+    return await respondent.ask(Prompt(task, messages, Labels, JUDGING, replicate, check))
+
+
+def check_labels(statements: Sequence[StatementLabels], count: int, known: Container[str]) -> None:
+    """See that there is one entry for each of `count` statements, and each fact named is known.
+
+    A strange id that is called neutral says nothing and does no harm.
+
+    Raises:
+        ValueError: in words for the model that gave the labels.
+    """
+    numbers = [one.statement for one in statements]
+    if sorted(numbers) != list(range(1, count + 1)):
+        wanted = "for statement 1" if count == 1 else f"for each of the statements 1 to {count}"
+        given = ", ".join(map(str, numbers[:20])) or "none"
+        raise ValueError(
+            f"statements: exactly one entry is wanted {wanted}, with an empty list of labels if it "
+            f"is neutral to all facts; there are entries for: {given}"
+        )
+    strange = [name for one in statements for name in _strange(one.labels, known)]
+    if strange:
+        raise ValueError(
+            f"labels: there are no facts {', '.join(strange[:5])}; name each fact by its id alone, "
+            "as it is written before the fact"
+        )
+
+
+def _strange(labels: Iterable[Labelled], known: Container[str]) -> list[str]:
+    """What is named and not neutral, but no known fact."""
+    named = (
+        one.fact for one in labels if one.label != "neutral" and fact_id(one.fact) not in known
+    )
+    return [repr(name[:40]) for name in named]
+
+
+def fact_id(named: str) -> str:
+    """The id of a fact as a model may write it: "f3", "[F3]", "F3:" and "F3: Age: 29" are F3."""
+    about = " \t\n[]()<>:.,*'\""
+    return named.strip(about).partition(":")[0].strip(about).upper()
 
 
 def _read(answer: Labels, count: int, facts: Sequence[Fact]) -> tuple[dict[str, Label], ...]:
-    """The labels by statement, in the order of the facts.
+    """The checked labels by statement, in the order of the facts.
 
-    What is said of statements or facts that were not asked for is passed over; of two labels for
-    one pair the graver holds.
+    Of two labels for one pair the graver holds.
     """
     read: list[dict[str, Label]] = [{} for _ in range(count)]
     for statement in answer.statements:
-        if 1 <= statement.statement <= count:
-            own = read[statement.statement - 1]
-            for one in statement.labels:
-                own[one.fact] = max(
-                    own.get(one.fact, "neutral"), one.label, key=_WEIGHT.__getitem__
-                )
+        own = read[statement.statement - 1]
+        for one in statement.labels:
+            name = fact_id(one.fact)
+            own[name] = max(own.get(name, "neutral"), one.label, key=_WEIGHT.__getitem__)
     return tuple(
         {fact.id: own[fact.id] for fact in facts if own.get(fact.id, "neutral") != "neutral"}
         for own in read

@@ -132,7 +132,10 @@ class Respondent:
                 raise Refused(completion.text or "the model refused", tuple(keys))
             whole = completion.outcome != "cut"
             try:
-                return Answer(parse(completion.text, prompt.answer, whole=whole), tuple(keys))
+                value = parse(completion.text, prompt.answer, whole=whole)
+                if prompt.check is not None:
+                    prompt.check(value)
+                return Answer(value, tuple(keys))
             except ValueError as error:
                 fault = str(error)
             if not whole:

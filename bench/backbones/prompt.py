@@ -1,7 +1,7 @@
 """What is asked of a backbone and what comes back."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, Protocol, Self, TypeVar, runtime_checkable
 
 from pydantic import BaseModel
@@ -46,6 +46,9 @@ class Prompt(Generic[T]):
     sampling: Sampling
     replicate: str
     """The case (and round, turn) asked for: the same words for two cases are two draws."""
+    check: Callable[[T], None] | None = field(default=None, compare=False)
+    """What else an answer must be, of which its type knows nothing: raises ValueError in words that
+    are shown to the model. No answer depends on it, so it is not part of the journal key."""
 
 
 @dataclass(frozen=True)

@@ -67,8 +67,12 @@ class Exchange(Model):
     """Whether the answer was sent although it contradicts memory: the bound was reached."""
     learned: tuple[Learned, ...] = ()
     """What memory gained by it."""
+    lost: str | None = None
+    """Why memory could gain nothing by it: what the answer states, or how that relates to memory,
+    was refused or could not be read."""
     calls: int = 0
-    """Triplet evaluations that were asked or computed for it, in calls."""
+    """Triplet evaluations that were asked or computed for it, in calls; those behind `lost` are
+    not counted."""
     keys: tuple[str, ...] = ()
     """Journal keys behind the question."""
 

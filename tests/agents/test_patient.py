@@ -19,8 +19,10 @@ from bench.agents.triplets import make_engine
 from bench.backbones.openai import OpenAI
 from bench.backbones.prompt import AskError
 from bench.backbones.tasks import Extracted, Labelled, Labels, Reply, StatementLabels, Turn
-from bench.dialogues.dialogue import Exchange, Updating
+from bench.dialogues.dialogue import Dialogue, Exchange, Round, Updating
 from bench.errors import UserError
+from bench.scoring import Talks
+from metrics.conduct import Conduct
 
 ORDER = ("contradiction", "entailment", "neutral")
 
@@ -233,16 +235,57 @@ def answering(**labels: Any) -> Scripted:
     return Scripted("labeller", label=lambda _: Labels(**labels))
 
 
-def test_facts_and_statements_that_were_not_asked_for_are_passed_over() -> None:
-    wrong = (Labelled(fact="F99", label="contradict"), Labelled(fact="F3", label="neutral"))
-    labeller = answering(
-        statements=(
-            StatementLabels(statement=1, labels=wrong),
-            StatementLabels(statement=7, labels=(Labelled(fact="F1", label="contradict"),)),
-        )
+def contradicting(fact: str, *statements: int) -> Labels:
+    labels = (Labelled(fact=fact, label="contradict"),)
+    return Labels(
+        statements=tuple(StatementLabels(statement=one, labels=labels) for one in statements)
     )
+
+
+@pytest.mark.parametrize("engine", ["batched", "per-fact"])
+@pytest.mark.parametrize("form", ["f3", "[F3]", "F3:", "F3: Age: 50", '"f3".', "**F3**"])
+def test_a_contradiction_counts_however_the_id_is_spelt(engine: str, form: str) -> None:
+    nothing = Labels(statements=(StatementLabels(statement=1, labels=()),))
+    labeller = Scripted(
+        "labeller", label=lambda task: contradicting(form, 1) if "F3" in task.facts else nothing
+    )
+    (exchange,), memory = interview(saying(SAYS_BITE), engine, labeller=labeller)
+    assert exchange.flagged
+    assert exchange.attempts[0].contradicted == ("F3",)
+    assert texts(memory) == []
+
+
+WRONG = [
+    pytest.param(contradicting("F999", 1), "there are no facts 'F999'", id="no such fact"),
+    pytest.param(contradicting("F3, F4", 1), "there are no facts 'F3, F4'", id="two at once"),
+    pytest.param(contradicting("F3", 0), "there are entries for: 0", id="statement 0"),
+    pytest.param(contradicting("F3", 1, 1), "there are entries for: 1, 1", id="twice"),
+    pytest.param(contradicting("F3", 1, 7), "there are entries for: 1, 7", id="one too many"),
+    pytest.param(Labels(statements=()), "there are entries for: none", id="none"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "told"), WRONG)
+def test_labels_of_what_was_not_asked_are_shown_and_asked_again(wrong: Labels, told: str) -> None:
+    given = [wrong, contradicting("F3", 1)]
+    labeller = Scripted(
+        "labeller", label=lambda _: given.pop(0) if given else Labels(statements=())
+    )
+    model = saying("I am 61 years old.")
+    with pytest.raises(AskError) as failed:
+        interview(model, labeller=labeller)
+    # The first reply is known to contradict by the second answer; the next is never labelled.
+    assert failed.value.outcome == "invalid"
+    assert told in labeller.prompts[1].messages[-1].content
+    assert [task.avoid for task in model.asked("reply")] == [(), (AGE,)]
+
+
+def test_a_strange_id_that_is_neutral_does_no_harm() -> None:
+    labels = (Labelled(fact="F99", label="neutral"), Labelled(fact="F3", label="neutral"))
+    labeller = answering(statements=(StatementLabels(statement=1, labels=labels),))
     (exchange,), _ = interview(saying("Good morning doctor."), labeller=labeller)
     assert exchange.attempts[0].labels == {}
+    assert len(labeller.prompts) == 1
 
 
 def test_of_two_labels_for_one_fact_the_graver_holds() -> None:
@@ -266,6 +309,48 @@ def test_a_failure_keeps_the_keys_of_all_that_was_asked_for_the_turn() -> None:
     with pytest.raises(AskError, match="no script for extract") as failed:
         interview(model)
     assert len(failed.value.keys) == 2
+
+
+def test_an_extraction_that_cannot_be_read_teaches_nothing_and_the_talk_goes_on() -> None:
+    given = ["none", "of", "these", Extracted(facts=(BITE,)).model_dump_json()]
+    model = Scripted("patient", reply=lambda _: SAYS_BITE, extract=lambda _: given.pop(0))
+    exchanges, memory = interview(model, questions=("What happened?", "What happened, again?"))
+    first, second = exchanges
+    assert first.lost is not None
+    assert first.lost.startswith("what it states: no valid answer in 3 tries")
+    assert (first.answer, first.learned, first.flagged, first.calls) == (SAYS_BITE, (), False, 1)
+    assert len(first.attempts[0].keys) == 1 + 1 + 3  # the reply, its labels, three extractions
+    assert second.lost is None
+    assert texts(memory) == [BITE]
+
+
+@pytest.mark.parametrize("engine", ["batched", "per-fact"])
+def test_new_facts_that_cannot_be_labelled_are_not_learned(engine: str) -> None:
+    labeller = Scripted(
+        "labeller",
+        label=lambda task: florist.label(task) if task.question else Labels(statements=()),
+    )
+    (exchange,), memory = interview(saying(SAYS_BITE), engine, labeller=labeller)
+    assert exchange.lost is not None
+    assert exchange.lost.startswith("its labels: no valid answer")
+    assert (exchange.answer, exchange.learned, texts(memory)) == (SAYS_BITE, (), [])
+    assert len(exchange.attempts[0].keys) == 1 + exchange.calls + 1 + 3
+
+
+def test_what_is_lost_is_counted_among_the_accepted_replies() -> None:
+    given = ["none"] * 3
+    model = Scripted(
+        "patient",
+        reply=lambda task: "I am 61 years old." if "old" in task.question else SAYS_BITE,
+        extract=lambda task: given.pop() if given else florist.extract(task),
+    )
+    exchanges, _ = interview(model, questions=("What happened?", "How old are you?", "Well?"))
+    talk = Dialogue(id="FLO-1", updating="strict", rounds=(Round(exchanges=tuple(exchanges)),))
+    with context() as scoring:
+        scores = asyncio.run(Conduct().score(Talks([talk]), scoring))
+    (found,) = (one for one in scores if one.metric == "conduct/extractions-lost")
+    assert [one.flagged for one in exchanges] == [False, True, False]
+    assert (found.value, found.n, found.unit, found.better) == (0.5, 2, "share", "lower")
 
 
 def spoken(replies: Callable[[str], str]) -> Callable[[Seen], str]:

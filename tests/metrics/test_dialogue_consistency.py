@@ -4,19 +4,22 @@ import asyncio
 import json
 import re
 from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 from openai_server import OpenAIServer, Seen
 from patients import patient
-from rules_run import context
+from rules_run import LIBRARY, context
 from talks import talk
 
+from bench.backbones.asking import Respondent
 from bench.backbones.openai import OpenAI
 from bench.backbones.rules.backbone import Rules
 from bench.context import Context
 from bench.dialogues.dialogue import Dialogue, DialogueOrigin
 from bench.errors import UserError
+from bench.journal.journal import Journal
 from bench.scoring import Score, Talks
 from bench.stats import cluster_bootstrap
 from metrics.dialogue_consistency import SELF_CHECKED, DialogueConsistency
@@ -154,6 +157,48 @@ def test_a_verdict_on_another_statement_is_asked_again(openai_server: OpenAIServ
     openai_server.hook = hook
     score = scored(openai_server, Talks([of("a", [("?", "x")])]))
     assert (score.value, score.n, len(tries)) == (0.0, 1, 2)
+
+
+def test_a_verdict_on_a_fact_that_there_is_not_is_shown_and_asked_again(
+    openai_server: OpenAIServer,
+) -> None:
+    tries: list[str] = []
+
+    def hook(seen: Seen) -> str:
+        tries.append(seen.words)
+        return finding("F99") if len(tries) == 1 else finding("F3: Age: 50")
+
+    openai_server.hook = hook
+    score = scored(openai_server, Talks([of("a", [("?", "x")])]))
+    assert (score.value, score.n, score.failures) == (0.0, 1, ())
+    assert len(score.keys["a"]) == 2
+    assert "there are no facts 'F99'" in tries[1]
+
+
+def test_a_failed_verdict_on_a_strange_fact_is_mended_by_asking_again(
+    openai_server: OpenAIServer, tmp_path: Path
+) -> None:
+    talks = Talks([of("a", [("?", "x")])])
+
+    def verdict(said: str, retry: bool) -> Score:
+        openai_server.hook = lambda _: said
+        backbone = OpenAI("judge-1", base_url=openai_server.url, max_retries=0, timeout=20.0)
+        journal = Journal.open(tmp_path / "journal.sqlite")
+
+        async def whole() -> tuple[Score, ...]:
+            try:
+                judge = Respondent("judge", backbone, journal, retry_failed=retry)
+                return await METRIC.score(talks, Context(journal, LIBRARY, {"judge": judge}))
+            finally:
+                await backbone.close()
+                await journal.close()
+
+        (score,) = asyncio.run(whole())
+        return score
+
+    assert verdict(finding("F99"), retry=False).failures[0].outcome == "invalid"
+    assert verdict(finding("F3"), retry=False).n == 0
+    assert verdict(finding("F3"), retry=True).value == 0.0
 
 
 def test_a_dialogue_without_record_is_missing_and_says_so(openai_server: OpenAIServer) -> None:
