@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +87,8 @@ def read_yaml(path: Path, noun: str) -> YamlFile:
     return parse_yaml(path, text)
 
 
+# What one command reads several times is parsed once; nobody changes what was read.
+@lru_cache(maxsize=128)
 def parse_yaml(path: Path, text: str) -> YamlFile:
     """The parsed text of a file.
 
