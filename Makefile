@@ -2,9 +2,11 @@
 #   PYTHON=python3.12      which interpreter makes .venv
 #   TORCH_BACKEND=auto     torch build for this machine's GPU (or cu128, ...); default: CPU
 #   RUN=runs/demo          where make demo writes
+#   WORKERS=2              processes that make test runs tests in
 
 TORCH := torch==2.13.0
 RUN ?= runs/demo
+WORKERS ?= 2
 TORCH_BACKEND ?=
 
 # A set-but-empty PYTHONDONTWRITEBYTECODE counts as unset: torch and transformers, whose byte code
@@ -38,7 +40,7 @@ demo: $(LEAN) ## rebuild Table 3 offline, beside the paper's figures
 
 test: check ## check, then run the tests
 	@echo "test: running the tests"
-	@$(OFFLINE) $(BIN)/python -m pytest -q
+	@$(OFFLINE) $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 
 check: $(FULL) ## lint, format and types
 	@echo "check: ruff and mypy"
