@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Literal
 
 from bench.knowledge.library import Library
+from bench.knowledge.naming import UNTELLING, words
 
 ALIKE = 85.0
 """Least likeness of a misspelt name, of 100 (rapidfuzz's ratio)."""
@@ -14,20 +15,12 @@ SHORT = 4
 """Letters from which a word may have a slip in it; from `STEM`, two."""
 STEM = 7
 """Letters that two forms of a word share: herniated, herniation."""
-_WORD = re.compile(r"[^\W_]+")
-_TURNS = re.compile(r"'s\b|’s\b")
 _FILLERS = frozenset(
-    _WORD.findall(
+    words(
         "a an and of the with by due to in on patient has have you i is it be could might may "
         "would must think suspect guess say probably perhaps maybe diagnosis my"
     )
 )
-_UNTELLING = frozenset(
-    _WORD.findall(
-        "acute chronic primary left right sided bilateral disease disorder syndrome mellitus"
-    )
-)
-"""Words that alone name no disease."""
 # What one letter's difference must not pass over: type 1 and 2, hyper- and hypothyroidism.
 _NUMBER = re.compile(r"\d+")
 _DEGREE = re.compile(r"hyper|hypo")
@@ -60,7 +53,7 @@ def judge_guess(guess: str, diseases: Iterable[str], library: Library) -> Guess:
     said = _words(guess)
     meant = _meant(said, names)
     understood = tuple(one.name for one in library.listings if one.id in meant)
-    if len(meant - right) + bool(meant & right) > 1 or not set(said) - _UNTELLING:
+    if len(meant - right) + bool(meant & right) > 1 or not set(said) - UNTELLING:
         return Guess("several", understood)
     return Guess("right" if meant & right else "wrong", understood)
 
@@ -78,13 +71,7 @@ def _names(library: Library) -> Names:
 
 
 def _words(text: str) -> tuple[str, ...]:
-    found = _WORD.findall(_TURNS.sub("", text.casefold()))
-    return tuple(_singular(word) for word in found if word not in _FILLERS)
-
-
-def _singular(word: str) -> str:
-    kept = len(word) < 5 or not word.endswith("s") or word.endswith(("ss", "us", "is"))
-    return word if kept else word[:-1]
+    return tuple(word for word in words(text) if word not in _FILLERS)
 
 
 def _meant(guess: tuple[str, ...], names: Names) -> set[str]:
@@ -98,9 +85,9 @@ def _meant(guess: tuple[str, ...], names: Names) -> set[str]:
 
 def _same(guess: tuple[str, ...], names: Names) -> set[str]:
     """Those of that name, or of one with the same telling words."""
-    telling = set(guess) - _UNTELLING
+    telling = set(guess) - UNTELLING
     closely = {
-        one for name, ids in names.items() if set(name) - _UNTELLING == telling for one in ids
+        one for name, ids in names.items() if set(name) - UNTELLING == telling for one in ids
     }
     return names.get(guess) or (closely if telling else set())
 
@@ -124,13 +111,13 @@ def _places(guess: tuple[str, ...], name: tuple[str, ...]) -> Iterator[int]:
 
 def _part(guess: tuple[str, ...], names: Names) -> set[str]:
     """Those whose names hold all telling words of the guess."""
-    said = set(guess) - _UNTELLING
+    said = set(guess) - UNTELLING
     return {one for name, ids in names.items() if said and said <= set(name) for one in ids}
 
 
 def _misspelt_part(guess: tuple[str, ...], names: Names) -> set[str]:
     """Those whose names hold words like all telling ones of the guess, one of them long."""
-    said = set(guess) - _UNTELLING
+    said = set(guess) - UNTELLING
     if all(len(word) <= SHORT + 1 for word in said):
         return set()  # COPD is no slip of the cord
     held = {word: {near for name in names for near in name if _near(word, near)} for word in said}
@@ -148,7 +135,7 @@ def _alike(guess: tuple[str, ...], names: Names) -> set[str]:
 
     said, best, found = " ".join(guess), ALIKE, set[str]()
     for name, ids in names.items():
-        for form in (name, tuple(word for word in name if word not in _UNTELLING)):
+        for form in (name, tuple(word for word in name if word not in UNTELLING)):
             likeness = max(way(said, " ".join(form)) for way in (ratio, token_sort_ratio))
             if likeness < best or not _told_alike(said, " ".join(form)):
                 continue

@@ -1,16 +1,12 @@
 """Names compared by their telling words: does a statement give a name away, are two names one?"""
 
-import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-_WORD = re.compile(r"[^\W_]+")
-_POSSESSIVE = re.compile(r"['’]s\b")
-_UNTELLING = frozenset(
-    _WORD.findall(
-        "a an and or of the with by due to in on for from at acute chronic primary left right "
-        "sided bilateral disease disorder syndrome mellitus test examination"
-    )
+from bench.knowledge.naming import UNTELLING, words
+
+_UNTELLING = UNTELLING | frozenset(
+    words("a an and or of the with by due to in on for from at test examination")
 )
 """Words that alone name nothing."""
 
@@ -18,13 +14,7 @@ _UNTELLING = frozenset(
 @lru_cache(maxsize=65536)
 def telling(text: str) -> frozenset[str]:
     """The words that tell a name from others, plural endings cut."""
-    found = _WORD.findall(_POSSESSIVE.sub("", text.casefold()))
-    return frozenset(map(_singular, found)) - _UNTELLING
-
-
-def _singular(word: str) -> str:
-    kept = len(word) < 4 or not word.endswith("s") or word.endswith(("ss", "us", "is"))
-    return word if kept else word[:-1]
+    return frozenset(words(text)) - _UNTELLING
 
 
 def forms(name: str) -> Iterator[str]:
