@@ -135,6 +135,8 @@ def _changes(exchange: "Exchange", texts: dict[str, str]) -> Iterator[str]:
     if exchange.flagged:
         what = "sent all the same, and nothing learned"
         yield from tell_contradictory(what, exchange.attempts[-1], texts)
+    if exchange.lost:
+        yield f"nothing learned, the facts could not be read: {one_line(exchange.lost)}"
     for one in exchange.learned:
         yield from tell_learned(one, texts)
         yield f"  from the reply: {one_line(one.reply)}"

@@ -76,8 +76,17 @@ def made(tmp_path: Path) -> Path:
         flagged=True,
         calls=2,
     )
+    lost = Exchange(
+        question="Any pets?",
+        answer="Two cats.",
+        attempts=(Attempt(reply="Two cats."),),
+        lost="no JSON\nfound",
+        calls=1,
+    )
     path = tmp_path / "d.jsonl"
-    dialogue = talk("ADA", exchanges, (last,), record=RECORD, updating="strict", format="atomic")
+    dialogue = talk(
+        "ADA", exchanges, (last, lost), record=RECORD, updating="strict", format="atomic"
+    )
     write_dialogues(path, [talk("OTHER", [("Hello?", "Hello.")]), dialogue])
     return path
 
@@ -99,8 +108,10 @@ def test_the_log_says_what_was_added_and_rejected_and_why(made: Path):
         f"    contradicts F13 ({BITE})",
         "  sent all the same, and nothing learned: No dog did.\\x1b[2J",
         f"    contradicts F13 ({BITE})",
+        "round 2, question 2: Any pets?",
+        "  nothing learned, the facts could not be read: no JSON found",
         "12 facts of the record, 1 added (strict); 2 replies rejected, 1 sent although "
-        "contradictory; 7 triplet calls",
+        "contradictory; 8 triplet calls",
         "",
     ]
 
