@@ -48,17 +48,12 @@ def students(run: Run) -> dict[str, Context]:
     Raises:
         UserError: if nobody is named and no model wrote the records, or there is no encoder.
     """
-    roles = run.experiment.roles
     if run.test is None:
         return {}
     run.context.encoder()  # once for all, and its fault before anything is asked
-    asked = any("generator" in method.card.needs for method in run.methods.values())
-    alone = any("generator" not in method.card.needs for method in run.methods.values())
-    writers: dict[str, Choice | None] = {NOBODY: None} if alone else {}
-    writers |= {choice.label: choice for choice in roles.generator if asked}
     return {
         label: replace(run.context, roles={**run.context.roles, ROLE: _student(run, writer)})
-        for label, writer in writers.items()
+        for label, writer in run.writers.items()
     }
 
 

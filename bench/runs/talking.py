@@ -18,8 +18,8 @@ from bench.files import writing
 from bench.flow import ordered_map
 from bench.records.files import RecordFile
 from bench.records.record import PatientRecord
-from bench.runs.experiment import Choice, Interviews
-from bench.runs.folder import NOBODY, Cell, Scored, talks_of
+from bench.runs.experiment import Interviews
+from bench.runs.folder import Cell, Scored, talks_of
 from bench.runs.underway import Done, Run, compare_cells, score_cell
 from bench.scoring import Difference, Metric, Talks
 
@@ -54,13 +54,9 @@ def talkers(run: Run) -> dict[str, Context]:
     interviews, roles = run.experiment.dialogues, run.experiment.roles
     if interviews is None:
         return {}
-    asked = any("generator" in method.card.needs for method in run.methods.values())
-    alone = any("generator" not in method.card.needs for method in run.methods.values())
-    writers: dict[str, Choice | None] = {NOBODY: None} if alone else {}
-    writers |= {choice.label: choice for choice in roles.generator if asked}
     engaged: dict[str, Respondent] = {}
     found: dict[str, Context] = {}
-    for label, writer in writers.items():
+    for label, writer in run.writers.items():
         own = dict(run.context.roles)
         chosen = roles.talking(writer)
         for role in interviews.asked():

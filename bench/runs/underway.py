@@ -9,8 +9,8 @@ from bench.context import Context
 from bench.failure import Failure, guarded
 from bench.generating import Generator
 from bench.runs.comparing import compare
-from bench.runs.experiment import Experiment
-from bench.runs.folder import RunFolder
+from bench.runs.experiment import Choice, Experiment
+from bench.runs.folder import NOBODY, RunFolder
 from bench.runs.scoring import score_with
 from bench.runs.team import Team
 from bench.runs.testset import TestSet
@@ -64,6 +64,14 @@ class Run:
     def planned(self) -> int:
         """Records planned for each method."""
         return len(self.departments) * self.experiment.cases_per_department
+
+    @property
+    def writers(self) -> dict[str, Choice | None]:
+        """Who writes records, by label: backbones, and nobody for what asks no model."""
+        asking = {"generator" in method.card.needs for method in self.methods.values()}
+        nobody: dict[str, Choice | None] = {NOBODY: None} if False in asking else {}
+        chosen = self.experiment.roles.generator if True in asking else ()
+        return nobody | {choice.label: choice for choice in chosen}
 
     def metrics_of(self, taken: Literal["records", "dialogues"]) -> list[Metric]:
         """The metrics that take records, or those that take dialogues."""
