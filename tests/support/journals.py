@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-SECONDS = 20
+SECONDS = 60
 
 
 def ran(work: Coroutine[Any, Any, Any]) -> Any:

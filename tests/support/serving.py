@@ -14,7 +14,7 @@ from commands import environment
 from openai_server import __file__ as openai_server_module
 
 LATENCY = 0.06
-PATIENCE = 30
+PATIENCE = 120
 
 
 @contextmanager

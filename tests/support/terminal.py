@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from commands import SCRIPT, environment
 
-SECONDS = 30.0
+SECONDS = 120.0
 """What is waited for and does not come in this time never comes."""
 
 
