@@ -113,6 +113,8 @@ class Difference(Model):
     """Cases both have."""
     p_value: float | None = None
     """Exact McNemar p-value, for shares."""
+    discordant: tuple[int, int] | None = None
+    """For shares: cases that only the first has, and that only the second has."""
 
 
 @dataclass(frozen=True)
