@@ -34,13 +34,16 @@ def show_questions(
 ) -> None:
     """Count a set's questions by department, and see whether it is the audited MedQA test split."""
     from bench.cli.screen import show_grids
-    from bench.medqa.audit import DEPARTMENTS, manifest
-    from bench.medqa.classify import read_labels
+    from bench.medqa.audit import DEPARTMENTS, is_audited_split, manifest
+    from bench.medqa.classify import read_labels, unlabelled
     from bench.medqa.departments import Departments
-    from bench.tables import Grid
+    from bench.tables import Grid, printable
 
     questions = _read(medqa)
-    known = Departments(questions, read_labels(labels) if labels else None)
+    given = read_labels(labels) if labels else None
+    if given is not None and (told := unlabelled(questions, given)):
+        typer.echo(printable(f"warning: {labels}: {told}"), err=True)
+    known = Departments(questions, given)
     found = [known.find(one) for one in questions.questions]
     counts = Counter((one.department, one.label) for one in found if one)
     chosen = known.select(include_borderline=include_borderline)
@@ -69,9 +72,9 @@ def show_questions(
         f"{found.count(None)} of none",
         "used: what Table 5 counts; near repeats of another question are left out",
     ]
-    if sources["audited"] and not questions.warnings:
-        told = manifest()
-        notes.append(f"the set is {told['source']['dataset']}, list version {told['version']}")
+    if is_audited_split(questions.ids):
+        split = manifest()
+        notes.append(f"the set is {split['source']['dataset']}, list version {split['version']}")
     columns = ("Department", "Clear", "Borderline", "Used")
     show_grids([Grid("Questions by department", columns, tuple(rows), tuple(notes))])
 
@@ -103,7 +106,7 @@ def classify_questions(
     rows = [one for one in made if isinstance(one, Classified)]
     write_text(out, "".join(one.model_dump_json() + "\n" for one in rows))
     _tell(rows)
-    typer.echo(str(agreement(questions, {one.id: one.assigned for one in rows})))
+    typer.echo(str(agreement(questions, rows)))
     typer.echo(f"wrote {out}")
     failures = [one for one in made if isinstance(one, Failure)]
     report_failures(failures, "run the same command again to ask for them")

@@ -1,14 +1,16 @@
 """Departments of questions by a language model: three votes, the list in another order each time.
 
 The gold answer is not shown. All three alike is `clear`, two of three `borderline`, else there is
-no department. Every exchange is in the journal.
+no label, which is not the label "none". Every exchange is in the journal.
 """
 
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
+
+from pydantic import Field, model_validator
 
 from bench.agreement import cohen_kappa
 from bench.backbones.asking import Respondent
@@ -28,8 +30,10 @@ from bench.stats import Interval
 
 TEMPLATE = Template(Path(__file__).with_name("classify.j2"))
 PASSES = 3
-NONE = "none"
+NONE: Literal["none"] = "none"
 OTHER = "other"
+FEW = 30
+"""Questions below which kappa's large-sample interval is not to be relied on."""
 Department = Literal[
     "Cardiology",
     "Dermatology",
@@ -67,23 +71,25 @@ Department = Literal[
 ]
 """21 clinical departments and 11 other subjects, as many as Agent Hospital (arXiv 2405.02957v3)
 has; it prints no list, so beyond those it names the choice is ours."""
-CHOICES: tuple[str, ...] = Department.__args__  # type: ignore[attr-defined]
+CHOICES: tuple[Department, ...] = get_args(Department)
+Lost = Literal["refused", "invalid", "no two alike"]
+LOST: tuple[Lost, ...] = get_args(Lost)
 
 
 class Vote(Model):
     """The answer to one pass."""
 
     department: Department
-    confidence: float
+    confidence: float = Field(ge=0, le=1)
     """0 to 1, as the model says; kept, and used for nothing."""
 
 
 class Pass(Model):
     """What one pass gave."""
 
-    department: str | None = None
+    department: Department | None = None
     """None where there was no answer."""
-    confidence: float | None = None
+    confidence: float | None = Field(default=None, ge=0, le=1)
     outcome: str = "answer"
     """"answer", "refusal", "invalid" or "error"."""
     keys: tuple[str, ...] = ()
@@ -94,9 +100,9 @@ class Classified(Model):
     """One line of a label file."""
 
     id: str
-    department: str
+    department: Department
     """One of the list, or "none"."""
-    label: Clarity | None
+    label: Clarity | None = None
     """None where no two passes agreed."""
     votes: tuple[Pass, ...]
     model: str
@@ -104,12 +110,32 @@ class Classified(Model):
     prompt: str
     """sha256 of the prompt template."""
 
+    @model_validator(mode="after")
+    def _follows(self) -> "Classified":
+        """Refuse a line whose label was changed by hand, or miscounted."""
+        if self.votes and (self.department, self.label) != (told := _decided(self.votes)):
+            raise ValueError(
+                f"the votes give {told[0]} ({told[1] or 'no two alike'}), "
+                f"the line says {self.department} ({self.label or 'no two alike'})"
+            )
+        return self
+
     @property
     def assigned(self) -> Assigned | None:
-        """The department, if there is one."""
+        """The department; none where the model said there is none, or where there is no label."""
         if self.label is None or self.department == NONE:
             return None
         return Assigned(self.department, self.label, "llm")
+
+    @property
+    def lost(self) -> Lost | None:
+        """Why there is no label, if there is none."""
+        if self.label is not None:
+            return None
+        outcomes = Counter(vote.outcome for vote in self.votes)
+        if outcomes["answer"] >= 2 or not self.votes:
+            return "no two alike"
+        return "refused" if outcomes["refusal"] >= outcomes["invalid"] else "invalid"
 
 
 class Agreement(Model):
@@ -118,21 +144,34 @@ class Agreement(Model):
     kappa: float | None
     interval: Interval | None
     n: int
-    """Questions compared."""
+    """Questions compared: those with a label."""
     agreed: int
     whole: bool
     """Whether unlisted questions are compared too, as "other": only in the audited split itself."""
+    left_out: dict[Lost, int]
+    """Questions to compare that have no label, by why."""
 
     def __str__(self) -> str:
         value = "n/a" if self.kappa is None else f"{self.kappa:.3f}"
-        between = ""
+        over = "all questions" if self.whole else "the questions on the list only"
+        lost = ", ".join(f"{self.left_out.get(kind, 0)} {kind}" for kind in LOST)
+        return (
+            f"Cohen's kappa with the audited list: {value}{self._between()}, n = {self.n} "
+            f"({self.agreed} agree; six departments and other, {over}, audited borderline left "
+            f"out); without a label, and left out: {lost}"
+        )
+
+    def _between(self) -> str:
+        few = f"; unreliable, n being under {FEW}" if 0 < self.n < FEW else ""
         if self.interval is not None:
             between = f" [{self.interval.low:.3f}, {self.interval.high:.3f}]"
-        over = "all questions" if self.whole else "the questions on the list only"
-        return (
-            f"Cohen's kappa with the audited list: {value}{between}, n = {self.n} "
-            f"({self.agreed} agree; six departments and other, {over}, audited borderline left out)"
-        )
+            return f"{between} ({self.interval.level:.0%}, large-sample{few})"
+        if not self.n:
+            return " (nothing to compare)"
+        if self.kappa is None:
+            return f" (both name one department only, as chance would{few})"
+        why = "they differ nowhere" if self.agreed == self.n else "its variance is 0"
+        return f" (no interval: {why}, where the large-sample formula gives none{few})"
 
 
 async def classify(
@@ -179,14 +218,10 @@ async def _vote(question: Question, number: int, respondent: Respondent) -> Pass
 
 
 def _count(question: Question, passes: Sequence[Pass], model: str) -> Classified:
-    votes = Counter(one.department for one in passes if one.department is not None)
-    department, most = votes.most_common(1)[0] if votes else (NONE, 0)
-    label: Clarity | None = None
-    if most >= 2:
-        label = "clear" if most == PASSES else "borderline"
+    department, label = _decided(passes)
     return Classified(
         id=question.id,
-        department=department if label else NONE,
+        department=department,
         label=label,
         votes=tuple(passes),
         model=model,
@@ -194,37 +229,79 @@ def _count(question: Question, passes: Sequence[Pass], model: str) -> Classified
     )
 
 
-def read_labels(path: Path) -> dict[str, Assigned | None]:
-    """The labels of a file by question id; none for a question of no department.
+def _decided(passes: Iterable[Pass]) -> tuple[Department, Clarity | None]:
+    votes = Counter(one.department for one in passes if one.department is not None)
+    department, most = votes.most_common(1)[0] if votes else (NONE, 0)
+    if most < 2:
+        return NONE, None
+    return department, "clear" if most == PASSES else "borderline"
+
+
+def read_classified(path: Path) -> list[Classified]:
+    """The lines of a label file.
 
     Raises:
         UserError: naming the line that is no label.
     """
-    if not path.is_file():
-        raise UserError(f"there is no file {path} of labels; pzbench medqa classify makes one")
-    rows = checked_as(Classified, json_lines(path), str(path))
-    return {row.id: row.assigned for row in rows}
+    try:
+        if not path.exists():
+            raise UserError(f"there is no file {path} of labels; pzbench medqa classify makes one")
+        if not path.is_file():
+            raise UserError(f"the labels {path} are no regular file: name the file that holds them")
+        return list(checked_as(Classified, json_lines(path), str(path)))
+    except OSError as error:
+        raise UserError(f"the labels {path} cannot be read ({error.strerror})") from error
 
 
-def agreement(questions: QuestionSet, labels: Mapping[str, Assigned | None]) -> Agreement:
+def read_labels(path: Path) -> dict[str, Assigned | None]:
+    """The labels of a file by question id; none where the model found no department.
+
+    A question that was refused, answered invalidly or with three different departments has no
+    label, and is left to whoever is asked next.
+
+    Raises:
+        UserError: naming the line that is no label.
+    """
+    return {row.id: row.assigned for row in read_classified(path) if row.lost is None}
+
+
+def unlabelled(questions: QuestionSet, labels: Mapping[str, Assigned | None]) -> str:
+    """What to say of labels that belong to none of the questions; nothing where one does."""
+    if not questions.ids.isdisjoint(labels):
+        return ""
+    return (
+        f"0 of {len(questions.ids)} questions have a label: is this the label file made for them?"
+    )
+
+
+def agreement(questions: QuestionSet, labels: Iterable[Classified]) -> Agreement:
     """Kappa of labels with the audited list, over the questions that have both.
 
     A department is one of the six, or "other". Questions that the list calls borderline, or that
-    repeat another, are left out. An unlisted question was audited, as "other", only if the set is
-    the audited split; of any other set only the listed ones can be compared.
+    repeat another, are left out, and so are those without a label: no answer is no "other". An
+    unlisted question was audited, as "other", only if the set is the audited split; of any other
+    set only the listed ones can be compared.
     """
     whole = is_audited_split(questions.ids)
     pairs = []
-    for identity in sorted(questions.ids & labels.keys()):
-        listed, given = audited().get(identity), labels[identity]
-        if listed is None and not whole:
+    left_out: Counter[Lost] = Counter()
+    for row in labels:
+        listed = audited().get(row.id)
+        if row.id not in questions.ids or (listed is None and not whole):
             continue
         if listed is not None and (listed.label != "clear" or listed.dup_of in questions.ids):
             continue
-        name = OTHER if given is None else given.department
-        pairs.append(
-            (OTHER if listed is None else listed.department, name if name in DEPARTMENTS else OTHER)
-        )
+        if row.lost is not None:
+            left_out[row.lost] += 1
+            continue
+        expected = OTHER if listed is None else listed.department
+        pairs.append((expected, row.department if row.department in DEPARTMENTS else OTHER))
     kappa, interval = cohen_kappa([a for a, _ in pairs], [b for _, b in pairs])
-    agreed = sum(a == b for a, b in pairs)
-    return Agreement(kappa=kappa, interval=interval, n=len(pairs), agreed=agreed, whole=whole)
+    return Agreement(
+        kappa=kappa,
+        interval=interval,
+        n=len(pairs),
+        agreed=sum(a == b for a, b in pairs),
+        whole=whole,
+        left_out=dict(left_out),
+    )

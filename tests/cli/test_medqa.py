@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ from commands import Ended, inside, script
 from invented import CURES, original, shuffled
 from openai_server import OpenAIServer, Seen
 
-from bench.medqa.audit import audited
-from bench.medqa.classify import CHOICES, agreement, read_labels
+from bench.medqa import classify as classify_module
+from bench.medqa.audit import DEPARTMENTS, audited
+from bench.medqa.classify import CHOICES, Classified, Pass, agreement, read_labels
 from bench.medqa.departments import Assigned
 from bench.medqa.files import QuestionSet
 from bench.medqa.question import Question, question_id
@@ -80,7 +82,7 @@ def test_three_votes_make_a_label(openai_server: OpenAIServer, questions: Path, 
     assert len({row["prompt"] for row in made}) == 1
     assert all(one["keys"] for row in made for one in row["votes"])
     assert "votes without an answer: 0 refused, 0 invalid" in done.out
-    assert "kappa with the audited list: n/a, n = 0" in done.out
+    assert "kappa with the audited list: n/a (nothing to compare), n = 0" in done.out
 
 
 def test_the_list_is_closed_shuffled_and_the_gold_unmarked(
@@ -158,24 +160,182 @@ def test_labels_are_looked_up(openai_server: OpenAIServer, questions: Path, tmp_
     assert "labels.jsonl, line 5: field id: Field required" in said
 
 
-def test_kappa_is_over_the_questions_that_both_know():
-    listed = [row for row in audited().values() if not row.dup_of]
-    made = [
+def asked_for(*identities: str) -> QuestionSet:
+    made = (
         Question(id=one, question="Why?", options={"A": "So", "B": "No"}, answer_idx="A")
-        for one in (*(row.id for row in listed), "unlisted")
+        for one in identities
+    )
+    return QuestionSet(tuple(made), "invented")
+
+
+def classified(identity: str, *votes: Any, lost: str = "refusal") -> Classified:
+    """A line of a label file; a vote without a department was lost."""
+    passes = [
+        Pass(department=one, outcome="answer" if one else lost)
+        for one in (votes * 3 if len(votes) == 1 else votes)
     ]
-    labels = {row.id: Assigned(row.department, "clear", "llm") for row in listed}
-    labels["unlisted"] = Assigned("Urology", "clear", "llm")
-    found = agreement(QuestionSet(tuple(made), "invented"), labels)
-    clear = sum(row.label == "clear" for row in listed)
-    assert (found.kappa, found.n, found.agreed, found.whole) == (1.0, clear, clear, False)
-    wrong = {row.id: Assigned("Cardiology", "clear", "llm") for row in listed[:40]}
-    found = agreement(QuestionSet(tuple(made), "invented"), {**labels, **wrong})
+    alike = Counter(votes * (4 - len(votes)))
+    name, most = max(alike.items(), key=lambda pair: (pair[0] is not None) * pair[1])
+    found = name is not None and most > 1
+    return Classified(
+        id=identity,
+        department=name if found else "none",
+        label=("clear" if most == 3 else "borderline") if found else None,
+        votes=tuple(passes),
+        model="m",
+        prompt="p",
+    )
+
+
+LISTED = [row for row in audited().values() if not row.dup_of]
+CLEAR = sum(row.label == "clear" for row in LISTED)
+
+
+def test_kappa_is_over_the_questions_that_both_know():
+    questions = asked_for(*(row.id for row in LISTED), "unlisted")
+    labels = [classified(row.id, row.department) for row in LISTED]
+    unlisted = classified("unlisted", "Urology")
+    found = agreement(questions, [*labels, unlisted])
+    assert (found.kappa, found.n, found.agreed, found.whole) == (1.0, CLEAR, CLEAR, False)
+    assert "1.000 (no interval: they differ nowhere, where the large-sample formula" in str(found)
+    wrong = [classified(row.id, "Cardiology") for row in LISTED[:40]]
+    found = agreement(questions, [*wrong, *labels[40:], unlisted])
     assert found.kappa is not None
     assert found.interval is not None
     assert found.interval.low < found.kappa < found.interval.high < 1
-    assert re.match(r"Cohen's kappa with the audited list: 0\.\d{3} \[0\.\d+, 0\.\d+\], n = 252 ",
-                    str(found))  # fmt: skip
+    assert re.match(
+        r"Cohen's kappa with the audited list: 0\.\d{3} \[0\.\d+, 0\.\d+\] \(95%, large-sample\), "
+        r"n = 252 ",
+        str(found),
+    )
+
+
+def test_a_question_without_a_label_is_no_agreement(monkeypatch: pytest.MonkeyPatch):
+    unlisted = [f"unlisted {number}" for number in range(200)]
+    questions = asked_for(*(row.id for row in LISTED), *unlisted)
+    monkeypatch.setattr(classify_module, "is_audited_split", lambda _: True)
+    right = [classified(row.id, row.department) for row in LISTED]
+    refused = [classified(one, None) for one in unlisted]
+    found = agreement(questions, [*right, *refused])
+    assert (found.n, found.agreed, found.left_out) == (CLEAR, CLEAR, {"refused": 200})
+    assert "without a label, and left out: 200 refused, 0 invalid, 0 no two alike" in str(found)
+    # Who names a department for every unlisted question does not fare better by refusing some.
+    other = [
+        classified(one, name) for one, name in zip(unlisted, ["none", "Urology"] * 100, strict=True)
+    ]
+    found = agreement(questions, [*right, *other])
+    assert (found.n, found.agreed, found.left_out) == (CLEAR + 200, CLEAR + 100, {})
+    lost = [
+        classified(unlisted[0], "Urology", "none", "Genetics"),
+        classified(unlisted[1], "Urology", "none", None),
+        classified(unlisted[2], "Urology", None, None),
+        classified(unlisted[3], None, lost="invalid"),
+        classified(unlisted[4], "none", "none", None),
+    ]
+    found = agreement(questions, [*right, *lost])
+    assert found.left_out == {"no two alike": 2, "refused": 1, "invalid": 1}
+    assert (found.n, found.agreed) == (CLEAR + 1, CLEAR + 1)
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        ([], "n/a (nothing to compare), n = 0"),
+        ([0], "n/a (both name one department only, as chance would; unreliable, n being under 30)"),
+        ([0, 1, 2, 3], "1.000 (no interval: they differ nowhere, where the large-sample formula "
+         "gives none; unreliable, n being under 30), n = 4"),
+    ],
+)  # fmt: skip
+def test_kappa_says_why_it_has_no_interval(names: list[int], says: str):
+    clear = [row for row in LISTED if row.label == "clear"]
+    picked = [next(row for row in clear if row.department == one) for one in DEPARTMENTS]
+    rows = [classified(picked[at].id, picked[at].department) for at in names]
+    found = agreement(asked_for(*(row.id for row in picked)), rows)
+    assert says in str(found)
+
+
+def test_few_questions_are_said_to_be_few():
+    clear = [row for row in LISTED if row.label == "clear"]
+    rows = [classified(row.id, row.department) for row in clear[:28]]
+    rows.append(classified(clear[28].id, "Genetics"))
+    assert "95%, large-sample; unreliable, n being under 30), n = 29" in str(
+        agreement(asked_for(*(row.id for row in clear)), rows)
+    )
+    rows.append(classified(clear[29].id, clear[29].department))
+    assert "unreliable" not in str(agreement(asked_for(*(row.id for row in clear)), rows))
+
+
+def test_a_model_that_refuses_labels_nothing(
+    openai_server: OpenAIServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    questions = written(tmp_path / "test.jsonl", [original(at) for at in range(4)])
+    monkeypatch.setattr(classify_module, "is_audited_split", lambda _: True)
+    openai_server.hook = lambda _: vote("none")
+    openai_server.fail("refusal", when=lambda seen: asked(seen)[0] > 0)
+    out = tmp_path / "labels.jsonl"
+    done = classify(openai_server, questions, out)
+    assert done.code == 0, done
+    assert ", n = 1 (1 agree" in done.out
+    assert "left out: 3 refused, 0 invalid, 0 no two alike" in done.out
+    (one,) = read_labels(out).items()
+    assert one == (question_id(original(0)["question"]), None), "refused is not none"
+
+
+def test_a_refused_question_is_left_to_the_rule(tmp_path: Path):
+    eye = (
+        "A woman has sudden severe eye pain and halos. Slit lamp examination shows a shallow "
+        "anterior chamber. Tonometry shows raised intraocular pressure. What is the diagnosis?"
+    )
+    row = {"question": eye, "options": {"A": "Acute angle closure glaucoma", "B": "Cataract"},
+           "answer_idx": "A"}  # fmt: skip
+    questions, labels = written(tmp_path / "x.jsonl", [row]), tmp_path / "labels.jsonl"
+
+    def shown(*votes: str | None) -> str:
+        made = classified(question_id(eye), *votes)
+        labels.write_text(made.model_dump_json() + "\n")
+        done = inside("medqa", "show", "--medqa", questions, "--labels", labels)
+        assert done.code == 0, done
+        warned = "labels.jsonl: 0 of 1 questions have a label: is this the"
+        assert (warned in done.err) == (made.label is None)
+        return done.out
+
+    assert "department by rule (1); 0 of none" in shown(None)
+    assert "department by rule (1); 0 of none" in shown("Urology", "Genetics", "none")
+    assert "department by nothing; 1 of none" in shown("none")
+    assert "department by llm (1); 0 of none" in shown("Urology")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"department": "Astrology"}, "line 2: field department: Input should be 'Cardiology', "),
+        ({"department": "Genetics"}, "the votes give Urology (clear), the line says Genetics "),
+        ({"label": "borderline"}, "the votes give Urology (clear), the line says Urology (border"),
+        ({"label": None, "department": "none"}, "the line says none (no two alike)"),
+    ],
+)
+def test_labels_that_the_votes_do_not_give_are_refused(
+    change: dict[str, Any], says: str, questions: Path, tmp_path: Path
+):
+    lines = [json.loads(classified(one, "Urology").model_dump_json()) for one in ("a", "b")]
+    labels = written(tmp_path / "labels.jsonl", [lines[0], {**lines[1], **change}])
+    said = inside("medqa", "show", "--medqa", questions, "--labels", labels).error
+    assert said.startswith(f"{labels}, line 2: field ")
+    assert says in said
+
+
+def test_a_confidence_beyond_one_is_asked_for_again(
+    openai_server: OpenAIServer, questions: Path, tmp_path: Path
+):
+    def hook(seen: Seen) -> str:
+        mended = "That answer is not valid: confidence" in seen.words
+        return json.dumps({"department": "Urology", "confidence": 0.5 if mended else 95})
+
+    openai_server.hook = hook
+    out = tmp_path / "labels.jsonl"
+    assert classify(openai_server, questions, out).code == 0
+    assert {one["confidence"] for row in rows(out) for one in row["votes"]} == {0.5}
+    assert openai_server.stats()["total"] == 2 * 3 * 4
 
 
 def test_the_rules_tell_no_departments(questions: Path, tmp_path: Path):
