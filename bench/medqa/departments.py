@@ -1,9 +1,9 @@
 """The department of each question of a set, and how it is known.
 
-Looked up in this order: the department that the question itself names (the built-in sample), the
-audited list, labels a language model gave (`pzbench medqa classify`), the rule where it is sure.
-The rule is not asked about a set that holds audited questions: all it assigns there was read, and
-what is not on the list was found to belong elsewhere.
+Looked up in this order: the audited list, the department that the question itself names (the
+built-in sample), labels a language model gave (`pzbench medqa classify`), the rule where it is
+sure. Neither a question's own word nor the rule counts in a set that holds audited questions: the
+list stands against both, and all that the rule assigns there was read.
 """
 
 from collections.abc import Mapping
@@ -36,18 +36,19 @@ class Departments:
         """`labels` are those a language model gave, by id; none for a question of no department."""
         self._set = questions
         self._labels = labels or {}
-        self._by_rule = audited().keys().isdisjoint(questions.ids)
+        self._audited = _holds_audited(questions)
 
     def find(self, question: Question) -> Assigned | None:
         """The department of a question, or none if no source knows one."""
-        if question.department is not None:
-            return Assigned(question.department, "clear", "own")
         listed = audited().get(question.id)
         if listed is not None:
             return Assigned(listed.department, listed.label, "audited")
+        own = None if self._audited else _own(question)
+        if own is not None:
+            return Assigned(own, "clear", "own")
         if question.id in self._labels:
             return self._labels[question.id]
-        if self._by_rule:
+        if not self._audited:
             found = decide(question.question, question.answer)
             if found is not None and found.tier == "high":
                 return Assigned(found.department, "clear", "rule")
@@ -72,3 +73,26 @@ class Departments:
         """Whether a question nearly repeats another one of the set."""
         listed = audited().get(question.id)
         return listed is not None and listed.dup_of in self._set.ids
+
+
+def ignored(questions: QuestionSet) -> str:
+    """What to say of departments that questions name and that are not used; else nothing."""
+    named = [one for one in questions.questions if one.department is not None]
+    if _holds_audited(questions):
+        unused, why = named, "the audited list says where they belong"
+    else:
+        unused = [one for one in named if _own(one) is None]
+        why = f"none of the six ({', '.join(DEPARTMENTS)})"
+    if not unused:
+        return ""
+    return f"the department that {len(unused)} questions name is not used: {why}"
+
+
+def _holds_audited(questions: QuestionSet) -> bool:
+    return not audited().keys().isdisjoint(questions.ids)
+
+
+def _own(question: Question) -> str | None:
+    """The one of the six that a question names, whatever its case."""
+    named = (question.department or "").casefold()
+    return next((name for name in DEPARTMENTS if name.casefold() == named), None)

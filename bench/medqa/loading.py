@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bench.errors import UserError
 from bench.medqa.audit import difference
+from bench.medqa.departments import ignored
 from bench.medqa.files import QuestionSet, read_questions
 from bench.medqa.hub import SCHEME, read_hub
 
@@ -18,7 +19,8 @@ def load_questions(source: str | None = None) -> QuestionSet:
     """The questions of a file or folder, of "hub:REPO@REVISION", or the built-in "sample".
 
     Without a source, the environment variable says where they are. A set that is not the audited
-    test split is taken, with a warning that says how it differs.
+    test split is taken, with a warning that says how it differs; so are departments of its own
+    that are not used.
 
     Raises:
         UserError: if there is none, or they cannot be read; file and line are named.
@@ -33,8 +35,8 @@ def load_questions(source: str | None = None) -> QuestionSet:
     if given == SAMPLE:
         return load_sample()
     found = read_hub(given) if given.startswith(SCHEME) else read_questions(Path(given))
-    told = difference(found.ids)
-    return replace(found, warnings=(told,)) if told else found
+    told = (difference(found.ids), ignored(found))
+    return replace(found, warnings=tuple(one for one in told if one))
 
 
 def load_sample() -> QuestionSet:

@@ -29,7 +29,7 @@ class Question(Model):
     meta_info: str = ""
     """Exam step, for instance "step2&3"."""
     department: str | None = None
-    """Department that the question itself names, as those of the built-in sample do."""
+    """What the question itself says of its department, as those of the built-in sample do."""
     explanation: str | None = None
     name: str = ""
     """What its file calls it."""

@@ -2,13 +2,15 @@
 
 import hashlib
 import json
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench.errors import UserError
 from bench.medqa.audit import DEPARTMENTS, is_audited_split
-from bench.medqa.classify import read_labels
+from bench.medqa.classify import read_labels, unlabelled
 from bench.medqa.departments import Departments
 from bench.medqa.files import QuestionSet
 from bench.medqa.hub import SCHEME
@@ -63,7 +65,8 @@ def read_test(exam: Exam, departments: tuple[str, ...]) -> TestSet:
     """
     found = load_questions(exam.questions)
     labels = read_labels(exam.labels) if exam.labels else None
-    chosen = Departments(found, labels).select(include_borderline=exam.include_borderline)
+    known = Departments(found, labels)
+    chosen = known.select(include_borderline=exam.include_borderline)
     held = {name: chosen[name] for name in DEPARTMENTS if name in departments and chosen[name]}
     source = _called(found)
     if not held:
@@ -71,6 +74,10 @@ def read_test(exam: Exam, departments: tuple[str, ...]) -> TestSet:
             f"{source} has no questions of {', '.join(departments)}: `pzbench medqa show` counts "
             "those it has"
         )
+    absent = [name for name in departments if name not in held]
+    notes = [*_notes(exam, found, absent), *_dealt(known, held)]
+    if labels is not None and (told := unlabelled(found, labels)):
+        notes.append(told)
     digest = _digest(chosen)
     if exam.digest is not None and exam.digest != digest:
         raise UserError(
@@ -83,7 +90,7 @@ def read_test(exam: Exam, departments: tuple[str, ...]) -> TestSet:
         options=found.options,
         source=source,
         audited=is_audited_split(found.ids),
-        notes=tuple(_notes(exam, found, [name for name in departments if name not in held])),
+        notes=tuple(notes),
     )
 
 
@@ -116,6 +123,20 @@ def _notes(exam: Exam, found: QuestionSet, absent: list[str]) -> list[str]:
     if absent:
         notes.append(f"no questions of {', '.join(absent)}")
     return notes
+
+
+def _dealt(known: Departments, held: dict[str, tuple[Question, ...]]) -> Iterator[str]:
+    """How many questions nobody read before they were given a department."""
+    found = Counter(
+        assigned.source
+        for questions in held.values()
+        for one in questions
+        if (assigned := known.find(one)) is not None
+    )
+    if found["llm"]:
+        yield f"{found['llm']} questions have their department by labels of a language model"
+    if found["rule"]:
+        yield f"{found['rule']} questions have their department by the rule"
 
 
 def _digest(chosen: dict[str, tuple[Question, ...]]) -> str:

@@ -6,7 +6,7 @@ from invented import original
 
 from bench.medqa import audit
 from bench.medqa.audit import DEPARTMENTS, audited, manifest
-from bench.medqa.departments import Assigned, Departments
+from bench.medqa.departments import Assigned, Departments, ignored
 from bench.medqa.files import QuestionSet
 from bench.medqa.question import Question
 from bench.medqa.rule import decide
@@ -75,19 +75,45 @@ def test_the_order_of_sources():
     listed = next(row for row in audited().values() if row.department == "Urology")
     labels = {
         listed.id: Assigned("Psychiatry", "clear", "llm"),
+        "w": Assigned("Psychiatry", "clear", "llm"),
         "x": Assigned("Cardiology", "borderline", "llm"),
         "y": None,
     }
-    own = question(listed.id, department="Endocrinology")
     known = Departments(of(question(listed.id), question("x"), question("y")), labels)
-    assert known.find(own) == Assigned("Endocrinology", "clear", "own")
     assert known.find(question(listed.id)) == Assigned("Urology", listed.label, "audited")
     assert known.find(question("x")) == labels["x"]
-    assert known.find(question("y", *GLAUCOMA)) is None, "the model said none: no rule after it"
     assert known.find(question("z", *GLAUCOMA)) is None, "an audited set: the rule is not asked"
     other = Departments(of(question("z", *GLAUCOMA)), labels)
+    assert other.find(question("w", department="Urology")) == Assigned("Urology", "clear", "own")
+    assert other.find(question("w")) == labels["w"]
+    assert other.find(question("y", *GLAUCOMA)) is None, "the model said none: no rule after it"
     assert other.find(question("z", *GLAUCOMA)) == Assigned("Ophthalmology", "clear", "rule")
     assert other.find(question("z")) is None
+
+
+def test_a_question_of_an_audited_set_does_not_say_where_it_belongs():
+    listed = next(row for row in audited().values() if row.department == "Urology")
+    own = question(listed.id, department="Endocrinology")
+    unlisted = question("x", department="Endocrinology")
+    both = of(own, unlisted)
+    known = Departments(both)
+    assert known.find(own) == Assigned("Urology", listed.label, "audited")
+    assert known.find(unlisted) is None
+    assert ignored(both).startswith("the department that 2 questions name is not used: the audited")
+    assert ignored(of(question(listed.id))) == ""
+
+
+def test_a_department_beyond_the_six_is_not_used():
+    heart = question("x", *GLAUCOMA, department="Cardiology")
+    eye = question("y", department="ophthalmology")
+    questions = of(heart, eye, question("z"))
+    known = Departments(questions)
+    assert known.find(heart) == Assigned("Ophthalmology", "clear", "rule")
+    assert known.find(eye) == Assigned("Ophthalmology", "clear", "own")
+    assert ignored(questions).startswith(
+        "the department that 1 questions name is not used: none of the six (Psychiatry, Urology"
+    )
+    assert ignored(of(eye)) == ""
 
 
 def test_the_rule_reads_words_and_where_they_stand():
