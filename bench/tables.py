@@ -8,16 +8,24 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from bench.scoring import Difference, Score
 
+Part = Literal["records", "dialogues", "exam"]
+"""What of a run a score is of."""
 Value = str | int | float | bool | None
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_ROLES: dict[Part, tuple[str, ...]] = {
+    "records": ("judge", "scorer"),
+    "dialogues": ("patient", "doctor", "triplets", "judge", "rater"),
+    "exam": ("student",),
+}
+"""Roles of one part or two; those not named here are of all."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,8 @@ class Result:
     score: Score
     stand_in: bool
     """Whether the backbone, or the judge behind the score, is the embedded stand-in."""
+    part: Part = "records"
+    """What it is a score of."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +66,24 @@ class Results:
     differences: tuple[tuple[str, Difference], ...]
     """Label of a backbone, and a difference between two of its methods."""
     manifest: dict[str, Any]
+
+    def of(self, part: Part) -> "Results":
+        """What the run holds of one part: no method, metric or role of the others alone."""
+        kept = tuple(result for result in self.results if result.part == part)
+        others = tuple(result for result in self.results if result.part != part)
+        strangers = {one.method for one in others} - {one.method for one in kept}
+        ours, theirs = _scored(kept), _scored(others)
+        asked = {role for result in kept for role in result.score.roles}.union(_ROLES[part])
+        elsewhere = {role for several in _ROLES.values() for role in several} - asked
+        roles = [one for one in self.manifest["roles"] if one["role"] not in elsewhere]
+        return replace(
+            self,
+            methods=tuple(method for method in self.methods if method not in strangers),
+            metrics=tuple(m for m in self.metrics if m.label in ours or m.label not in theirs),
+            results=kept,
+            differences=tuple(one for one in self.differences if one[1].metric in ours),
+            manifest=self.manifest | {"roles": roles},
+        )
 
     def systems(self) -> Iterator[tuple[Named, Named]]:
         """Each backbone with each of the methods that were run with it, in order."""
@@ -86,6 +114,12 @@ class Results:
         """Whether nobody but the embedded stand-in wrote or judged."""
         roles = all(role["stand_in"] for role in self.manifest["roles"])
         return roles and all(result.stand_in for result in self.results)
+
+
+def _scored(results: Iterable[Result]) -> set[str]:
+    """The metrics of some results, with those of which they are parts: "accuracy/epidemiology"."""
+    found = {result.score.metric for result in results}
+    return found | {name.partition("/")[0] for name in found}
 
 
 @dataclass(frozen=True)

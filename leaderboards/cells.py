@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from bench.stats import Interval
-from bench.tables import Results
+from bench.tables import Result, Results
 
 STAND_IN = "stand-in: made by the embedded rules, no language model; not comparable with the paper"
 PARTLY = "partly a stand-in: * was written or judged by the embedded rules, no language model"
@@ -14,6 +14,12 @@ def standing(results: Results) -> str:
     if not results.stand_in:
         return ""
     return f" ({STAND_IN if results.all_stand_in else PARTLY})"
+
+
+def starred(results: Results, *found: Result | None) -> str:
+    """A star where the stand-in made some of what was found, but not all of the run."""
+    made_up = any(result is not None and result.stand_in for result in found)
+    return "*" if made_up and not results.all_stand_in else ""
 
 
 def number(value: float, *, percent: bool, digits: int) -> str:

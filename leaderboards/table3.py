@@ -17,6 +17,7 @@ from leaderboards.cells import (
     score_notes,
     signed,
     standing,
+    starred,
 )
 from leaderboards.paper_figures import NOT_IN_PAPER, Figure, figure, paper_backbone
 
@@ -103,15 +104,16 @@ class Table3:
 
     def grids(self, results: Results) -> tuple[Grid, ...]:
         """The table and the differences."""
-        return (self._main(results), self._differences(results))
+        records = results.of("records")
+        return (self._main(records), self._differences(records))
 
     def files(self, results: Results) -> dict[str, str]:
         """table3.csv, table3.md and the page table3.html."""
-        main, differences = self.grids(results)
+        (main, differences), records = self.grids(results), results.of("records")
         return {
-            "table3.csv": csv_text(CSV_COLUMNS, self._csv_rows(results)),
+            "table3.csv": csv_text(CSV_COLUMNS, self._csv_rows(records)),
             "table3.md": markdown_text(main) + "\n" + markdown_text(differences),
-            "table3.html": html_page(results.name, (main, differences), _charts(results)),
+            "table3.html": html_page(results.name, (main, differences), _charts(records)),
         }
 
     def _main(self, results: Results) -> Grid:
@@ -188,8 +190,7 @@ def _cell(results: Results, backbone: Named, method: Named, column: Column) -> s
     """Ours with its interval over the paper's figure."""
     result = _found(results, backbone, method, column)
     ours = "not asked for" if result is None else _shown(result.score, column)
-    if result is not None and result.stand_in and not results.all_stand_in:
-        ours = f"*{ours}"
+    ours = starred(results, result) + ours
     paper = figure(backbone, method, column.paper)
     if paper is None:
         return ours
@@ -219,8 +220,7 @@ def _difference(
         if result.score.metric == difference.metric and result.method.label in sides
     ]
     ours = [result for result in found if result.backbone.label in (backbone, "none")]
-    star = "*" if any(r.stand_in for r in ours) and not results.all_stand_in else ""
-    return f"{star}{value}{_interval(difference.interval, column)}"
+    return f"{starred(results, *ours)}{value}{_interval(difference.interval, column)}"
 
 
 def _interval(interval: Interval | None, column: Column) -> str:
@@ -276,8 +276,9 @@ def _points(results: Results, column: Column) -> Iterator[Point]:
             continue
         interval = result.score.interval
         paper = figure(backbone, method, column.paper)
+        label = f"{backbone.label} {method.label}" if several else method.label
         yield Point(
-            label=f"{backbone.label} {method.label}" if several else method.label,
+            label=starred(results, result) + label,
             value=scale * result.score.value,
             low=scale * interval.low if interval else None,
             high=scale * interval.high if interval else None,

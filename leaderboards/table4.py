@@ -18,6 +18,7 @@ from leaderboards.cells import (
     score_notes,
     signed,
     standing,
+    starred,
 )
 from leaderboards.paper_figures import interview_figure, share_of
 
@@ -127,17 +128,18 @@ class Table4:
 
     def grids(self, results: Results) -> tuple[Grid, ...]:
         """The table, the differences, and what no model was needed to see."""
-        grids = (_main(results), _differences(results), _further_grid(results))
+        talks = results.of("dialogues")
+        grids = (_main(talks), _differences(talks), _further_grid(talks))
         return tuple(grid for grid in grids if grid.rows)
 
     def files(self, results: Results) -> dict[str, str]:
         """table4.csv, table4_differences.csv, table4.md and the page table4.html."""
-        grids = self.grids(results)
+        grids, talks = self.grids(results), results.of("dialogues")
         return {
-            "table4.csv": csv_text(CSV_COLUMNS, _csv_rows(results)),
-            "table4_differences.csv": csv_text(DIFFERENCE_COLUMNS, _difference_rows(results)),
+            "table4.csv": csv_text(CSV_COLUMNS, _csv_rows(talks)),
+            "table4_differences.csv": csv_text(DIFFERENCE_COLUMNS, _difference_rows(talks)),
             "table4.md": "\n".join(markdown_text(grid) for grid in grids),
-            "table4.html": html_page(results.name, grids, list(_charts(results))),
+            "table4.html": html_page(results.name, grids, list(_charts(talks))),
         }
 
 
@@ -196,8 +198,7 @@ def _cell(results: Results, backbone: Named, interaction: str, form: str, line: 
     """Ours with its interval over the paper's figure."""
     result = _found(results, backbone, interaction, form, line)
     ours = "not asked for" if result is None else _shown(result.score, line)
-    if result is not None and result.stand_in and not results.all_stand_in:
-        ours = f"*{ours}"
+    ours = starred(results, result) + ours
     paper = interview_figure(interaction, form, line.paper)
     if paper is None:
         return ours
@@ -260,17 +261,15 @@ def _differences(results: Results) -> Grid:
 def _difference(results: Results, backbone: str, difference: Difference | None, line: Line) -> str:
     if difference is None:
         return "n/a"
-    star = "*" if _made_up(results, backbone, difference) and not results.all_stand_in else ""
+    star = starred(results, *_sides(results, backbone, difference))
     value = signed(difference.value, percent=line.percent, digits=DIGITS)
     interval = bracketed(difference.interval, percent=line.percent, digits=DIGITS)
     return f"{star}{value}{interval}"
 
 
-def _made_up(results: Results, backbone: str, difference: Difference) -> bool:
-    """Whether the stand-in had a part in a side of a difference."""
+def _sides(results: Results, backbone: str, difference: Difference) -> list[Result | None]:
     sides = (difference.first, difference.second)
-    ours = [results.find(backbone, side, difference.metric) for side in sides]
-    return any(result is not None and result.stand_in for result in ours)
+    return [results.find(backbone, side, difference.metric) for side in sides]
 
 
 def _difference_rows(results: Results) -> Iterator[list[Value]]:
@@ -286,7 +285,7 @@ def _difference_rows(results: Results) -> Iterator[list[Value]]:
             interval.method if interval else None,
             difference.n,
             difference.p_value,
-            _made_up(results, backbone, difference),
+            any(side and side.stand_in for side in _sides(results, backbone, difference)),
         ]
 
 
@@ -428,8 +427,9 @@ def _points(results: Results, line: Line) -> Iterator[Point]:
                 continue
             interval = result.score.interval
             label = f"{interaction} {form}"
+            label = f"{backbone.label} {label}" if several else label
             yield Point(
-                label=f"{backbone.label} {label}" if several else label,
+                label=starred(results, result) + label,
                 value=scale * result.score.value,
                 low=scale * interval.low if interval else None,
                 high=scale * interval.high if interval else None,

@@ -10,7 +10,7 @@ from bench.runs.experiment import MEDQA, ZERO_SHOT, Choice, Experiment
 from bench.runs.folder import NOBODY, Cell, RunFolder
 from bench.runs.scoring import remarked
 from bench.scoring import Score
-from bench.tables import Grid, Named, Result, Results, Table
+from bench.tables import Grid, Named, Part, Result, Results, Table
 
 
 def read_results(folder: RunFolder) -> Results:
@@ -36,6 +36,7 @@ def read_results(folder: RunFolder) -> Results:
             method={**methods, **talked}[scored.cell.label],
             score=remarked(score, drafts),
             stand_in=bool(stand_ins & set(answering(scored.cell, score))),
+            part=_part(scored.cell),
         )
         for scored in folder.scores()
         for score in scored.scores
@@ -57,6 +58,12 @@ def read_results(folder: RunFolder) -> Results:
 
 SETTINGS = ("questions", "triplets", "updating", "decomposition", "styles")
 """What a row says of how dialogues were held, beside interaction and format."""
+
+
+def _part(cell: Cell) -> Part:
+    if cell.examined:
+        return "exam"
+    return "dialogues" if cell.interaction else "records"
 
 
 def _talks(folder: RunFolder) -> Iterator[Cell]:

@@ -65,7 +65,7 @@ def results_of(
             for one in scores:
                 told = (changed or {}).get(f"{label} {one.metric}", one)
                 stand_in = RULES in (backbone, listener)
-                found.append(Result(backbone, talk(label), told, stand_in))
+                found.append(Result(backbone, talk(label), told, stand_in, "dialogues"))
     differences = tuple(
         (
             backbone.label,
@@ -227,6 +227,9 @@ def test_half_a_stand_in_is_starred() -> None:
         for row in grid.rows:
             starred = {cell.startswith("*") for cell in row[3:]}
             assert starred == {row[0] == "rules"}
+    page = Table4().files(results)["table4.html"]
+    assert ">*rules single-with json<" in page
+    assert ">gpt single-with json<" in page
 
 
 def test_formats_that_tie_are_said_to_say_nothing() -> None:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from pydantic import ValidationError
@@ -176,6 +177,16 @@ def test_a_minus_zero_is_a_zero(folder):
     )
     (main, _) = Table3().grids(changed)
     assert "-0.00" not in main.rows[0][2]
+
+
+def test_charts_mark_what_the_stand_in_made_in_part(folder):
+    results = read_results(folder)
+    made = tuple(replace(one, stand_in=one.method.name == "direct") for one in results.results)
+    page = Table3().files(replace(results, results=made))["table3.html"]
+    assert "partly a stand-in" in page
+    assert ">*direct<" in page
+    assert ">patient-zero<" in page
+    assert ">direct<" in Table3().files(results)["table3.html"]
 
 
 def test_two_of_one_name_are_told_apart(tmp_path):
