@@ -1,14 +1,14 @@
 """Table 5 of the paper: MedQA accuracy by department, untrained and trained on records."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from bench.page import Chart, Point, html_page
 from bench.runs.experiment import MEDQA, ZERO_SHOT
 from bench.scoring import Difference, Score
-from bench.tables import Grid, Named, Result, Results, Value, csv_text, markdown_text
+from bench.tables import Grid, Named, Result, Results, csv_text, markdown_text
+from bench.training.answering import OUTCOMES
 from leaderboards.cells import (
     bracketed,
     failure_words,
@@ -17,110 +17,13 @@ from leaderboards.cells import (
     score_notes,
     signed,
     standing,
+    starred,
 )
-from leaderboards.paper_audit import BASELINE, COLUMNS_5, GENERATED, OURS, SMALL, Fit, table5
+from leaderboards.exam import ALL, LOST, Exam
+from leaderboards.paper_audit import SMALL, table5
+from leaderboards.table5_csv import COLUMNS, DIFFERENCES, difference_rows, right_of, score_rows
 
-ALL = "all departments"
 DIGITS = 2
-PAPER = {ZERO_SHOT: BASELINE, "direct": GENERATED, "patient-zero": OURS}
-"""The paper's column of each condition."""
-CSV_COLUMNS = (
-    "backbone",
-    "student",
-    "condition",
-    "department",
-    "k",
-    "n",
-    "value",
-    "ci_low",
-    "ci_high",
-    "ci_method",
-    "right",
-    "wrong",
-    "refused",
-    "invalid",
-    "unreachable",
-    "patients",
-    "paper_percent",
-    "paper_smallest_k",
-    "paper_smallest_n",
-    "stand_in",
-    "signature",
-    "notes",
-)
-
-
-@dataclass(frozen=True)
-class _Exam:
-    """A run's exam, as results and manifest tell it."""
-
-    results: Results
-
-    @property
-    def told(self) -> dict[str, Any]:
-        """What the manifest says of the exam; empty without one."""
-        found: dict[str, Any] = self.results.manifest.get("medqa", {})
-        return found
-
-    @property
-    def departments(self) -> tuple[str, ...]:
-        """Those with questions, in the paper's order."""
-        return tuple(self.told["set"]["questions"]) if self.told else ()
-
-    @property
-    def audited(self) -> bool:
-        """Whether the questions are MedQA's US test split, so that the paper's may stand beside."""
-        return bool(self.told and self.told["set"]["audited"])
-
-    def sat(self) -> Iterator[tuple[Named, Named]]:
-        """Each backbone with each of its conditions."""
-        for backbone, method in self.results.systems():
-            if self.find(backbone, method, ALL) is not None:
-                yield backbone, method
-
-    @property
-    def backbones(self) -> list[Named]:
-        """Backbones whose records were trained on."""
-        return list(dict.fromkeys(backbone for backbone, _ in self.sat()))
-
-    @property
-    def conditions(self) -> list[Named]:
-        """All conditions, untrained first."""
-        found = {method for _, method in self.sat()}
-        return [method for method in self.results.methods if method in found]
-
-    def find(self, backbone: Named, method: Named, department: str) -> Result | None:
-        """The score of a condition in a department or in all."""
-        metric = MEDQA if department == ALL else f"{MEDQA}/{department}"
-        return self.results.find(backbone.label, method.label, metric)
-
-    def paper(self, method: Named, department: str) -> Fit | None:
-        """The paper's figure, only for the paper's questions; of all departments it has none."""
-        column = None if method.options else PAPER.get(method.name)
-        if not self.audited or column is None:
-            return None
-        for group in table5():
-            if group.name == department:
-                return next(fit for fit in group.fits if fit.label == COLUMNS_5[column])
-        return None
-
-    def condition(self, backbone: Named, method: Named) -> dict[str, Any]:
-        """What the manifest says of one condition."""
-        found: dict[str, Any] = self.told["conditions"][f"{backbone.label} {method.label}"]
-        return found
-
-    def outcomes(self, backbone: Named, method: Named, department: str) -> dict[str, int]:
-        """How often each outcome came."""
-        every: Mapping[str, dict[str, int]] = self.condition(backbone, method)["outcomes"]
-        if department != ALL:
-            return every[department]
-        first = next(iter(every.values()))
-        return {name: sum(counted[name] for counted in every.values()) for name in first}
-
-    def mark(self, result: Result | None) -> str:
-        """A star for what the stand-in made, where not all is its."""
-        made_up = result is not None and result.stand_in
-        return "*" if made_up and not self.results.all_stand_in else ""
 
 
 class Table5:
@@ -131,7 +34,7 @@ class Table5:
 
     def grids(self, results: Results) -> tuple[Grid, ...]:
         """The table, the differences, the learning curve, the answers and the training."""
-        exam = _Exam(results)
+        exam = Exam(results.of("exam"))
         if not exam.told:
             note = "the run holds no exam: add `medqa:` to the experiment file"
             return (Grid("Table 5", ("Backbone", "Department"), (), (note,)),)
@@ -139,16 +42,17 @@ class Table5:
         return tuple(grid for grid in grids if grid.rows)
 
     def files(self, results: Results) -> dict[str, str]:
-        """table5.csv, table5.md and the page table5.html."""
-        grids, exam = self.grids(results), _Exam(results)
+        """table5.csv, table5_differences.csv, table5.md and the page table5.html."""
+        grids, exam = self.grids(results), Exam(results.of("exam"))
         return {
-            "table5.csv": csv_text(CSV_COLUMNS, _csv_rows(exam)),
+            "table5.csv": csv_text(COLUMNS, score_rows(exam)),
+            "table5_differences.csv": csv_text(DIFFERENCES, difference_rows(exam)),
             "table5.md": "\n".join(markdown_text(grid) for grid in grids),
             "table5.html": html_page(results.name, grids, list(_charts(exam))),
         }
 
 
-def _main(exam: _Exam) -> Grid:
+def _main(exam: Exam) -> Grid:
     rows = tuple(
         (
             backbone.label,
@@ -166,21 +70,26 @@ def _titled(method: Named) -> str:
     return method.label if method.name == ZERO_SHOT else f"trained on {method.label}"
 
 
-def _cell(exam: _Exam, backbone: Named, method: Named, department: str) -> str:
+def _cell(exam: Exam, backbone: Named, method: Named, department: str) -> str:
     """Ours with its interval over the paper's figure."""
     result = exam.find(backbone, method, department)
     if result is None:
         return "n/a"
-    missing = result.score.n_missing
-    lost = f"\n{missing} without answer" if missing else ""
     fit = exam.paper(method, department)
     paper = f"\npaper: {fit.printed} = {fit.smallest_k}/{fit.smallest_n}†" if fit else ""
-    return f"{exam.mark(result)}{counted(result.score)}{lost}{paper}"
+    return f"{_shown(exam, result, department)}{paper}"
 
 
-def right_of(score: Score) -> int:
-    """The number of right answers behind a share."""
-    return round((score.value or 0.0) * score.n)
+def _shown(exam: Exam, result: Result, department: str) -> str:
+    """A score as counts, with what is missing of it."""
+    lost, never = exam.missing(result.score, department)
+    lines = [starred(exam.results, result) + counted(result.score)]
+    lines += [f"{lost} without answer"] if lost else []
+    lines += [f"{never} not put"] if never else []
+    if never and result.score.value is not None and result.score.bounds is not None:
+        ends = (number(end, percent=True, digits=DIGITS) for end in result.score.bounds)
+        lines.append(f"bounds {' to '.join(ends)}")
+    return "\n".join(lines)
 
 
 def counted(score: Score) -> str:
@@ -192,21 +101,18 @@ def counted(score: Score) -> str:
     return f"{right_of(score)}/{score.n} = {value}{interval}"
 
 
-def _differences(exam: _Exam) -> Grid:
+def _differences(exam: Exam) -> Grid:
     """Each condition minus each before it, on the same questions."""
     found: dict[tuple[str, str, str, str], Difference] = {}
     couples: dict[tuple[str, str], None] = {}
-    for label, one in exam.results.differences:
-        metric, _, department = one.metric.partition("/")
-        if metric == MEDQA:
-            found[label, one.first, one.second, department or ALL] = one
-            couples[one.first, one.second] = None
+    for label, department, one in exam.differences():
+        found[label, one.first, one.second, department] = one
+        couples[one.first, one.second] = None
 
     def cells(backbone: Named, department: str) -> Iterator[str]:
         for first, second in couples:
-            yield _difference(
-                exam, backbone, found.get((backbone.label, first, second, department))
-            )
+            one = found.get((backbone.label, first, second, department))
+            yield "n/a" if one is None else _difference(exam, backbone, one)
 
     rows = tuple(
         (backbone.label, department, *cells(backbone, department))
@@ -215,50 +121,32 @@ def _differences(exam: _Exam) -> Grid:
         if couples
     )
     heads = ("Records by", "Department", *(f"{first} - {second}" for first, second in couples))
+    tests = sum(one.p_value is not None for one in found.values())
     notes = (
-        "questions more right than less, of those put; p: exact two-sided McNemar on the same "
-        "questions; not corrected for the number of comparisons",
+        "+b -c of n: of the n questions put to both students, only the first was right on b and "
+        "only the second on c; then (b - c)/n in per cent, with Bonett and Price's 95 % interval",
+        "p: exact two-sided McNemar test, how often b and c would lie so far apart by chance; of "
+        f"{tests} tests here one in twenty falls below 0.05 by chance alone, and no p is corrected "
+        "for that",
     )
     title = f"Table 5, paired differences{standing(exam.results)}"
     return Grid(title, heads, rows, notes)
 
 
-def _difference(exam: _Exam, backbone: Named, one: Difference | None) -> str:
-    if one is None:
-        return "n/a"
-    labels = (backbone.label, "none")
-    sides = [
-        exam.results.find(label, side, MEDQA)
-        for side in (one.first, one.second)
-        for label in labels
-    ]
-    star = next((mark for side in sides if (mark := exam.mark(side))), "")
+def _difference(exam: Exam, backbone: Named, one: Difference) -> str:
+    star = starred(exam.results, *exam.sides(backbone.label, one))
+    gained, lost = one.discordant or (None, None)
+    counts = f"{round(one.value * one.n):+d}" if gained is None else f"+{gained} -{lost}"
     value = signed(one.value, percent=True, digits=DIGITS)
     interval = bracketed(one.interval, percent=True, digits=DIGITS)
     p = "" if one.p_value is None else f"\np = {one.p_value:.2g}"
-    return f"{star}{round(one.value * one.n):+d} of {one.n} = {value}{interval}{p}"
+    return f"{star}{counts} of {one.n} = {value}{interval}{p}"
 
 
-def _points_of(exam: _Exam, backbone: Named, method: Named) -> dict[int, Result]:
-    """The scores along the curve by number of patients, the end included."""
-    found: dict[int, Result] = {}
-    for result in exam.results.results:
-        _, after, cases = result.score.metric.partition(f"{MEDQA}/after-")
-        if after and (result.backbone, result.method) == (backbone, method):
-            found[int(cases)] = result
-    last = exam.find(backbone, method, ALL)
-    return found | ({_patients(exam): last} if last else {})
-
-
-def _patients(exam: _Exam) -> int:
-    """Patients of a department at the end; the most, where they are not all alike."""
-    return max(exam.told["patients"].values(), default=0)
-
-
-def _curve(exam: _Exam) -> Grid:
+def _curve(exam: Exam) -> Grid:
     """All departments after so many patients of each."""
     curves = {
-        (backbone, method): _points_of(exam, backbone, method)
+        (backbone, method): exam.points(backbone, method)
         for backbone, method in exam.sat()
         if method.name != ZERO_SHOT
     }
@@ -268,7 +156,7 @@ def _curve(exam: _Exam) -> Grid:
     def cells(backbone: Named, points: Mapping[int, Result]) -> Iterator[str]:
         start = exam.find(backbone, untrained, ALL) if untrained else None
         for result in (start, *(points.get(size) for size in sizes)):
-            yield "n/a" if result is None else f"{exam.mark(result)}{counted(result.score)}"
+            yield "n/a" if result is None else _shown(exam, result, ALL)
 
     rows = tuple(
         (backbone.label, _titled(method), *cells(backbone, points))
@@ -279,7 +167,7 @@ def _curve(exam: _Exam) -> Grid:
     return Grid(f"Table 5, learning curve{standing(exam.results)}", heads, rows, notes)
 
 
-def _answers(exam: _Exam) -> Grid:
+def _answers(exam: Exam) -> Grid:
     """What became of the questions."""
     rows = []
     for backbone, method in exam.sat():
@@ -287,15 +175,23 @@ def _answers(exam: _Exam) -> Grid:
         outcomes = exam.outcomes(backbone, method, ALL)
         answered = counted(result.score) if result else "n/a"
         rows.append((backbone.label, _titled(method), *map(str, outcomes.values()), answered))
-    names = exam.outcomes(*next(exam.sat()), ALL)
-    heads = ("Records by", "Student", *names, "right of the answered")
-    return Grid(f"Table 5, answers{standing(exam.results)}", heads, tuple(rows))
+    heads = ("Records by", "Student", *OUTCOMES, "right of the answered")
+    notes = (
+        f"{' and '.join(LOST)}: put and not answered, so not right; the two after them were never "
+        "put, for a backbone that cannot be reached or whatever else went wrong, and count in the "
+        "bounds alone",
+    )
+    return Grid(f"Table 5, answers{standing(exam.results)}", heads, tuple(rows), notes)
 
 
-TRAINING = {
+_TRAINED = {
     "patients": "patients",
     "questions": "practice questions",
     "right": "right at once",
+    "wrong": "wrong",
+    "refused": "refused",
+    "invalid": "invalid",
+    "error": "failed",
     "cases": "cases kept",
     "rules kept": "rules kept",
     "rules rejected": "rules rejected",
@@ -304,64 +200,27 @@ TRAINING = {
 }
 
 
-def _training(exam: _Exam) -> Grid:
+def _training(exam: Exam) -> Grid:
     """What was learned, and how much of it was shown."""
     rows = []
     for backbone, method in exam.sat():
         told = exam.condition(backbone, method)
         trained = told.get("training")
         if trained is not None:
-            n = sum(exam.told["set"]["questions"].values())
-            counts = (str(trained.get(name, 0)) for name in TRAINING)
+            n = exam.asked(ALL)
+            counts = (str(trained.get(name, 0)) for name in _TRAINED)
             words = f"{told['words'] / n:.0f}"
             rows.append((backbone.label, _titled(method), *counts, words))
-    heads = ("Records by", "Student", *TRAINING.values(), "words shown with a question")
+    heads = ("Records by", "Student", *_TRAINED.values(), "words shown with a question")
     return Grid(f"Table 5, training{standing(exam.results)}", heads, tuple(rows))
 
 
-def _csv_rows(exam: _Exam) -> Iterator[list[Value]]:
-    if not exam.told:
-        return
-    for backbone, method in exam.sat():
-        for department in (*exam.departments, ALL):
-            result = exam.find(backbone, method, department)
-            if result is not None:
-                yield _csv_row(exam, result, department)
-
-
-def _csv_row(exam: _Exam, result: Result, department: str) -> list[Value]:
-    score, interval = result.score, result.score.interval
-    fit = exam.paper(result.method, department)
-    whole: dict[str, int] = exam.told["patients"]
-    patients = sum(whole.values()) if department == ALL else whole[department]
-    return [
-        result.backbone.label,
-        exam.condition(result.backbone, result.method)["student"],
-        result.method.label,
-        department,
-        right_of(score),
-        score.n,
-        score.value,
-        interval.low if interval else None,
-        interval.high if interval else None,
-        interval.method if interval else None,
-        *exam.outcomes(result.backbone, result.method, department).values(),
-        0 if result.method.name == ZERO_SHOT else patients,
-        fit.printed if fit else None,
-        fit.smallest_k if fit else None,
-        fit.smallest_n if fit else None,
-        result.stand_in,
-        score.signature,
-        "; ".join(score.notes),
-    ]
-
-
-def _notes(exam: _Exam) -> Iterator[str]:
+def _notes(exam: Exam) -> Iterator[str]:
     results, told = exam.results, exam.told
     questions = told["set"]
     yield (
-        f"{sum(questions['questions'].values())} questions of {questions['source']}, "
-        f"{questions['options']} options each; right answers of all, with Wilson's 95 % interval"
+        f"{exam.asked(ALL)} questions of {questions['source']}, {questions['options']} options "
+        "each; right answers of those put to the student, with Wilson's 95 % interval"
     )
     sizes = sorted(set(told["patients"].values()))
     yield (
@@ -382,7 +241,7 @@ def _notes(exam: _Exam) -> Iterator[str]:
     yield from role_notes(results)
 
 
-def _paper_notes(exam: _Exam) -> Iterator[str]:
+def _paper_notes(exam: Exam) -> Iterator[str]:
     if not exam.audited:
         yield (
             "the paper's figures are not beside: these are not the 1,273 questions of MedQA's US "
@@ -400,7 +259,7 @@ def _paper_notes(exam: _Exam) -> Iterator[str]:
     )
 
 
-def _guard_notes(exam: _Exam) -> Iterator[str]:
+def _guard_notes(exam: Exam) -> Iterator[str]:
     found = {
         name: told["training"]["suspects"]
         for name, told in exam.told["conditions"].items()
@@ -414,43 +273,55 @@ def _guard_notes(exam: _Exam) -> Iterator[str]:
         yield "no record was nearly identical to a test question"
 
 
-def _ties(exam: _Exam) -> Iterator[str]:
+def _ties(exam: Exam) -> Iterator[str]:
     for backbone in exam.backbones:
         found = [exam.find(backbone, method, ALL) for method in exam.conditions]
-        values = {result.score.value for result in found if result is not None}
-        if len(values) == 1 and sum(result is not None for result in found) > 1:
-            yield f"{backbone.label}: all students tie, so training makes no difference here"
+        scores = [result.score for result in found if result is not None]
+        if len(scores) < 2 or any(score.value is None for score in scores):
+            continue
+        if all(score.items == scores[0].items for score in scores):
+            yield (
+                f"{backbone.label}: all students are right on the same questions, which says "
+                "nothing about training"
+            )
+        elif len({(right_of(score), score.n) for score in scores}) == 1:
+            yield f"{backbone.label}: the totals tie, but not question by question: see below"
 
 
-def _charts(exam: _Exam) -> Iterator[Chart]:
+def _charts(exam: Exam) -> Iterator[Chart]:
     if not exam.told:
         return
     mark = " (stand-in)" if exam.results.all_stand_in else ""
-    several = len(exam.backbones) > 1
-
-    def point(label: str, backbone: Named, result: Result, paper: float | None = None) -> Point:
-        interval = result.score.interval
-        return Point(
-            label=f"{backbone.label} {label}" if several else label,
-            value=100 * (result.score.value or 0.0),
-            low=100 * interval.low if interval else None,
-            high=100 * interval.high if interval else None,
-            paper=paper,
-        )
-
     for department in (ALL, *exam.departments):
-        points = []
-        for backbone, method in exam.sat():
-            result = exam.find(backbone, method, department)
-            fit = exam.paper(method, department)
-            if result is not None:
-                paper = float(fit.printed) if fit else None
-                points.append(point(method.label, backbone, result, paper))
-        yield Chart(f"{department}, % right{mark}", tuple(points))
+        found = [
+            _point(exam, method.label, result, department)
+            for backbone, method in exam.sat()
+            if (result := exam.find(backbone, method, department)) is not None
+        ]
+        yield Chart(f"{department}, % right{mark}", tuple(filter(None, found)))
     curve = [
-        point(f"{method.label}, {size}", backbone, result)
+        _point(exam, f"{method.label}, {size}", result, ALL, beside=False)
         for backbone, method in exam.sat()
         if method.name != ZERO_SHOT
-        for size, result in sorted(_points_of(exam, backbone, method).items())
+        for size, result in sorted(exam.points(backbone, method).items())
     ]
-    yield Chart(f"learning curve: % right after so many patients{mark}", tuple(curve))
+    title = f"learning curve: % right after so many patients{mark}"
+    yield Chart(title, tuple(filter(None, curve)))
+
+
+def _point(
+    exam: Exam, label: str, result: Result, department: str, *, beside: bool = True
+) -> Point | None:
+    """Ours with what is missing, and the paper's where the student is the paper's."""
+    score, fit = result.score, exam.paper(result.method, department) if beside else None
+    if score.value is None:
+        return None
+    named = f"{result.backbone.label} {label}" if len(exam.backbones) > 1 else label
+    missing = f" ({score.n_missing} missing)" if score.n_missing else ""
+    return Point(
+        label=f"{starred(exam.results, result)}{named}{missing}",
+        value=100 * score.value,
+        low=100 * score.interval.low if score.interval else None,
+        high=100 * score.interval.high if score.interval else None,
+        paper=float(fit.printed) if fit and exam.comparable(result, fit) else None,
+    )

@@ -13,9 +13,11 @@ from bench.runs.experiment import load_experiment
 from bench.runs.grading import differences, grade, outcomes
 from bench.tables import Named, Result, Results
 from bench.training.answering import Answered, Outcome
-from leaderboards.table5 import ALL, Table5
+from leaderboards.exam import ALL
+from leaderboards.table5 import Table5
 
 GPT_4O = Named("gpt", "openai/gpt-4o-2024-08-06")
+OTHER = Named("mini", "openai/gpt-4o-mini-2024-07-18")
 RULES = Named("rules", "rules")
 CONDITIONS = ("zero-shot", "direct", "patient-zero")
 LETTERS: dict[str, Outcome] = {
@@ -24,6 +26,7 @@ LETTERS: dict[str, Outcome] = {
     "r": "refused",
     "i": "invalid",
     "u": "unreachable",
+    "e": "error",
 }
 SHEETS = {
     "zero-shot": {"Psychiatry": "++--------", "Urology": "+---"},
@@ -45,20 +48,22 @@ def sheet(told: Mapping[str, str]) -> dict[str, list[Answered]]:
 def results_of(
     backbone: Named = GPT_4O,
     *,
+    student: Named | None = None,
     audited: bool = False,
     sheets: Mapping[str, Mapping[str, str]] = SHEETS,
     suspects: int = 0,
     methods: Sequence[Named] = (),
 ) -> Results:
     """A run whose students gave known answers."""
+    student = student or backbone
     named = methods or [Named(name, name) for name in sheets]
     given = {name: sheet(told) for name, told in sheets.items()}
     first = next(iter(given.values()))
     points = {
-        "direct": {1: sheet({name: "+" * len(one) for name, one in SHEETS["direct"].items()})}
+        "direct": {1: sheet({name: "+" * len(one) for name, one in sheets["direct"].items()})}
     }
     found = [
-        Result(backbone, method, score, backbone == RULES)
+        Result(backbone, method, score, RULES in (backbone, student), "exam")
         for method in named
         for score in grade(
             given[method.label], points.get(method.label, {}), "medqa-accuracy|x", ("a note",)
@@ -71,7 +76,8 @@ def results_of(
         if after in given
         for one in differences((after, given[after]), (before, given[before]))
     ]
-    training = {"patients": 4, "questions": 8, "right": 5, "cases": 4, "suspects": suspects}
+    training = {"patients": 4, "questions": 20, "right": 5, "wrong": 7, "refused": 3}
+    training |= {"invalid": 4, "error": 1, "cases": 6, "suspects": suspects}
     return Results(
         name="table5",
         backbones=(backbone,),
@@ -84,11 +90,11 @@ def results_of(
             "roles": [
                 {
                     "role": role,
-                    "label": backbone.label,
-                    "backbone": backbone.name,
-                    "stand_in": backbone == RULES,
+                    "label": one.label,
+                    "backbone": one.name,
+                    "stand_in": one == RULES,
                 }
-                for role in ("generator", "student")
+                for role, one in (("generator", backbone), ("student", student))
             ],
             "medqa": {
                 "set": {
@@ -102,7 +108,7 @@ def results_of(
                 "guard": True,
                 "conditions": {
                     f"{backbone.label} {name}": {
-                        "student": backbone.name,
+                        "student": student.name,
                         "outcomes": {part: outcomes(one) for part, one in answers.items()},
                         "words": 140,
                         **({} if name == "zero-shot" else {"training": training}),
@@ -114,8 +120,14 @@ def results_of(
     )
 
 
-def parsed(results: Results) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(Table5().files(results)["table5.csv"])))
+def parsed(results: Results, name: str = "table5.csv") -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(Table5().files(results)[name])))
+
+
+def ties(sheets: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """What the notes say of students who come out alike."""
+    main, *_ = Table5().grids(results_of(sheets=sheets))
+    return [note for note in main.notes if "about training" in note or "totals tie" in note]
 
 
 def test_counts_shares_and_intervals_are_those_of_the_answers() -> None:
@@ -127,10 +139,12 @@ def test_counts_shares_and_intervals_are_those_of_the_answers() -> None:
     assert main.rows[0][2] == "2/10 = 20.00\n[5.67, 50.98]"
     assert main.rows[0][3] == "7/10 = 70.00\n[39.68, 89.22]\n1 without answer"
     assert main.rows[0][4] == "10/10 = 100.00\n[72.25, 100.00]"
-    assert main.rows[1][3] == "1/4 = 25.00\n[4.56, 69.94]\n2 without answer"
+    # One of Urology's four was never put to the student: it counts in the bounds alone.
+    urology = "1/3 = 33.33\n[6.15, 79.23]\n1 without answer\n1 not put\nbounds 25.00 to 75.00"
+    assert main.rows[1][3] == urology
     assert main.rows[2][2:] == (
         "3/14 = 21.43\n[7.57, 47.59]",
-        "8/14 = 57.14\n[32.59, 78.62]\n3 without answer",
+        "8/13 = 61.54\n[35.52, 82.29]\n2 without answer\n1 not put\nbounds 57.14 to 78.57",
         "12/14 = 85.71\n[60.06, 95.99]",
     )
 
@@ -144,14 +158,45 @@ def test_differences_are_paired_and_mcnemar_exact() -> None:
     )
     psychiatry, urology, whole = found.rows
     # 5 questions gained and none lost: p = 2 / 2^5; 8 and 0: 2 / 2^8; a refusal is not right.
-    assert psychiatry[2].startswith("+5 of 10 = +50.00\n[")
+    assert psychiatry[2].startswith("+5 -0 of 10 = +50.00\n[")
     assert psychiatry[2].endswith("\np = 0.062")
     assert psychiatry[3].endswith("\np = 0.0078")
     assert psychiatry[4].endswith("\np = 0.25")
-    assert urology[2].startswith("+0 of 4 = +0.00\n[")
+    # Of the three that were put to both, each side has the first and nobody the others.
+    assert urology[2].startswith("+0 -0 of 3 = +0.00\n[")
     assert urology[2].endswith("\np = 1")
-    assert whole[3].startswith("+9 of 14 = +64.29\n[")
+    assert whole[3].startswith("+9 -0 of 14 = +64.29\n[")
     assert whole[3].endswith("\np = 0.0039")
+    assert any("of 9 tests here" in note for note in found.notes)
+
+
+def test_both_discordant_counts_are_shown_and_kept() -> None:
+    sheets = {"zero-shot": {"Urology": "++++++-u"}, "direct": {"Urology": "+-----++"}}
+    results = results_of(sheets=sheets)
+    _, found, *_ = Table5().grids(results)
+    # Seven were put to both: +1 -5; exact p of 1 in 6 is 2 * (1 + 6) / 2^6.
+    assert found.rows[0][2].startswith("+1 -5 of 7 = -57.14\n[")
+    assert found.rows[0][2].endswith("\np = 0.22")
+    assert "only the first was right on b and only the second on c" in found.notes[0]
+    (row, whole) = reversed(parsed(results, "table5_differences.csv"))
+    assert (row["department"], whole["department"]) == ("Urology", ALL)
+    assert (row["first"], row["second"]) == ("direct", "zero-shot")
+    assert (row["only_first_right"], row["only_second_right"], row["n_shared"]) == ("1", "5", "7")
+    assert float(row["value"]) == pytest.approx(-4 / 7, abs=1e-6)
+    assert float(row["ci_low"]) < float(row["value"]) < float(row["ci_high"])
+    assert float(row["p_mcnemar"]) == pytest.approx(0.21875)
+    assert row["stand_in"] == "false"
+
+
+def test_a_difference_of_no_shared_question_is_none() -> None:
+    sheets = {
+        "zero-shot": {"Psychiatry": "uuu", "Urology": "++-"},
+        "direct": {"Psychiatry": "+++", "Urology": "+--"},
+    }
+    _, found, *_ = Table5().grids(results_of(sheets=sheets))
+    psychiatry, urology, whole = (row[2] for row in found.rows)
+    assert psychiatry == "n/a"
+    assert urology.partition(" = ")[0] == whole.partition(" = ")[0] == "+0 -1 of 3"
 
 
 @pytest.mark.parametrize(
@@ -181,43 +226,67 @@ def test_every_kind_of_outcome_is_counted_and_shown() -> None:
     grids = {grid.title: grid for grid in Table5().grids(results_of())}
     answers = grids["Table 5, answers"]
     assert answers.columns[2:] == (
-        *("right", "wrong", "refused", "invalid", "unreachable"),
+        *("right", "wrong", "refused", "invalid", "unreachable", "error"),
         "right of the answered",
     )
-    assert answers.rows[1][2:7] == ("8", "3", "1", "1", "1")
-    assert answers.rows[1][7].startswith("8/11 = 72.73")
+    assert answers.rows[1][2:8] == ("8", "3", "1", "1", "1", "0")
+    assert answers.rows[1][8].startswith("8/11 = 72.73")
     notes = grids["Table 5"].notes
     assert "medqa-accuracy: a note" in notes
     assert (
-        "medqa-accuracy: not right, for want of an answer: 1 refused, 1 invalid, 1 unreachable "
-        "(gpt direct)"
+        "medqa-accuracy: not right, for want of an answer: 1 refused, 1 invalid (gpt direct)"
     ) in notes
+    assert "medqa-accuracy: never put to the student: 1 unreachable (gpt direct)" in notes
     (row,) = [
         row
         for row in parsed(results_of())
         if (row["condition"], row["department"]) == ("direct", "Urology")
     ]
-    assert [row[name] for name in ("k", "n", "refused", "invalid", "unreachable")] == [
-        *("1", "4", "0", "1", "1")
-    ]
+    told = ("k", "n", "n_missing", "refused", "invalid", "unreachable", "error")
+    assert [row[name] for name in told] == ["1", "3", "2", "0", "1", "1", "0"]
+    assert [row[name] for name in ("bound_low", "bound_high")] == ["0.250000", "0.750000"]
+
+
+def test_every_line_of_the_csv_says_what_was_asked() -> None:
+    rows = parsed(results_of())
+    assert {row["department"] for row in rows} == {"Psychiatry", "Urology", ALL}
+    assert {(row["questions"], row["options"]) for row in rows} == {("few.jsonl", "4")}
+    assert all(row["notes"].startswith("a note") for row in rows)
+
+
+def test_nothing_answered_is_no_share_and_no_tie() -> None:
+    silent = {name: {"Urology": "uuee"} for name in CONDITIONS}
+    main, *_ = Table5().grids(results_of(sheets=silent))
+    assert main.rows[0][2] == "n/a\n4 not put"
+    assert ties(silent) == []
+    assert {(row["k"], row["n"], row["value"]) for row in parsed(results_of(sheets=silent))} == {
+        ("0", "0", "")
+    }
+    page = Table5().files(results_of(sheets=silent))["table5.html"]
+    assert page.count("<circle") == 1  # of the curve's first point, where all were put
 
 
 def test_the_learning_curve_begins_untrained_and_ends_with_all() -> None:
     curve = next(grid for grid in Table5().grids(results_of()) if "curve" in grid.title)
     assert curve.columns[2:] == ("0 patients", "1 patients", "2 patients")
     direct, ours = curve.rows
-    assert [cell.partition(" ")[0] for cell in direct[2:]] == ["3/14", "14/14", "8/14"]
+    assert [cell.partition(" ")[0] for cell in direct[2:]] == ["3/14", "14/14", "8/13"]
+    assert direct[4].endswith("\n2 without answer\n1 not put\nbounds 57.14 to 78.57")
     assert ours[2].startswith("3/14")
     assert ours[3] == "n/a"
     page = Table5().files(results_of())["table5.html"]
     assert "learning curve: % right after so many patients" in page
-    assert "direct, 1" in page
+    assert "direct, 1<" in page
+    assert "direct, 2 (3 missing)<" in page
 
 
 def test_training_and_near_questions_are_told() -> None:
     grids = Table5().grids(results_of(suspects=3))
     training = grids[-1]
-    assert training.rows[0][2:5] == ("4", "8", "5")
+    counts = dict(zip(training.columns, training.rows[0], strict=True))
+    assert [counts[name] for name in ("patients", "practice questions")] == ["4", "20"]
+    outcomes = ("right at once", "wrong", "refused", "invalid", "failed")
+    assert [counts[name] for name in outcomes] == ["5", "7", "3", "4", "1"]
     assert training.rows[0][-2:] == ("3", "10")
     notes = "\n".join(grids[0].notes)
     assert "left out for all methods: gpt direct 3, gpt patient-zero 3" in notes
@@ -241,7 +310,7 @@ def test_beside_its_own_questions_they_bring_their_counts() -> None:
     assert main.rows[0][2].endswith("\npaper: 81.03 = 47/58†")
     assert main.rows[0][4].endswith("\npaper: 91.38 = 53/58†")
     assert main.rows[1][2].endswith("\npaper: 77.27 = 17/22†")
-    assert main.rows[1][3].endswith("\n2 without answer\npaper: 82.35 = 14/17†")
+    assert main.rows[1][3].endswith("\nbounds 25.00 to 75.00\npaper: 82.35 = 14/17†")
     assert not any("paper" in cell for cell in main.rows[2])  # it has no pooled figure
     notes = "\n".join(main.notes)
     assert "cannot share their questions in Urology and Endocrinology" in notes
@@ -249,6 +318,32 @@ def test_beside_its_own_questions_they_bring_their_counts() -> None:
     paper = ("paper_percent", "paper_smallest_k", "paper_smallest_n")
     assert [rows["direct", "Urology"][name] for name in paper] == ["82.35", "14", "17"]
     assert rows["direct", ALL]["paper_percent"] == ""
+    compared = ("paper_backbone", "comparable")
+    assert [rows["direct", "Urology"][name] for name in compared] == ["GPT-4o", "true"]
+    assert [rows["direct", ALL][name] for name in compared] == ["", "false"]
+    assert "the paper's figure</p>" in Table5().files(results)["table5.html"]
+
+
+@pytest.mark.parametrize(
+    ("backbone", "student"),
+    [(RULES, RULES), (RULES, GPT_4O), (GPT_4O, RULES), (GPT_4O, OTHER), (OTHER, OTHER)],
+)
+def test_on_charts_the_papers_figure_stands_beside_its_own_model_alone(
+    backbone: Named, student: Named
+) -> None:
+    results = results_of(backbone, student=student, audited=True)
+    files = Table5().files(results)
+    assert "paper: 82.35" in files["table5.md"]
+    assert 'class="paper"' not in files["table5.html"]
+    assert {row["comparable"] for row in parsed(results)} == {"false"}
+    assert {row["paper_backbone"] for row in parsed(results)} == {"GPT-4o", ""}
+
+
+def test_charts_mark_what_the_stand_in_made_in_part() -> None:
+    page = Table5().files(results_of(RULES, student=GPT_4O))["table5.html"]
+    assert "partly a stand-in" in page
+    assert ">*direct" in page
+    assert ">*" not in Table5().files(results_of(RULES))["table5.html"]
 
 
 def test_a_method_of_other_options_has_no_figure_of_the_papers() -> None:
@@ -268,10 +363,19 @@ def test_the_stand_in_is_said_everywhere() -> None:
     assert {row["stand_in"] for row in parsed(results_of(RULES))} == {"true"}
 
 
-def test_students_that_tie_are_said_to_say_nothing() -> None:
-    alike = {name: {"Urology": "+-+-"} for name in CONDITIONS}
-    main, *_ = Table5().grids(results_of(sheets=alike))
-    assert "gpt: all students tie, so training makes no difference here" in main.notes
+def test_students_who_know_the_same_are_said_to_say_nothing() -> None:
+    alike = {"Urology": "+-+-"}
+    assert ties({"zero-shot": alike, "direct": alike}) == [
+        "gpt: all students are right on the same questions, which says nothing about training"
+    ]
+
+
+def test_totals_that_tie_say_no_more_than_that() -> None:
+    first = {"Psychiatry": "++++++----", "Urology": "----------"}
+    second = {"Psychiatry": "----------", "Urology": "++++++----"}
+    said = ["gpt: the totals tie, but not question by question: see below"]
+    assert ties({"zero-shot": first, "direct": second}) == said
+    assert ties({"zero-shot": first, "direct": first | {"Urology": "---------+"}}) == []
 
 
 def test_a_run_without_exam_says_so() -> None:
