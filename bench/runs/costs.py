@@ -36,7 +36,7 @@ from bench.runs.talking import check_talks, setting_of
 from bench.runs.testset import TestSet, with_test
 from bench.scoring import Items, Metric, Talks
 from bench.training.choosing import choose
-from bench.training.practice import practise
+from bench.training.practice import Practice
 
 SAMPLE = 12
 """Cases on which tokens are measured, about."""
@@ -45,7 +45,7 @@ INTERVIEWED = 2
 TESTED = 6
 """Test questions that are tried."""
 WRONG = 0.5
-"""Share of practice questions taken to be answered wrong: each costs a rule and a second try."""
+"""Share of practice questions taken to be answered wrong: each costs a rule and two more tries."""
 TOKENS_OF_WORD = 1.4
 """Tokens of a word of memory, roughly."""
 COUNTED = ("generator", "patient", "doctor", "triplets", "judge", "scorer", "rater", "student")
@@ -245,13 +245,13 @@ async def _practise(
 
     Without memory, so that no encoder is loaded for a plan.
     """
-    library = practising.context.outlines
+    practice = Practice(records, practising.context.outlines, 0)
     for record in records:
-        for item in practise(record, records, library, 0):
-            asked = (record.department, item.question, item.options, (), record.id)
+        for item in practice.items(record):
+            asked = (item.question, item.options, (), record.id)
             await choose(practising.context.role("student"), *asked)
     for one in test.all[:TESTED]:
-        asked = (one.department or "", one.question, one.options, (), one.id)
+        asked = (one.question, one.options, (), one.id)
         await choose(sitting.context.role("student"), *asked)
 
 
@@ -264,7 +264,7 @@ def _costs_of_exam(
         return
     students = [roles.student] * len(roles.generator) if roles.student else roles.generator
     questions, methods = len(test.all), len(experiment.methods)
-    patients = methods * len(test.questions) * exam.cases * (1 + 2 * WRONG)
+    patients = methods * len(test.questions) * exam.cases * (1 + 3 * WRONG)
     points = 1 + sum(point < exam.cases for point in exam.curve)
     memory = exam.budget * TOKENS_OF_WORD
     for number, student in enumerate(filter(None, students)):

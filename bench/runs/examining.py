@@ -4,10 +4,12 @@ One student for each department, trained on that department's records alone, as 
 Agent Hospital (arXiv 2405.02957) are; its memory grows record by record, in their order. A method's
 figure is that of its students together. All methods of a run train on the same planned patients:
 one that a method failed on, or whose record is nearly a test question, is left out for every
-method, and a later one takes its place as long as there is one. Every student gets a question in
-the same words, so that answers differ by what memory shows and by nothing else.
+method, and a later one takes its place as long as there is one. A method that has no patient of a
+department left has no student there, and the others go on without it. Every student gets a question
+in the same words, so that answers differ by what memory shows and by nothing else.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
@@ -28,7 +30,7 @@ from bench.runs.grading import Sheet, differences, grade, outcomes
 from bench.runs.testset import TestSet
 from bench.runs.underway import Run
 from bench.scoring import Difference
-from bench.training.answering import Answered, answer
+from bench.training.answering import OF_FAILURE, Answered, answer
 from bench.training.choosing import ROLE
 from bench.training.contamination import Suspect, guard, without
 from bench.training.learning import Learned, train
@@ -37,9 +39,12 @@ RESERVE = 2
 """Records read for each that is trained on: what is there to replace those left out."""
 TEST = "medqa"
 """Replicate of the questions, alike for all students: the same words are one exchange."""
-OUTCOMES = {"refused": "refusal", "invalid": "invalid", "unreachable": "unreachable"}
-Classes = Mapping[str, Sequence[PatientRecord]]
-"""The patients to practise on, by department."""
+OUTCOMES = {ours: theirs for theirs, ours in OF_FAILURE.items()}
+"""A failure's name of the outcome of a question."""
+Classes = Mapping[str, Sequence[PatientRecord] | Failure]
+"""The patients to practise on, by department, or why there are none."""
+Taught = Mapping[str, Learned | Failure]
+"""What the student of each department learned."""
 
 
 def students(run: Run) -> dict[str, Context]:
@@ -75,9 +80,28 @@ class _Pool:
 
     cell: Cell
     paired: bool
+    made: Mapping[str, int]
+    """Records by department, as far as they were looked at."""
     kept: dict[str, list[PatientRecord]] = field(default_factory=dict)
     """By department, in their order."""
     suspects: list[Suspect] = field(default_factory=list)
+
+    def nobody(self, department: str) -> Failure:
+        """Why there is no patient to practise on."""
+        if self.kept[department]:
+            reason = "none of its records is of a patient that the other methods have, too"
+        elif self.made[department]:
+            reason = (
+                f"all {self.made[department]} records are nearly test questions: see suspects.jsonl"
+            )
+        else:
+            reason = "there are no records"
+        return Failure(
+            item=department,
+            stage=f"training on {self.cell.method}",
+            outcome="error",
+            reason=f"nobody of {department} to practise on: {reason}",
+        )
 
 
 async def examine(
@@ -86,9 +110,6 @@ async def examine(
     """Train, examine and score all students; the differences between them by backbone.
 
     `written` are the methods with records by each backbone.
-
-    Raises:
-        UserError: if a department has no patient that all methods have.
     """
     exam, test = run.experiment.medqa, run.test
     if exam is None or test is None:
@@ -100,7 +121,7 @@ async def examine(
         for label in contexts
         for name in written[label]
     ]
-    classes = {pool.cell: found for pool, found in _classes(run, pools, exam, test)}
+    classes = _classes(pools, exam, test)
     run.examined |= {
         "set": test.described(),
         "patients": _sizes(classes),
@@ -132,12 +153,13 @@ def _compared(every: Mapping[str, Sheet], own: Mapping[str, Sheet]) -> Iterator[
 
 async def _pool(run: Run, cell: Cell, exam: Exam, test: TestSet) -> _Pool:
     """The first records of a cell's departments, without those that are nearly questions."""
-    pool = _Pool(cell, run.methods[cell.method].card.paired)
     taken: dict[str, list[PatientRecord]] = {name: [] for name in test.questions}
     for record in RecordFile(run.folder.records(cell.model_copy(update={"examined": False}))):
         several = taken.get(record.department)
         if several is not None and len(several) < RESERVE * exam.cases:
             several.append(record)
+    made = {name: len(records) for name, records in taken.items()}
+    pool = _Pool(cell, run.methods[cell.method].card.paired, made)
     for name, records in taken.items():
         found = await guard(records, test.all, run.context)
         pool.suspects += found
@@ -146,39 +168,36 @@ async def _pool(run: Run, cell: Cell, exam: Exam, test: TestSet) -> _Pool:
     return pool
 
 
-def _classes(
-    run: Run, pools: Sequence[_Pool], exam: Exam, test: TestSet
-) -> Iterator[tuple[_Pool, dict[str, Sequence[PatientRecord]]]]:
+def _classes(pools: Sequence[_Pool], exam: Exam, test: TestSet) -> Mapping[Cell, Classes]:
     """The same patients for all that follow the plan, and as many for the others."""
-    shared: dict[str, set[str]] = {}
-    sizes: dict[str, int] = {}
+    classes: dict[Cell, dict[str, Sequence[PatientRecord] | Failure]]
+    classes = {pool.cell: {} for pool in pools}
     for name in test.questions:
-        planned = [{one.id for one in pool.kept[name]} for pool in pools if pool.paired]
-        shared[name] = set.intersection(*planned) if planned else set()
-        others = [len(pool.kept[name]) for pool in pools if not pool.paired]
-        sizes[name] = min([exam.cases, *([len(shared[name])] if planned else []), *others])
-        if pools and not sizes[name]:
-            run.folder.save_failures(run.failures)
-            raise UserError(
-                f"no patient of {name} is left for all methods to train on: see "
-                f"{run.folder.path}/failures.jsonl, and run again or name fewer methods"
-            )
-    for pool in pools:
-        yield (
-            pool,
-            {
-                name: [one for one in records if not pool.paired or one.id in shared[name]][
-                    : sizes[name]
-                ]
-                for name, records in pool.kept.items()
-            },
-        )
+        able = [pool for pool in pools if pool.kept[name]]
+        planned = [{one.id for one in pool.kept[name]} for pool in able if pool.paired]
+        shared = set.intersection(*planned) if planned else set()
+        able = [pool for pool in able if not pool.paired or shared]
+        kept = {
+            pool.cell: [one for one in pool.kept[name] if not pool.paired or one.id in shared]
+            for pool in able
+        }
+        size = min((exam.cases, *map(len, kept.values())))
+        for pool in pools:
+            mine = kept.get(pool.cell)
+            classes[pool.cell][name] = mine[:size] if mine else pool.nobody(name)
+    return classes
 
 
 def _sizes(classes: Mapping[Cell, Classes]) -> dict[str, int]:
-    """Patients of each department; all cells have as many."""
-    first: Classes = next(iter(classes.values()), {})
-    return {name: len(records) for name, records in first.items()}
+    """Patients of each department; all cells that have any have as many."""
+    sizes: Counter[str] = Counter()
+    for own in classes.values():
+        sizes |= Counter({name: len(one) for name, one in _patients(own).items()})
+    return {name: sizes[name] for name in next(iter(classes.values()), {})}
+
+
+def _patients(classes: Classes) -> dict[str, Sequence[PatientRecord]]:
+    return {name: one for name, one in classes.items() if not isinstance(one, Failure)}
 
 
 @dataclass(frozen=True)
@@ -194,19 +213,23 @@ class _Sitting:
     async def hold(self, cell: Cell, classes: Classes | None) -> Sheet:
         """The answers of a condition, written and scored; without classes nothing is learned."""
         learned = {} if classes is None else await self._train(cell, classes)
-        sheets = await self._answer(cell, learned)
+        points, notes = self._points(learned)
+        sheets = await self._answer(cell, learned, points)
         final = sheets.pop(None)
-        points = {cases: sheet for cases, sheet in sheets.items() if cases is not None}
-        scores = grade(final, points, self._signature(classes), self.test.notes)
+        curve = {cases: sheet for cases, sheet in sheets.items() if cases is not None}
+        notes = [*self.test.notes, *notes]
+        scores = grade(final, curve, self._signature(classes), notes)
         self.run.folder.save_scores(Scored(cell=cell, scores=scores))
         self._describe(cell, final, learned)
         return final
 
-    async def _train(self, cell: Cell, classes: Classes) -> dict[str, Learned | Failure]:
-        """What the student of each department learned."""
+    async def _train(self, cell: Cell, classes: Classes) -> Taught:
+        """What the student of each department learned; written."""
 
         async def one(name: str) -> Learned | Failure:
             records = classes[name]
+            if isinstance(records, Failure):
+                return records
             condition = f"{cell.backbone}/{cell.method}"
             seed = self.run.experiment.seed
             settings = self.exam.training(condition, len(records), seed)
@@ -223,18 +246,43 @@ class _Sitting:
                 step(failed=isinstance(given, Failure))
         self.run.failures += [one for one in found.values() if isinstance(one, Failure)]
         known = [one for one in found.values() if isinstance(one, Learned)]
-        _write(self.run, cell, "steps", [step for one in known for step in one.steps])
+        steps = [step for one in known for step in one.steps]
+        self.run.failures += [
+            Failure(
+                item=one.record,
+                stage=f"training on {cell.method}",
+                outcome="error",
+                reason=one.reason,
+                keys=one.keys,
+            )
+            for one in steps
+            if "error" in (one.outcome, one.rule)
+        ]
+        _write(self.run, cell, "steps", steps)
         _write(self.run, cell, "memory", [entry for one in known for entry in one.memory.entries])
         return found
 
+    def _points(self, learned: Taught) -> tuple[list[int], list[str]]:
+        """The points of the curve that all students have before their end, and what to say."""
+        known = [one for one in learned.values() if isinstance(one, Learned)]
+        lost = [one.reason for one in learned.values() if isinstance(one, Failure)]
+        notes = [f"no student: {'; '.join(lost)}"] if lost else []
+        inner = [set(one.curve[:-1]) for one in known]
+        points = set.intersection(*inner) if inner and not lost else set()
+        unread = sorted(set().union(*inner) - points)
+        if unread:
+            numbers = ", ".join(map(str, unread))
+            notes.append(f"not all departments have a student after so many patients: {numbers}")
+        return sorted(points), notes
+
     async def _answer(
-        self, cell: Cell, learned: Mapping[str, Learned | Failure]
+        self, cell: Cell, learned: Taught, points: Sequence[int]
     ) -> dict[int | None, dict[str, list[Answered]]]:
         """All answers, at the end (none) and at the points of the curve before it; written."""
         places = [
             (point, name, question, known)
             for name, questions in self.test.questions.items()
-            for point, known in _stages(learned.get(name))
+            for point, known in _stages(learned.get(name), points)
             for question in questions
         ]
 
@@ -255,22 +303,22 @@ class _Sitting:
                 step(failed=lost)
                 if lost and not isinstance(known, Failure):
                     self.run.failures.append(_failure(cell, point, given))
-        whole = {p: sheet for p, sheet in sheets.items() if len(sheet) == len(self.test.questions)}
-        for point, sheet in whole.items():
+        for point, sheet in sheets.items():
             lines = (one for answers in sheet.values() for one in answers)
             write_text(self.run.folder.answers(cell, point), _lines(lines))
-        return whole
+        return sheets
 
     async def _put(self, question: Question, known: Learned | Failure | None) -> Answered:
         """One question; a student whose training failed is not asked."""
         if isinstance(known, Failure):
-            reason = f"the training failed: {known.reason}"
-            return Answered(question=question.id, outcome="unreachable", reason=reason)
+            outcome = OF_FAILURE[known.outcome]
+            return Answered(question=question.id, outcome=outcome, reason=known.reason)
         settings = known.settings if known else self.exam.training("", 0, 0)
         work = answer(question, known, self.context, settings, TEST)
         given = await guarded(work, question.id, TEST)
         if isinstance(given, Failure):
-            return Answered(question=question.id, outcome="unreachable", reason=given.reason)
+            outcome = OF_FAILURE[given.outcome]
+            return Answered(question=question.id, outcome=outcome, reason=given.reason)
         return given
 
     def _signature(self, classes: Classes | None) -> str:
@@ -281,7 +329,7 @@ class _Sitting:
         ]
         if classes is None:
             return "|".join((*parts, "cases:0"))
-        sizes = sorted({len(records) for records in classes.values()})
+        sizes = sorted({len(records) for records in _patients(classes).values()})
         parts += [
             f"cases:{'-'.join(map(str, sizes))}",
             f"k:{exam.k_cases}+{exam.k_rules}",
@@ -291,7 +339,7 @@ class _Sitting:
         ]
         return "|".join(parts)
 
-    def _describe(self, cell: Cell, final: Sheet, learned: Mapping[str, Learned | Failure]) -> None:
+    def _describe(self, cell: Cell, final: Sheet, learned: Taught) -> None:
         """Note for the manifest what the scores do not hold."""
         known = [one for one in learned.values() if isinstance(one, Learned)]
         counts = [one.count() for one in known]
@@ -313,11 +361,11 @@ class _Sitting:
 
 
 def _stages(
-    known: Learned | Failure | None,
+    known: Learned | Failure | None, points: Sequence[int]
 ) -> Iterator[tuple[int | None, Learned | Failure | None]]:
-    """What a student knew at the points of its curve, then (none) at the end."""
+    """What a student knew at the points of the curve, then (none) at the end."""
     if isinstance(known, Learned):
-        yield from ((point, known.after(point)) for point in known.curve[:-1])
+        yield from ((point, known.after(point)) for point in points)
     yield None, known
 
 

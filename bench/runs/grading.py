@@ -1,17 +1,19 @@
 """Scores of an exam, and what two students' answers to the same questions say of each other.
 
-The figure is right answers over all questions: one that was refused, stayed invalid or could not be
-asked is not right, is missing, and is counted by its kind. The share among the questions that were
-answered stands beside it.
+The figure is right answers over all questions that were put to the student: one that was refused or
+stayed invalid is not right, is missing, and is counted by its kind. A question that never reached
+the student, for a dead line or a training that failed, says nothing of it: it is missing, too, and
+counts in the bounds alone. The share among the questions that were answered stands beside it.
 """
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from bench.runs.experiment import MEDQA
 from bench.scoring import Difference, Score
 from bench.stats import mcnemar, paired_share_difference, wilson
-from bench.training.answering import OUTCOMES, Answered
+from bench.training.answering import OUTCOMES, PUT, Answered
 
 ROLE = "student"
 Sheet = Mapping[str, Sequence[Answered]]
@@ -32,53 +34,63 @@ def grade(
     `points` are the answers after so many patients.
     """
     every = _flat(sheet)
-    lost = [f"{count} {name}" for name, count in outcomes(every).items() if _lost(name) and count]
-    told = (f"not right, for want of an answer: {', '.join(lost)}",) if lost else ()
-    shares = {name: _right(answers) / len(answers) for name, answers in sheet.items()}
-    pooled = _score(MEDQA, every, signature).model_copy(
+    counts = outcomes(every).items()
+    never = [f"{count} {name}" for name, count in counts if name not in PUT and count]
+    lost = [f"{count} {name}" for name, count in counts if name in PUT and _lost(name) and count]
+    told = [f"not right, for want of an answer: {', '.join(lost)}"] if lost else []
+    told += [f"never put to the student: {', '.join(never)}"] if never else []
+    made = _Made(signature, tuple(notes))
+    pooled = made.score(MEDQA, every)
+    departments = {name: made.score(f"{MEDQA}/{name}", found) for name, found in sheet.items()}
+    shares = {name: one.value for name, one in departments.items() if one.value is not None}
+    pooled = pooled.model_copy(
         update={
             "departments": shares,
             "keys": {one.question: one.keys for one in every if one.keys},
             "notes": (*notes, *told),
         }
     )
-    departments = (_score(f"{MEDQA}/{name}", answers, signature) for name, answers in sheet.items())
-    curve = (
-        _score(f"{MEDQA}/after-{cases}", _flat(found), signature) for cases, found in points.items()
-    )
-    return (pooled, *departments, _answered(every, signature), *curve)
+    given = [one for one in every if not _lost(one.outcome)]
+    answered = made.score(f"{MEDQA}/answered", given)
+    answered = answered.model_copy(update={"n_missing": len(every) - len(given), "bounds": None})
+    curve = (made.score(f"{MEDQA}/after-{cases}", _flat(one)) for cases, one in points.items())
+    return (pooled, *departments.values(), answered, *curve)
 
 
-def _score(metric: str, answers: Sequence[Answered], signature: str) -> Score:
-    right, n = _right(answers), len(answers)
-    missing = sum(_lost(one.outcome) for one in answers)
-    return Score(
-        metric=metric,
-        value=right / n if n else None,
-        unit="share",
-        better="higher",
-        n=n,
-        n_missing=missing,
-        interval=wilson(right, n),
-        roles=(ROLE,),
-        signature=signature,
-        bounds=(right / n, (right + missing) / n) if n else None,
-        items={one.question: float(one.outcome == "right") for one in answers},
-    )
+@dataclass(frozen=True)
+class _Made:
+    """What all scores of a student have in common."""
 
+    signature: str
+    notes: tuple[str, ...]
 
-def _answered(answers: Sequence[Answered], signature: str) -> Score:
-    """The share among the questions that were answered at all."""
-    given = [one for one in answers if not _lost(one.outcome)]
-    found = _score(f"{MEDQA}/answered", given, signature)
-    return found.model_copy(update={"n_missing": len(answers) - len(given), "bounds": None})
+    def score(self, metric: str, answers: Sequence[Answered]) -> Score:
+        """The share of right answers; none where no question was put."""
+        put = [one for one in answers if one.outcome in PUT]
+        right, n = _right(put), len(put)
+        missing = sum(_lost(one.outcome) for one in answers)
+        every = len(answers)
+        return Score(
+            metric=metric,
+            value=right / n if n else None,
+            unit="share",
+            better="higher",
+            n=n,
+            n_missing=missing,
+            interval=wilson(right, n),
+            roles=(ROLE,),
+            signature=self.signature,
+            notes=self.notes,
+            bounds=(right / every, (right + missing) / every) if every else None,
+            items={one.question: float(one.outcome == "right") for one in put},
+        )
 
 
 def differences(first: tuple[str, Sheet], second: tuple[str, Sheet]) -> Iterator[Difference]:
-    """First minus second on the same questions, over all departments and in each.
+    """First minus second on the questions put to both, over all departments and in each.
 
     Exact McNemar, Bonett and Price's interval. A question without an answer is not right, as in
-    the figures themselves.
+    the figures themselves; one that never reached a student leaves both.
     """
     (name, ours), (other, theirs) = first, second
     parts: dict[str, tuple[Sequence[Answered], Sequence[Answered]]] = {
@@ -86,9 +98,11 @@ def differences(first: tuple[str, Sheet], second: tuple[str, Sheet]) -> Iterator
     }
     parts |= {f"{MEDQA}/{one}": (ours[one], theirs[one]) for one in ours if one in theirs}
     for metric, (left, right) in parts.items():
-        known = {one.question: one.outcome == "right" for one in right}
+        known = {one.question: one.outcome == "right" for one in right if one.outcome in PUT}
         pairs = [
-            (one.outcome == "right", known[one.question]) for one in left if one.question in known
+            (one.outcome == "right", known[one.question])
+            for one in left
+            if one.outcome in PUT and one.question in known
         ]
         if pairs:
             yes, also = [a for a, _ in pairs], [b for _, b in pairs]
@@ -101,6 +115,7 @@ def differences(first: tuple[str, Sheet], second: tuple[str, Sheet]) -> Iterator
                 interval=interval,
                 n=len(pairs),
                 p_value=mcnemar(yes, also),
+                discordant=(pairs.count((True, False)), pairs.count((False, True))),
             )
 
 

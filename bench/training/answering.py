@@ -1,8 +1,8 @@
 """A test question, answered by an agent that has learned something or nothing."""
 
-from typing import Literal
+from typing import Literal, get_args
 
-from bench.backbones.prompt import AskError, Invalid, Refused
+from bench.backbones.prompt import AskError
 from bench.context import Context
 from bench.medqa.question import Question
 from bench.model import Model
@@ -11,8 +11,18 @@ from bench.training.learning import Learned
 from bench.training.memory import Recalled
 from bench.training.settings import TrainSettings
 
-Outcome = Literal["right", "wrong", "refused", "invalid", "unreachable"]
-OUTCOMES: tuple[Outcome, ...] = ("right", "wrong", "refused", "invalid", "unreachable")
+Outcome = Literal["right", "wrong", "refused", "invalid", "unreachable", "error"]
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+PUT: tuple[Outcome, ...] = ("right", "wrong", "refused", "invalid")
+"""What becomes of a question that the student got; the others were never put."""
+
+OF_FAILURE: dict[str, Outcome] = {
+    "refusal": "refused",
+    "invalid": "invalid",
+    "unreachable": "unreachable",
+    "error": "error",
+}
+"""Our names of the outcomes of an exchange that failed."""
 
 
 class Answered(Model):
@@ -21,7 +31,8 @@ class Answered(Model):
     question: str
     """Id of the question."""
     outcome: Outcome
-    """`refused`, `invalid` (after the repairs) and `unreachable` are no wrong answers."""
+    """`refused` and `invalid` (after the repairs) are no wrong answers. `unreachable` is what the
+    same command may heal; `error` is what was rejected, or went wrong here."""
     letter: str | None = None
     """Letter given; none without an answer."""
     reason: str = ""
@@ -57,14 +68,13 @@ async def answer(
     try:
         given = await choose(
             context.role(ROLE),
-            question.department or "",
             question.question,
             question.options,
             recalled.texts,
             where,
         )
     except AskError as failure:
-        outcome = outcome_of(failure)
+        outcome = OF_FAILURE[failure.outcome]
         return Answered(**shown, outcome=outcome, reason=failure.reason, keys=failure.keys)
     letter = given.value.letter
     return Answered(
@@ -74,10 +84,3 @@ async def answer(
         reason=given.value.reasons,
         keys=given.keys,
     )
-
-
-def outcome_of(failure: AskError) -> Literal["refused", "invalid", "unreachable"]:
-    """The outcome's name of a question without an answer."""
-    if isinstance(failure, Refused):
-        return "refused"
-    return "invalid" if isinstance(failure, Invalid) else "unreachable"

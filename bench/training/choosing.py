@@ -1,11 +1,15 @@
-"""One multiple-choice question to the student: practice or test, with what is remembered."""
+"""One multiple-choice question to the student: practice or test, with what is remembered.
 
+No department is named: it was often told from the right answer, and would hint at it.
+"""
+
+import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import create_model, field_validator
+from pydantic import BeforeValidator, create_model
 
 from bench.backbones.asking import Respondent
 from bench.backbones.prompt import JUDGING, Answer, Prompt
@@ -18,7 +22,6 @@ PROMPT = Template(Path(__file__).with_name("answer.j2"))
 
 async def choose(
     respondent: Respondent,
-    department: str,
     question: str,
     options: Mapping[str, str],
     memory: Sequence[str],
@@ -32,24 +35,34 @@ async def choose(
         AskError: there is none.
     """
     task = ChooseAnswer(question=question, options=dict(options), memory=tuple(memory))
-    messages = PROMPT.messages(
-        department=department, question=question, options=options, memory=memory
-    )
-    answer = choice_of(tuple(options))
+    messages = PROMPT.messages(question=question, options=options, memory=memory)
+    answer = choice_of(tuple(options.items()))
     return await respondent.ask(Prompt(task, messages, answer, JUDGING, replicate))
 
 
 @lru_cache(maxsize=64)
-def choice_of(letters: tuple[str, ...]) -> type[Choice]:
-    """A choice among these letters only; any other is an invalid answer."""
-    fields: dict[str, Any] = {"letter": (Literal[letters], ...)}
-    return create_model("Choice", __base__=_Bare, **fields)
+def choice_of(options: tuple[tuple[str, str], ...]) -> type[Choice]:
+    """A choice among these letters only; any other is an invalid answer.
+
+    "c", "(C)", "**C**", "Option C" and "C. " with the text of that option mean C.
+    """
+    texts = dict(options)
+
+    def bare(value: object) -> object:
+        found = _LETTER.fullmatch(value) if isinstance(value, str) else None
+        if found is None:
+            return value
+        letter, text = found[1].upper(), _plain(found[2])
+        return letter if text in ("", _plain(texts.get(letter, ""))) else value
+
+    fields: dict[str, Any] = {
+        "letter": (Annotated[Literal[tuple(texts)], BeforeValidator(bare)], ...)
+    }
+    return create_model("Choice", __base__=Choice, **fields)
 
 
-class _Bare(Choice):
-    """Understands "c", "(C)" and "C." for C."""
+_LETTER = re.compile(r"\W*(?:(?:option|answer|choice)\W+)?([A-Za-z])(?:\W+(.*))?", re.I | re.S)
 
-    @field_validator("letter", mode="before")
-    @classmethod
-    def _bare(cls, value: object) -> object:
-        return value.strip(" .():\n").upper() if isinstance(value, str) else value
+
+def _plain(text: str | None) -> str:
+    return " ".join(re.findall(r"\w+", text or "")).casefold()

@@ -7,15 +7,18 @@ gives the same whatever is asked at once.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar, get_args
 
-from bench.backbones.prompt import JUDGING, Answer, Invalid, Prompt, Refused
-from bench.backbones.tasks import Lesson, Reflect
+from pydantic import BaseModel
+
+from bench.backbones.prompt import JUDGING, Answer, Prompt, Unreachable
+from bench.backbones.tasks import Choice, Lesson, Reflect
 from bench.context import Context
 from bench.errors import UserError
+from bench.failure import Failure, guarded
 from bench.flow import ordered_map
 from bench.model import Model
 from bench.prompts import Template
@@ -23,10 +26,14 @@ from bench.records.record import PatientRecord
 from bench.training.choosing import ROLE, choose
 from bench.training.describing import summarize
 from bench.training.memory import Entry, Memory, Recalled, within
-from bench.training.practice import Kind, PracticeItem, practise
-from bench.training.settings import TrainSettings
+from bench.training.practice import Kind, Practice, PracticeItem
+from bench.training.settings import TrainSettings, count_words
 
+T = TypeVar("T", bound=BaseModel)
 PROMPT = Template(Path(__file__).with_name("reflect.j2"))
+Missing = Literal["refused", "invalid", "error"]
+MISSING: dict[str, Missing] = {"refusal": "refused", "invalid": "invalid", "error": "error"}
+"""Our names of the outcomes of an exchange that failed for good."""
 RULE_WORDS = 60
 """Words that a rule is asked to have at most; one of more than twice as many is not tried."""
 TOLD: dict[Kind, str] = {
@@ -34,7 +41,7 @@ TOLD: dict[Kind, str] = {
     "diagnosis": "Diagnosis",
     "treatment": "Treated with",
 }
-Verdict = Literal["", "kept", "rejected", "long", "refused", "invalid"]
+Verdict = Missing | Literal["", "kept", "rejected", "long"]
 
 
 class Step(Model):
@@ -44,15 +51,18 @@ class Step(Model):
     """Place of its record, from 1."""
     record: str
     kind: Kind
-    outcome: Literal["right", "wrong", "refused", "invalid"]
-    """Of the first answer."""
+    outcome: Missing | Literal["right", "wrong"]
+    """Of the first answer; `error` is a request that was rejected."""
     rule: Verdict = ""
     """Of the rule that a wrong answer gave: kept if the question was then answered right with it,
-    rejected if not (or `long`); refused or invalid if there was none, or no answer with it."""
+    rejected if not (or `long`); refused, invalid or error if there was none, or no answer with
+    it."""
     text: str = ""
     """The rule."""
     retrieved: tuple[str, ...] = ()
     """Ids of what was shown from memory."""
+    reason: str = ""
+    """Why an answer or a rule is missing."""
     keys: tuple[str, ...] = ()
     """Journal keys of all exchanges."""
 
@@ -98,11 +108,11 @@ class Learned:
         rules = Counter(step.rule for step in self.steps)
         return {
             "questions": len(self.steps),
-            **{name: outcomes[name] for name in ("right", "wrong", "refused", "invalid")},
+            **{name: outcomes[name] for name in ("right", "wrong", *get_args(Missing))},
             "cases": len(self.memory.of("case")),
             "rules kept": rules["kept"],
             "rules rejected": rules["rejected"] + rules["long"],
-            "rules missing": rules["refused"] + rules["invalid"],
+            "rules missing": sum(rules[name] for name in get_args(Missing)),
         }
 
 
@@ -114,8 +124,8 @@ async def train(
     A training that is interrupted goes on from the journal: what was answered is not asked again.
 
     Raises:
-        Unreachable, AskError: an exchange failed and can be tried another day; what would be
-            learned without it is not what the records teach.
+        Unreachable: an exchange failed and can be tried another day; what would be learned
+            without it is not what the records teach. Whatever else fails costs its question.
         UserError: there are fewer records, nobody is named for the role "student", or there is no
             encoder.
     """
@@ -127,9 +137,10 @@ async def train(
         )
     taken = records[: settings.cases]
     learned = Learned(settings)
+    practice = Practice(taken, context.outlines, settings.seed)
     for number, record in enumerate(taken, start=1):
-        items = practise(record, taken, context.outlines, settings.seed)
-        student = _Student(record.department, learned.memory, number, context, settings)
+        items = practice.items(record)
+        student = _Student(learned.memory, number, context, settings)
         results = [one async for one in ordered_map(student.practise, items, context.at_once)]
         entries = _entries(record, number, items, results)
         # Nothing is encoded for a record that taught nothing.
@@ -143,7 +154,6 @@ async def train(
 class _Student:
     """The agent as it is when it meets a record."""
 
-    department: str
     memory: Memory
     number: int
     context: Context
@@ -159,53 +169,49 @@ class _Student:
             outcome="right",
             retrieved=recalled.ids,
         )
-        try:
-            letter, keys = await self._answer(item, recalled, "")
-        except (Refused, Invalid) as failure:
-            outcome = "refused" if isinstance(failure, Refused) else "invalid"
-            return step.model_copy(update={"outcome": outcome, "keys": failure.keys})
-        if letter == item.correct:
-            return step.model_copy(update={"keys": keys})
-        verdict, rule, more = await self._reflect(item, letter, recalled)
-        told = {"outcome": "wrong", "rule": verdict, "text": rule, "keys": (*keys, *more)}
-        return step.model_copy(update=told)
+        given = await self._answer(item, recalled, "")
+        if isinstance(given, Failure):
+            lost = {"outcome": MISSING[given.outcome], "reason": given.reason}
+            return step.model_copy(update={**lost, "keys": given.keys})
+        if given.value.letter == item.correct:
+            return step.model_copy(update={"keys": given.keys})
+        drawn = await self._reflect(item, given.value.letter, recalled)
+        keys = (*given.keys, *drawn.pop("keys"))
+        return step.model_copy(update={"outcome": "wrong", "keys": keys, **drawn})
 
     async def _answer(
         self, item: PracticeItem, recalled: Recalled, again: str
-    ) -> tuple[str, tuple[str, ...]]:
-        answer = await choose(
-            self.context.role(ROLE),
-            self.department,
-            item.question,
-            item.options,
-            recalled.texts,
-            self._where(item) + again,
-        )
-        return answer.value.letter, answer.keys
+    ) -> Answer[Choice] | Failure:
+        where = self._where(item) + again
+        student = self.context.role(ROLE)
+        return await _tried(choose(student, item.question, item.options, recalled.texts, where))
 
-    async def _reflect(
-        self, item: PracticeItem, letter: str, recalled: Recalled
-    ) -> tuple[Verdict, str, tuple[str, ...]]:
-        """What became of the rule, the rule and the keys.
+    async def _reflect(self, item: PracticeItem, letter: str, recalled: Recalled) -> dict[str, Any]:
+        """What the step says of the rule: its verdict, text, keys and why it is missing.
 
-        It is tried with the options turned: a rule that only names a letter does not pass.
+        It is tried with the options turned and as they stood: neither a rule that only names a
+        letter nor a student who likes one passes both.
         """
-        keys: tuple[str, ...] = ()
-        rule = ""
-        try:
-            lesson = await self._lesson(item, item.options[letter])
-            keys, rule = lesson.keys, " ".join(lesson.value.rule.split())
-            entry = _rule(item, self.number, 1, rule)
-            room = self.settings.budget
-            if not rule or len(rule.split()) > min(2 * RULE_WORDS, room):
-                return "long" if rule else "invalid", rule, keys
-            shown = Recalled(tuple(within((entry, *recalled.entries), room)))
-            second, more = await self._answer(item.turned(), shown, "/with-rule")
-        except (Refused, Invalid) as failure:
-            missing: Verdict = "refused" if isinstance(failure, Refused) else "invalid"
-            return missing, rule, (*keys, *failure.keys)
-        right = second == item.turned().correct
-        return "kept" if right else "rejected", rule, (*keys, *more)
+        lesson = await _tried(self._lesson(item, item.options[letter]))
+        if isinstance(lesson, Failure):
+            return _without(lesson)
+        rule = " ".join(lesson.value.rule.split())
+        told: dict[str, Any] = {"text": rule, "keys": lesson.keys}
+        if not rule:
+            return told | {"rule": "invalid", "reason": "the rule is empty"}
+        entry = _rule(item, self.number, 1, rule)
+        room = self.settings.budget
+        if entry.words > room or count_words(rule) > 2 * RULE_WORDS:
+            return told | {"rule": "long"}
+        shown = Recalled(tuple(within((entry, *recalled.entries), room)))
+        for way, again in ((item.turned(), "/with-rule"), (item, "/with-rule-again")):
+            second = await self._answer(way, shown, again)
+            told["keys"] += second.keys
+            if isinstance(second, Failure):
+                return {**_without(second), **told}
+            if second.value.letter != way.correct:
+                return told | {"rule": "rejected"}
+        return told | {"rule": "kept"}
 
     async def _lesson(self, item: PracticeItem, given: str) -> Answer[Lesson]:
         task = Reflect(situation=item.question, given=given, correct=item.answer)
@@ -219,6 +225,22 @@ class _Student:
     def _where(self, item: PracticeItem) -> str:
         parts = (self.settings.condition, "train", str(self.number), item.record, item.kind)
         return "/".join(part for part in parts if part)
+
+
+async def _tried(work: Awaitable[Answer[T]]) -> Answer[T] | Failure:
+    """What was answered, or why nothing was.
+
+    Raises:
+        Unreachable: what is not answered today may be another day.
+    """
+    found = await guarded(work, "", "practice")
+    if isinstance(found, Failure) and found.outcome == Unreachable.outcome:
+        raise Unreachable(found.reason, found.keys)
+    return found
+
+
+def _without(failure: Failure) -> dict[str, Any]:
+    return {"rule": MISSING[failure.outcome], "reason": failure.reason, "keys": failure.keys}
 
 
 def _entries(

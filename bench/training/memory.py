@@ -5,13 +5,14 @@ order learned. Shown are, in turn, the nearest case, the nearest rule, the next 
 that the word budget has no room for is left out whole, and a smaller one behind it may still fit.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Literal
 
 from bench.model import Model
-from bench.training.settings import TrainSettings
+from bench.training.settings import TrainSettings, count_words
 
 if TYPE_CHECKING:
     from bench.encoders.bert import Encoder, Vectors
@@ -39,7 +40,7 @@ class Entry(Model):
     @property
     def words(self) -> int:
         """Length in words, as the budget counts."""
-        return len(self.text.split())
+        return count_words(self.text)
 
 
 @dataclass(frozen=True)
@@ -69,24 +70,26 @@ class Memory:
     """The case base and the experience base; never changed, only added to as a new one."""
 
     entries: tuple[Entry, ...] = ()
-    vectors: "tuple[Vectors, ...]" = ()
-    """Embedding of each entry's `about`, of length 1."""
+    """In the order learned."""
+    vectors: "Vectors | None" = None
+    """Embedding of each entry's `about`, a row of length 1 each; none without entries."""
 
     async def plus(self, entries: Sequence[Entry], encoder: "Load") -> "Memory":
         """This and some entries more; the encoder is loaded only where there are any."""
         if not entries:
             return self
+        import numpy as np
+
         vectors = await encoder().embed([entry.about for entry in entries])
-        return Memory((*self.entries, *entries), (*self.vectors, *vectors))
+        held = vectors if self.vectors is None else np.concatenate((self.vectors, vectors))
+        return Memory((*self.entries, *entries), held)
 
     def after(self, cases: int) -> "Memory":
         """What was held after so many records."""
-        kept = [
-            (entry, vector)
-            for entry, vector in zip(self.entries, self.vectors, strict=True)
-            if entry.after <= cases
-        ]
-        return Memory(tuple(entry for entry, _ in kept), tuple(vector for _, vector in kept))
+        known = bisect_right(self.entries, cases, key=lambda entry: entry.after)
+        if known == 0 or self.vectors is None:
+            return Memory()
+        return Memory(self.entries[:known], self.vectors[:known])
 
     def of(self, kind: Literal["case", "rule"]) -> tuple[Entry, ...]:
         """The cases or the rules, in the order learned."""
@@ -94,11 +97,10 @@ class Memory:
 
     async def recall(self, question: str, settings: TrainSettings, encoder: "Load") -> Recalled:
         """What is nearest to a question, within the settings' numbers and word budget."""
-        if not self.entries:
+        if self.vectors is None:
             return Recalled()
         (vector,) = await encoder().embed([question])
-        cosines = [round(float(own @ vector), DECIMALS) for own in self.vectors]
-        ranked = sorted(range(len(cosines)), key=lambda at: (-cosines[at], at))
+        ranked = (-(self.vectors @ vector)).round(DECIMALS).argsort(kind="stable")
         nearest = [self.entries[at] for at in ranked]
         cases = [entry for entry in nearest if entry.kind == "case"][: settings.k_cases]
         rules = [entry for entry in nearest if entry.kind == "rule"][: settings.k_rules]

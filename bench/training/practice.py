@@ -1,18 +1,20 @@
 """Practice questions from a record: examination, diagnosis and treatment, as it supports them.
 
 The right answer is what the record says, be it good medicine or not: what records teach is what
-is measured. Wrong options come from other records and from the knowledge base, the same for every
-condition; nothing comes from test questions. The text of a question never holds its answer.
+is measured. Wrong options come from the training's other records and from the knowledge base, none
+from test questions. No statement in the text of a question gives its answer away by name.
 """
 
 import random
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from string import ascii_uppercase
 from typing import Literal
 
 from bench.knowledge.cases import derive_seed
-from bench.knowledge.library import Library, Listing
+from bench.knowledge.library import Library
 from bench.knowledge.outline import Outline
 from bench.model import Model
 from bench.records.record import PatientRecord
@@ -69,133 +71,179 @@ class PracticeItem(Model):
         return self.model_copy(update={"options": moved, "correct": correct})
 
 
-def practise(
-    record: PatientRecord, others: Sequence[PatientRecord], library: Library, seed: int
-) -> list[PracticeItem]:
-    """The practice questions of a record; those it does not support are left out.
+@dataclass
+class _Lent:
+    """What records and outlines say of diseases."""
 
-    `others` are the records that lend wrong options; those of another department, or of the same
-    disease, lend none.
-    """
-    outline = library.find(record.disease_information.disease)
-    lenders = [
-        one
-        for one in others
-        if one.department == record.department
-        and not _is(one.disease_information.disease, _names(record, outline))
-    ]
-    makers = (_examination, _diagnosis, _treatment)
-    made = (maker(record, outline, lenders, library, seed) for maker in makers)
-    return [item for item in made if item is not None]
+    diseases: set[str] = field(default_factory=set)
+    tests: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """How often each test was named, with the head it stands under."""
+    drugs: set[str] = field(default_factory=set)
+
+    def add(self, other: "_Lent") -> None:
+        """Take in what another holds."""
+        self.diseases |= other.diseases
+        self.tests += other.tests
+        self.drugs |= other.drugs
 
 
-def _diagnosis(
-    record: PatientRecord,
-    outline: Outline | None,
-    lenders: Sequence[PatientRecord],
-    library: Library,
-    seed: int,
-) -> PracticeItem | None:
-    """Which disease? Among those of the other records and the differentials of the outline."""
-    names = _names(record, outline)
-    candidates = [one.disease_information.disease for one in lenders]
-    candidates += [one.name for one in _listed(record, library)]
-    if outline is not None:
-        candidates += [one.name for one in outline.differentials]
-    wrong = [name for name in candidates if not _is(name, names)]
-    text = describe(record, examined=True, hidden=names)
-    right = record.disease_information.disease
-    return _item(record, "diagnosis", text, right, wrong, seed)
+@dataclass(frozen=True)
+class _Case:
+    """A record to be practised on."""
+
+    record: PatientRecord
+    outline: Outline | None
+    names: tuple[str, ...]
+    """Every name of its disease."""
+    lent: _Lent
+    """What is said of the other diseases of its department."""
+    seed: int
+
+    def draw(self, what: str) -> random.Random:
+        """The random numbers for one purpose."""
+        return random.Random(derive_seed(self.seed, "practice", self.record.id, what))
 
 
-def _examination(
-    record: PatientRecord,
-    outline: Outline | None,
-    lenders: Sequence[PatientRecord],
-    library: Library,
-    seed: int,
-) -> PracticeItem | None:
+class Practice:
+    """The practice questions of one training, whose records lend each other wrong options."""
+
+    def __init__(self, records: Sequence[PatientRecord], library: Library, seed: int) -> None:
+        """Read once what the records and the knowledge base say of each disease."""
+        self._library = library
+        self._seed = seed
+        self._lent: dict[str, dict[str, _Lent]] = {}
+        """By department and disease."""
+        self._others: dict[tuple[str, str], _Lent] = {}
+        for department in {record.department for record in records}:
+            known = department in library.departments
+            listed = library.diseases(department) if known else ()
+            self._lent[department] = {one.name: _of_outline(library.get(one.id)) for one in listed}
+        for record in records:
+            own = self._lent[record.department]
+            own.setdefault(record.disease_information.disease, _Lent()).add(_of_record(record))
+
+    def items(self, record: PatientRecord) -> list[PracticeItem]:
+        """The questions of one of the records; those it does not support are left out.
+
+        O(its tests x different tests of its department).
+        """
+        disease = record.disease_information.disease
+        outline = self._library.find(disease)
+        names = _names(disease, outline)
+        key = (record.department, disease)
+        if key not in self._others:
+            others = _Lent()
+            for name, lent in self._lent[record.department].items():
+                if not _is(name, names):
+                    others.add(lent)
+            self._others[key] = others
+        case = _Case(record, outline, names, self._others[key], self._seed)
+        made = (maker(case) for maker in (_examination, _diagnosis, _treatment))
+        return [item for item in made if item is not None]
+
+
+def _of_record(record: PatientRecord) -> _Lent:
+    return _Lent(
+        {record.disease_information.disease},
+        Counter((one.test, one.category) for one in record.examination_results),
+        {name for statement in _medication(record) for name in _drugs(statement)},
+    )
+
+
+def _of_outline(outline: Outline) -> _Lent:
+    return _Lent(
+        {outline.name},
+        Counter((guide.test, guide.category) for guide in outline.examinations),
+        {name for item in outline.history.medication for name in _drugs(item.text)},
+    )
+
+
+def _diagnosis(case: _Case) -> PracticeItem | None:
+    """Which disease? Among the other diseases and the differentials of the outline."""
+    names = set(case.lent.diseases)
+    if case.outline is not None:
+        names |= {one.name for one in case.outline.differentials}
+    wrong = [name for name in names if not _is(name, case.names)]
+    text = describe(case.record, examined=True, hidden=case.names)
+    return _item(case, "diagnosis", text, case.record.disease_information.disease, wrong)
+
+
+def _examination(case: _Case) -> PracticeItem | None:
     """Which test? One that the record reports, among those of other diseases.
 
     It is one whose result is not plainly normal, no physical examination, and one that few other
     diseases have, if there is such a one. What the outline has for the disease is no wrong option,
     reported or not.
     """
-    foreign = [(one.test, one.category) for other in lenders for one in other.examination_results]
-    for listing in _listed(record, library):
-        if listing.id != (outline.id if outline else ""):
-            guides = library.get(listing.id).examinations
-            foreign += [(guide.test, guide.category) for guide in guides]
-    own = [one.test for one in record.examination_results]
-    suited = own + [guide.test for guide in outline.examinations] if outline else own
+    own = [one.test for one in case.record.examination_results]
     if not own:
         return None
-    right = _telling_test(record, [test for test, _ in foreign], seed)
-    category = next(one.category for one in record.examination_results if one.test == right)
-    wrong = [name for name in foreign if not any(alike(name[0], test) for test in suited)]
-    # Tests under the same head stand first: a lone radiograph among blood tests is no question.
+    guides = case.outline.examinations if case.outline is not None else ()
+    suited = own + [guide.test for guide in guides]
+    right = _telling_test(case)
+    category = next(one.category for one in case.record.examination_results if one.test == right)
+    wrong = [name for name in case.lent.tests if not any(alike(name[0], test) for test in suited)]
+    # Tests under the same head go first: a lone radiograph among blood tests is no question.
     near = [name for name, head in wrong if head == category]
-    text = describe(record, examined=False, hidden=(right, *forms(right)))
-    far = [name for name, _ in wrong] if len(set(near)) < OPTIONS - 1 else []
-    return _item(record, "examination", text, right, near + far, seed)
+    far = [name for name, head in wrong if head != category]
+    text = describe(case.record, examined=False, hidden=(right, *forms(right)))
+    return _item(case, "examination", text, right, near, far)
 
 
-def _telling_test(record: PatientRecord, foreign: Sequence[str], seed: int) -> str:
+def _telling_test(case: _Case) -> str:
     """The test that tells most, as far as the words say; equal ones are drawn."""
     places = {
         one.test: (
             bool(_NORMAL.search(one.finding)),
             one.category.lower().startswith("phys"),
-            sum(alike(one.test, other) for other in foreign),
+            sum(n for (other, _), n in case.lent.tests.items() if alike(one.test, other)),
         )
-        for one in record.examination_results
+        for one in case.record.examination_results
     }
     best = min(places.values())
-    drawn = _draw(record, "examination test", seed)
+    drawn = case.draw("examination test")
     return drawn.choice(sorted(test for test, place in places.items() if place == best))
 
 
-def _treatment(
-    record: PatientRecord,
-    outline: Outline | None,
-    lenders: Sequence[PatientRecord],
-    library: Library,
-    seed: int,
-) -> PracticeItem | None:
+def _treatment(case: _Case) -> PracticeItem | None:
     """Which drug? Only where one statement of the record names it, with a dose, and the disease."""
-    drug = next(_drugs_for(record, _names(record, outline)), None)
+    drug = next(_drugs_for(case.record, case.names), None)
     if drug is None:
         return None
-    told = [statement for other in lenders for statement in _medication(other)]
-    for listing in _listed(record, library):
-        if listing.id != (outline.id if outline else ""):
-            told += [item.text for item in library.get(listing.id).history.medication]
-    own = [name for statement in _medication(record) for name in _drugs(statement)]
-    if outline is not None:
-        own += [name for item in outline.history.medication for name in _drugs(item.text)]
-    wrong = [name for statement in told for name in _drugs(statement)]
-    wrong = [name for name in wrong if not any(alike(name, taken) for taken in own)]
-    text = describe(record, examined=True, hidden=(drug,))
-    named = f"{text} Diagnosis: {record.disease_information.disease}."
-    return None if tells(named, (drug,)) else _item(record, "treatment", named, drug, wrong, seed)
+    own = _of_record(case.record).drugs
+    if case.outline is not None:
+        own |= _of_outline(case.outline).drugs
+    wrong = [name for name in case.lent.drugs if not any(alike(name, taken) for taken in own)]
+    text = describe(case.record, examined=True, hidden=(drug,))
+    if text is None:
+        return None
+    named = f"{text} Diagnosis: {case.record.disease_information.disease}."
+    return None if tells(named, (drug,)) else _item(case, "treatment", named, drug, wrong)
 
 
 def _item(
-    record: PatientRecord, kind: Kind, text: str, right: str, wrong: Iterable[str], seed: int
+    case: _Case, kind: Kind, text: str | None, right: str, *wrong: Sequence[str]
 ) -> PracticeItem | None:
-    """The question with options drawn and in an order drawn; none without a wrong option."""
-    drawn = _draw(record, kind, seed)
-    distinct: list[str] = []
-    for name in wrong:
-        if not any(alike(name, one) for one in (right, *distinct)):
-            distinct.append(name)
-    if not distinct:
+    """The question with options drawn, from the first wrong ones first, in an order drawn.
+
+    None without a text or a wrong option.
+    """
+    drawn = case.draw(kind)
+    options = [right]
+    for names in wrong:
+        # Sorted, so that the order in which options were found does not tell.
+        candidates = sorted(set(names))
+        drawn.shuffle(candidates)
+        for name in candidates:
+            if len(options) == OPTIONS:
+                break
+            if not any(alike(name, one) for one in options):
+                options.append(name)
+    if text is None or len(options) == 1:
         return None
-    # Sorted, so that the order in which options were found does not tell.
-    options = [right, *drawn.sample(sorted(distinct), min(OPTIONS - 1, len(distinct)))]
     drawn.shuffle(options)
     return PracticeItem(
-        record=record.id,
+        record=case.record.id,
         kind=kind,
         question=f"{text} {LEADS[kind]}",
         options=dict(zip(ascii_uppercase, options, strict=False)),
@@ -203,13 +251,9 @@ def _item(
     )
 
 
-def _draw(record: PatientRecord, what: str, seed: int) -> random.Random:
-    return random.Random(derive_seed(seed, "practice", record.id, what))
-
-
-def _names(record: PatientRecord, outline: Outline | None) -> tuple[str, ...]:
-    """Every name of the record's disease."""
-    names = [record.disease_information.disease]
+def _names(disease: str, outline: Outline | None) -> tuple[str, ...]:
+    """Every name of a disease, its own first."""
+    names = [disease]
     if outline is not None:
         names += [outline.name, *outline.synonyms]
     return tuple(dict.fromkeys(form for name in names for form in forms(name)))
@@ -217,13 +261,6 @@ def _names(record: PatientRecord, outline: Outline | None) -> tuple[str, ...]:
 
 def _is(disease: str, names: Iterable[str]) -> bool:
     return any(alike(disease, name) for name in names)
-
-
-def _listed(record: PatientRecord, library: Library) -> Sequence[Listing]:
-    """The knowledge base's diseases of the record's department, if it knows that."""
-    if record.department not in library.departments:
-        return ()
-    return library.diseases(record.department)
 
 
 def _medication(record: PatientRecord) -> Iterator[str]:

@@ -2,12 +2,13 @@
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from commands import experiment, inside, started
-from openai_server import OpenAIServer
+from openai_server import OpenAIServer, Seen
 from rules_run import LIBRARY, run
 from serving import kill, serving, stats, until
 
@@ -308,21 +309,110 @@ def test_a_student_whose_training_breaks_off_is_not_asked(
 ) -> None:
     variables = {"OPENAI_BASE_URL": openai_server.url, "OPENAI_API_KEY": "sk-x"}
     file, folder = worded(tmp_path, methods=["direct"]), RunFolder(tmp_path / "run")
-    openai_server.fail(
-        "no-choices",
-        when=lambda seen: "is seen" in seen.words and "department of Urology" in seen.words,
-    )
+    openai_server.fail("no-choices", when=practising("Urology"))
     ended = inside("run", file, "--out", folder.path, **variables)
     assert ended.code == 3, ended
     (failure,) = folder.failures()
     assert (failure.item, failure.stage) == ("Urology", "training on direct")
+    assert failure.outcome == "unreachable"
     found = answers(folder)
     assert {one.outcome for one in found["direct"][:EACH]} == {"unreachable"}
     assert {one.outcome for one in found["direct"][EACH:]} <= {"right", "wrong"}
     assert not {one.outcome for one in found["zero-shot"]} & {"unreachable"}
+    # What was never asked counts as nothing: not in the share, not in the test, not in the curve.
+    results = read_results(folder)
+    whole = results.find("rules", "direct", "medqa-accuracy")
+    part = results.find("rules", "direct", "medqa-accuracy/Urology")
+    assert whole is not None
+    assert part is not None
+    right = sum(one.outcome == "right" for one in found["direct"])
+    assert (whole.score.value, whole.score.n, whole.score.n_missing) == (right / 4, 4, 4)
+    assert whole.score.bounds == (right / 8, (right + 4) / 8)
+    assert (part.score.value, part.score.n, part.score.bounds) == (None, 0, (0.0, 1.0))
+    assert "4 unreachable" in "; ".join(whole.score.notes)
+    compared = {one.metric: one.n for _, one in results.differences}
+    assert compared == {"medqa-accuracy": 4, "medqa-accuracy/Orthopedics": 4}
+    assert set(found) == {"zero-shot", "direct"}
+    assert "no student" in "; ".join(whole.score.notes)
     openai_server.faults.clear()
     assert inside("run", file, "--out", folder.path, **variables).code == 0
     assert folder.failures() == []
+
+
+def practising(department: str) -> Callable[[Seen], bool]:
+    """Whether a request is a practice question of a department, by the diseases to choose from."""
+    names = [one.name for one in LIBRARY.diseases(department)]
+    return lambda seen: (
+        "is seen" in seen.words
+        and "likely diagnosis?" in seen.words
+        and sum(f". {name}" in seen.words for name in names) > 2
+    )
+
+
+def test_a_practice_question_that_is_rejected_costs_itself_alone(
+    openai_server: OpenAIServer, tmp_path: Path
+) -> None:
+    variables = {"OPENAI_BASE_URL": openai_server.url, "OPENAI_API_KEY": "sk-x"}
+    file, folder = worded(tmp_path, methods=["direct"]), RunFolder(tmp_path / "run")
+    openai_server.fail("status", status=400, message="too long", when=practising("Urology"))
+    ended = inside("run", file, "--out", folder.path, **variables)
+    assert ended.code == 3, ended
+    steps = rows(folder.path / "training/rules/direct/steps.jsonl", Step)
+    lost = [step for step in steps if step.outcome == "error"]
+    assert {step.kind for step in lost} == {"diagnosis"}
+    assert len(lost) == 2
+    assert {(one.stage, one.outcome) for one in folder.failures()} == {
+        ("training on direct", "error")
+    }
+    assert [one.item for one in folder.failures()] == [step.record for step in lost]
+    assert all("too long" in one.reason for one in folder.failures())
+    for several in answers(folder).values():
+        assert {one.outcome for one in several} <= {"right", "wrong"}
+
+
+def test_a_backbone_without_records_costs_itself_alone(
+    openai_server: OpenAIServer, tmp_path: Path
+) -> None:
+    variables = {"OPENAI_BASE_URL": openai_server.url, "OPENAI_API_KEY": "sk-x"}
+    roles = {"generator": ["rules", MODEL], "student": "rules"}
+    file = worded(tmp_path, methods=["direct"], roles=roles)
+    folder = RunFolder(tmp_path / "run")
+    openai_server.fail("refusal")
+    ended = inside("run", file, "--out", folder.path, **variables)
+    assert ended.code == 3, ended
+    results = read_results(folder)
+    good = results.find("rules", "direct", "medqa-accuracy")
+    none = results.find(MODEL, "direct", "medqa-accuracy")
+    assert good is not None
+    assert none is not None
+    assert (good.score.n, none.score.n, none.score.value) == (8, 0, None)
+    notes = "; ".join(none.score.notes)
+    assert "nobody of Urology to practise on: there are no records" in notes
+    assert results.find("rules", "direct", "medqa-accuracy/after-1") is not None
+    assert {one.item for one in folder.failures() if one.stage == "training on direct"} == {
+        "Urology",
+        "Orthopedics",
+    }
+
+
+def test_a_guard_that_leaves_nobody_costs_the_department_alone(
+    folder: RunFolder, tmp_path: Path
+) -> None:
+    records = list(RecordFile(folder.path / "records/rules/direct.jsonl"))
+    lines = Path(few(tmp_path)).read_text("utf-8")
+    for record in (one for one in records if one.department == "Urology"):
+        told = {"question": Text().render(record, identity=False), "options": ALL[0].options}
+        lines += json.dumps({**told, "answer_idx": "A", "department": "Urology"}) + "\n"
+    path = tmp_path / "copied.jsonl"
+    path.write_text(lines, "utf-8")
+    made = sat(tmp_path / "run", methods=["direct"], medqa={"questions": str(path)})
+    (failure,) = made.failures()
+    assert (failure.item, failure.stage) == ("Urology", "training on direct")
+    assert "all 3 records are nearly test questions" in failure.reason
+    assert make_tables(made)
+    result = read_results(made).find("rules", "direct", "medqa-accuracy/Orthopedics")
+    assert result is not None
+    assert result.score.n == EACH
 
 
 def test_a_plan_counts_what_the_student_is_asked(

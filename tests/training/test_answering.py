@@ -21,12 +21,12 @@ from wards import (
 )
 
 from bench.backbones.openai import OpenAI
-from bench.backbones.prompt import Completion, Unreachable
+from bench.backbones.prompt import AskError, Completion, Unreachable
 from bench.backbones.tasks import ChooseAnswer
 from bench.medqa.question import Question
 from bench.training.answering import Answered, answer
 from bench.training.learning import Learned, train
-from bench.training.settings import TrainSettings
+from bench.training.settings import TrainSettings, count_words
 
 ALL = TrainSettings(cases=5)
 
@@ -50,6 +50,10 @@ def answered(
     [
         ("C", "right", "C", 1),
         (" (c). ", "right", "C", 1),
+        ("**Option C**", "right", "C", 1),
+        ("C) Morbus Alphae", "right", "C", 1),
+        ("C) Morbus Betae", "invalid", None, 3),
+        ("A or C", "invalid", None, 3),
         ("A", "wrong", "A", 1),
         (REFUSAL, "refused", None, 1),
         ("E", "invalid", None, 3),
@@ -73,6 +77,23 @@ def test_an_unreachable_model_is_no_wrong_answer() -> None:
     given = answered(Student(dead), test_question(ALPHA))
     assert (given.outcome, given.letter, given.reason) == ("unreachable", None, "the line is dead")
     assert given.keys == ()
+
+
+def test_a_rejected_question_is_an_error_and_no_wrong_answer() -> None:
+    def rejects(task: ChooseAnswer) -> str:
+        raise AskError("this text is too long")
+
+    given = answered(Student(rejects), test_question(ALPHA))
+    assert (given.outcome, given.reason) == ("error", "this text is too long")
+
+
+def test_a_question_is_put_in_the_same_words_whatever_its_department() -> None:
+    first, second = Student(careful), Student(careful)
+    question = test_question(ALPHA)
+    answered(first, question)
+    answered(second, question.model_copy(update={"department": None}))
+    assert prompts_of(first) == prompts_of(second)
+    assert "Marvels" not in prompts_of(first)[0]
 
 
 def test_nothing_asked_depends_on_the_gold_answer() -> None:
@@ -112,7 +133,7 @@ def test_every_condition_has_the_same_room() -> None:
             learned = await train(ward(), context, settings)
             given = await answer(test_question(ALPHA), learned, context, settings, "q")
             shown = student.asked("answer")[-1].memory
-            assert sum(len(one.split()) for one in shown) == given.words <= settings.budget
+            assert sum(map(count_words, shown)) == given.words <= settings.budget
             assert given.words == sum(
                 entry.words for entry in learned.memory.entries if entry.id in given.retrieved
             )

@@ -74,7 +74,7 @@ def test_right_answers_make_one_case_of_a_record_and_no_rule() -> None:
     learned = trained(student)
     assert learned.count() == {
         "questions": 10, "right": 10, "wrong": 0, "refused": 0, "invalid": 0,
-        "cases": 5, "rules kept": 0, "rules rejected": 0, "rules missing": 0,
+        "error": 0, "cases": 5, "rules kept": 0, "rules rejected": 0, "rules missing": 0,
     }  # fmt: skip
     first = learned.memory.entries[0]
     assert (first.id, first.record, first.after) == ("case 1", "P1", 1)
@@ -286,10 +286,58 @@ def test_what_a_record_says_cannot_pass_for_a_message() -> None:
     assert not any("\n## system" in words for words in prompts_of(student))
 
 
-def test_an_answer_of_nobody_ends_the_training() -> None:
-    class Mute(Student):
-        async def complete(self, prompt: object, key: str) -> Completion:
-            raise AskError("nobody is in")
+def test_a_question_that_is_rejected_costs_itself_alone() -> None:
+    def rejects(task: ChooseAnswer) -> str:
+        if SIGNS[ALPHA] in task.question:
+            raise AskError("this text is too long")
+        if SIGNS[BETA] in task.question:
+            raise ValueError("a plug-in's fault")
+        return careful(task)
 
-    with pytest.raises(AskError, match="nobody is in"):
-        trained(Mute(careful))
+    learned = trained(Student(rejects))
+    assert [(step.outcome, step.reason) for step in learned.steps[:4]] == [
+        *[("error", "this text is too long")] * 2,
+        *[("error", "ValueError: a plug-in's fault")] * 2,
+    ]
+    counted = learned.count()
+    assert (counted["error"], counted["right"], counted["cases"]) == (4, 6, 3)
+
+
+def test_a_rule_whose_trial_is_rejected_is_missing() -> None:
+    def tried(task: ChooseAnswer) -> str:
+        if any("Beware" in told for told in task.memory):
+            raise AskError("no more today")
+        return wrong(task)
+
+    learned = trained(Student(tried, lambda _: "Beware."))
+    assert {(step.outcome, step.rule, step.text) for step in learned.steps} == {
+        ("wrong", "error", "Beware.")
+    }
+    assert {len(step.keys) for step in learned.steps} == {2}
+    assert learned.count()["rules missing"] == 10
+
+
+@pytest.mark.parametrize("letter", "ABCD")
+def test_a_student_who_likes_a_letter_keeps_no_rule(letter: str) -> None:
+    learned = trained(Student(lambda _: letter, lambda _: "Wash your hands."))
+    assert {step.rule for step in learned.steps} <= {"", "rejected"}
+    assert learned.count()["wrong"] > 0
+
+
+def test_a_rule_is_tried_only_where_it_can_be_shown() -> None:
+    # "Rule:" is a word of its own.
+    rule = " ".join(["word"] * 10)
+    for budget, verdict, tries in ((10, "long", 1), (11, "rejected", 2)):
+        student = Student(wrong, lambda _: rule)
+        learned = trained(student, settings=replace(ALL, budget=budget))
+        assert {step.rule for step in learned.steps} == {verdict}
+        assert len(student.asked("answer")) == 10 * tries
+        shown = [task.memory for task in student.asked("answer") if task.memory]
+        assert shown == [(f"Rule: {rule}",)] * 10 * (tries - 1)
+
+
+def test_an_empty_rule_is_none() -> None:
+    learned = trained(Student(wrong, lambda _: "  "))
+    assert {(step.rule, step.reason) for step in learned.steps} == {
+        ("invalid", "the rule is empty")
+    }

@@ -11,8 +11,8 @@ from bench.backbones.tasks import Subject, Write
 from bench.knowledge.cases import plan
 from bench.knowledge.library import Library
 from bench.records.record import SECTIONS, Examination, PatientRecord, Profile, RecordSections
-from bench.training.names import alike, tells
-from bench.training.practice import PracticeItem, practise
+from bench.training.names import alike, head, tells
+from bench.training.practice import Practice, PracticeItem
 
 LIBRARY = Library()
 
@@ -31,8 +31,17 @@ def written() -> list[PatientRecord]:
     return made
 
 
+def practise(
+    record: PatientRecord, others: list[PatientRecord], library: Library, seed: int
+) -> list[PracticeItem]:
+    """The questions of a record in a training with others."""
+    every = others if record in others else [record, *others]
+    return Practice(every, library, seed).items(record)
+
+
 RECORDS = written()
-ITEMS = [item for record in RECORDS for item in practise(record, RECORDS, LIBRARY, seed=0)]
+PRACTICE = Practice(RECORDS, LIBRARY, 0)
+ITEMS = [item for record in RECORDS for item in PRACTICE.items(record)]
 
 
 def of(kind: str, record: PatientRecord, others: list[PatientRecord]) -> PracticeItem | None:
@@ -66,8 +75,9 @@ def test_letters_are_right_about_equally_often() -> None:
     letters = [
         item.correct
         for seed in seeds
+        for practice in [Practice(RECORDS[:40], LIBRARY, seed)]
         for record in RECORDS[:40]
-        for item in practise(record, RECORDS[:40], LIBRARY, seed)
+        for item in practice.items(record)
     ]
     # Of 480 draws of a quarter each, 4 standard deviations are 38.
     assert all(abs(letters.count(letter) - len(letters) / 4) < 38 for letter in "ABCD")
@@ -98,6 +108,84 @@ def test_statements_that_name_the_disease_are_left_out() -> None:
     assert item is not None
     assert told not in item.question
     assert "Asthma as a child" in item.question
+
+
+DIABETES = "Type 2 diabetes mellitus"
+
+
+def renamed(record: PatientRecord, **told: object) -> PatientRecord:
+    """The same patient with another disease."""
+    disease = record.disease_information.model_copy(update=told)
+    return record.model_copy(update={"disease_information": disease})
+
+
+def test_statements_that_give_the_disease_away_in_other_forms_are_left_out() -> None:
+    history = ("Type II diabetes diagnosed 2015", "Diabetic retinopathy", "Hay fever")
+    record = renamed(ward_patient("P9", ALPHA, *history), disease=DIABETES)
+    found = Examination(category="laboratory", test="HbA1c", finding="in the diabetic range")
+    other = Examination(category="laboratory", test="Creatinine", finding="raised")
+    record = record.model_copy(update={"examination_results": (found, other)})
+    item = of("diagnosis", record, ward())
+    assert item is not None
+    assert "iabet" not in item.question
+    assert "History: Hay fever" in item.question
+    assert "Creatinine: raised" in item.question
+
+
+def test_a_patient_without_a_complaint_to_tell_is_no_question() -> None:
+    record = renamed(ward_patient("P9", ALPHA), disease="Depression", symptoms=("Depressive",))
+    assert [item.kind for item in practise(record, ward(), LIBRARY, 0)] == ["examination"]
+
+
+@pytest.mark.parametrize(
+    ("statement", "name", "told"),
+    [
+        ("Type II diabetes since 2015", "Type 2 diabetes mellitus", True),
+        ("Type I diabetes since 2015", "Type 2 diabetes mellitus", False),
+        ("Glaucomatous cupping", "Glaucoma", True),
+        ("Raised, hypothyroid", "Hypothyroidism", True),
+        ("Hyperthyroid", "Hypothyroidism", False),
+        ("Myopic", "Myopia", True),
+        ("Osteoporosis", "Osteoarthritis", False),
+        ("Herniated lumbar disc", "Lumbar disc herniation", True),
+        ("Lumbar pain", "Lumbar disc herniation", False),
+    ],
+)
+def test_words_are_known_in_other_forms(statement: str, name: str, told: bool) -> None:
+    assert tells(statement, (name,)) is told
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("Primary open-angle glaucoma", "glaucoma"),
+        ("Lumbar disc herniation with sciatica", "herniation"),
+        ("Fracture of the distal radius", "fracture"),
+        ("Femoral neck (hip) fracture", "fracture"),
+        ("Type 2 diabetes mellitus", "diabete"),
+        ("Rotator cuff tear", ""),
+        ("Disease", ""),
+    ],
+)
+def test_the_head_of_a_name_is_what_it_is_one_of(name: str, found: str) -> None:
+    assert head(name) == found
+
+
+def test_options_come_first_from_tests_of_the_same_head() -> None:
+    blood = [f"Blood test {name}" for name in ("aardvark", "buffalo", "camel")]
+    scans = [f"Scan {name}" for name in ("delta", "echo", "foxtrot")]
+    others = [
+        ward_patient(f"B{at}", BETA).model_copy(
+            update={"examination_results": (Examination(category=head, test=test, finding="odd"),)}
+        )
+        for head, tests in (("laboratory", blood), ("imaging", scans))
+        for at, test in enumerate(tests)
+    ]
+    mine = Examination(category="laboratory", test="Zebra titre", finding="high")
+    record = ward_patient("A", ALPHA).model_copy(update={"examination_results": (mine,)})
+    item = of("examination", record, others)
+    assert item is not None
+    assert sorted(item.options.values()) == [*blood, "Zebra titre"]
 
 
 def test_what_a_record_does_not_support_is_not_asked() -> None:
