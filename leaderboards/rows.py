@@ -6,7 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar
 
-from bench.tables import SCORE_COLUMNS, Grid, Result, Results, Value, csv_text, score_cells
+from bench.tables import SCORE_COLUMNS, Grid, Named, Result, Results, Value, csv_text, score_cells
 
 SCHEMA_VERSION = 1
 COLUMNS: dict[str, str] = {
@@ -99,10 +99,20 @@ def _row(result: Result, results: Results) -> list[Value]:
 
 
 def _options(result: Result, results: Results) -> str:
-    measured = next((m for m in results.metrics if m.label == result.score.metric), None)
-    named = {"backbone": result.backbone, "method": result.method, "metric": measured}
+    named = {
+        "backbone": result.backbone,
+        "method": result.method,
+        "metric": _measured(result, results),
+    }
     given = {role: json.loads(one.options) for role, one in named.items() if one and one.options}
     return json.dumps(given, sort_keys=True) if given else ""
+
+
+def _measured(result: Result, results: Results) -> Named | None:
+    """The metric of a score: of the same label, or of which it is a part ("bleu/Urology")."""
+    name = result.score.metric
+    found = [one for one in results.metrics if f"{name}/".startswith(f"{one.label}/")]
+    return max(found, key=lambda one: len(one.label), default=None)
 
 
 def _label(result: Result) -> str | None:

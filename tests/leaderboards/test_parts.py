@@ -1,5 +1,7 @@
 """Tables of records, of dialogues and of an exam, made from one run: each of its own part alone."""
 
+import csv
+import json
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,20 @@ def test_an_exam_changes_no_table_of_records_or_dialogues(
     exam = (tmp_path / "r" / "table5.md").read_text()
     assert "zero-shot" in exam
     assert "accuracy: by construction" not in exam.replace("medqa-accuracy", "")
+
+
+def test_every_row_of_an_exam_says_how_it_was_held(tmp_path: Path) -> None:
+    folder = run(tmp_path / "r", **RECORDS | {"medqa": EXAM | {"k_rules": 0}}, tables=["rows"])
+    make_tables(folder)
+    rows = list(csv.DictReader((folder.path / "rows.csv").open(encoding="utf-8", newline="")))
+    options = {row["metric"]: json.loads(row["options"] or "{}") for row in rows}
+    held = options["medqa-accuracy"]["metric"]
+    assert (held["k_rules"], held["curve"], held["cases"]) == (0, [1], 2)
+    parts = {name: given for name, given in options.items() if name.startswith("medqa-accuracy/")}
+    ends = ("Urology", "answered", "after-1")
+    assert set(parts) == {f"medqa-accuracy/{end}" for end in ends}
+    assert all(given == {"metric": held} for given in parts.values())
+    assert options["accuracy"] == options["accuracy/epidemiology"] == {}
 
 
 def test_dialogues_change_no_table_of_records(tmp_path: Path) -> None:
