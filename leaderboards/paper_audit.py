@@ -298,7 +298,10 @@ def pooled(rounding: Rounding = "half-up") -> Pooled | None:
 
 @dataclass(frozen=True)
 class Spread:
-    """Wilson's 95 % interval of a figure at the smallest N it can have, so the widest it can."""
+    """Wilson's 95 % interval of a figure, the widest if the trained columns share their questions.
+
+    Each trained column alone may have a smaller N yet.
+    """
 
     department: str
     column: str
@@ -307,6 +310,8 @@ class Spread:
     n: int
     low: float
     high: float
+    alone: str
+    """The smallest k/N of the figure by itself, "8/9"; empty where it is this one."""
 
 
 def spreads(rounding: Rounding = "half-up") -> tuple[Spread, ...]:
@@ -321,9 +326,10 @@ def spreads(rounding: Rounding = "half-up") -> tuple[Spread, ...]:
                 interval = None if n is None or k is None else wilson(k, n)
                 if n is not None and k is not None and interval is not None:
                     ends = (interval.low, interval.high)
-                    found.append(
-                        Spread(row["department"], COLUMNS_5[column], figure.text, k, n, *ends)
-                    )
+                    own = min(denominators(figure, n, rounding))
+                    alone = "" if own == n else f"{numerator(figure, own, rounding)}/{own}"
+                    named = (row["department"], COLUMNS_5[column], figure.text)
+                    found.append(Spread(*named, k, n, *ends, alone))
     return tuple(found)
 
 

@@ -339,12 +339,19 @@ def _spreads(how: Rounding) -> Grid:
         (department, *(found.get(column, "none") for column in audit.COLUMNS_5.values()))
         for department, found in cells.items()
     )
-    notes = (
+    notes = [
         "GPT-4o at its own smallest N, the trained columns at their smallest common one: "
-        "the widest intervals there can be",
-    )
+        "the widest intervals there can be if these two share their questions",
+    ]
+    smaller = [
+        f"{spread.department} {spread.column} {spread.alone}"
+        for spread in audit.spreads(how)
+        if spread.alone
+    ]
+    if smaller:
+        notes.append(f"if they do not, a smaller N and a wider interval: {', '.join(smaller)}")
     heads = ("Department", *audit.COLUMNS_5.values())
-    return Grid(_titled("Table 5, Wilson 95 % intervals in %", how), heads, rows, notes)
+    return Grid(_titled("Table 5, Wilson 95 % intervals in %", how), heads, rows, tuple(notes))
 
 
 def _claims() -> Grid:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.stats import mcnemar
+from bench.stats import mcnemar, wilson
 from leaderboards import paper_audit as audit
 from leaderboards.denominators import (
     best_case,
@@ -185,6 +185,31 @@ def test_csv_has_a_line_for_each_figure():
     assert {row["group_n"] for row in rows if row["group"] == "Urology"} == {""}
 
 
+def test_an_interval_is_the_widest_only_of_common_questions(grids):
+    def printed(k: int, n: int) -> str:
+        hundredths = (20_000 * k + n) // (2 * n)  # rounded half up
+        return f"{hundredths // 100}.{hundredths % 100:02d}"
+
+    smaller = {}
+    for spread in audit.spreads():
+        own = next(
+            (k, n)
+            for n in range(1, spread.n + 1)
+            for k in range(n + 1)
+            if printed(k, n) == spread.printed
+        )
+        if own[1] < spread.n:
+            smaller[spread.department, spread.column] = f"{own[0]}/{own[1]}"
+            wider = wilson(*own)
+            assert wider is not None
+            assert wider.high - wider.low > spread.high - spread.low
+        assert spread.alone == smaller.get((spread.department, spread.column), "")
+    assert set(smaller.values()) == {"8/9", "1/1", "11/12"}
+    (grid,) = (grid for name, grid in grids.items() if "Wilson" in name)
+    assert "if these two share their questions" in grid.notes[0]
+    assert all(one in grid.notes[1] for one in smaller.values())
+
+
 # The page
 
 
@@ -230,7 +255,9 @@ def said() -> list[str]:
     (urology, endocrinology) = (
         group.first for group in audit.table5() if group.name in ("Urology", "Endocrinology")
     )
+    alone = [f"{one.department} {one.column} {one.alone}" for one in audit.spreads() if one.alone]
     return [
+        f"a smaller N yet, and a wider interval: {', '.join(alone)}.",
         f"{', '.join(sums[:-1])} and {sums[-1]} of {right.records}",
         f"finds {right.wrong} wrong of {right.records} in Table 2 and none of {right.sample}",
         f"the probability of that is {right.within:.3f}",
