@@ -1,29 +1,39 @@
 """Questions from the Hugging Face hub, only when asked: `hub:REPO@REVISION`.
 
-Promise: a hub that cannot be reached is said to be so within `PATIENCE` seconds; the hub's own
-library would try for 24 s, and 400 s where a server takes the connection and stays silent. A
-revision that is in the cache is read from there, and nobody is asked. Not promised: the length of
-a download once the hub has answered.
+Promise: a hub that does not answer as a hub is said to be so within seconds (`knocking`), and one
+that falls silent later within `SILENCE` seconds of the last thing it sent. A revision that is in
+the cache is read from there, and nobody is asked. Not promised: the length of a download while
+something arrives.
 """
 
+import json
 import os
-import queue
 import re
-import threading
+import subprocess
+import sys
+import tempfile
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from textwrap import shorten
+from typing import IO, Any
 
 from bench.errors import UserError
 from bench.medqa.files import QuestionSet, question_set
+from bench.medqa.knocking import OTHERWISE, knock
 from bench.medqa.rows import Row
 
 SCHEME = "hub:"
 SPLIT = "test"
-PATIENCE = 5.0
-"""Seconds for the name, the connection and the first answer together."""
-OFFLINE = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE")
+SILENCE = 40.0
+"""Seconds in which nothing arrives, after which a download is given up."""
+FETCHING = Path(__file__).with_name("fetching.py")
+HOMES = (
+    "HF_HOME", "HF_DATASETS_CACHE", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "XDG_CACHE_HOME",
+)  # fmt: skip
+"""Variables that say where the hub's libraries keep things."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +70,11 @@ def read_hub(text: str) -> QuestionSet:
     """
     place = parse_place(text)
     folder = _cached(place)
-    if folder is None:
-        _knock(place)
-    rows = _load(place) if folder is None else _read(folder)
-    return question_set(_rows(rows), str(place))
+    if folder is not None:
+        return question_set(_rows(_read(place, _arrows(folder))), str(place))
+    knock(place.repo, place.revision)
+    _datasets()  # said to be missing before another process finds out
+    return question_set(_rows(_read(place, _fetch(place))), str(place))
 
 
 def _rows(rows: Any) -> Iterator[Row]:
@@ -89,10 +100,17 @@ def _cached(place: Place) -> Path | None:
 
 
 def _cache() -> Path:
-    home = os.environ.get("HF_HOME") or Path(
-        os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "huggingface"
-    )
-    return Path(os.environ.get("HF_DATASETS_CACHE") or Path(home, "datasets")).expanduser()
+    return Path(os.environ.get("HF_DATASETS_CACHE") or _home() / "datasets").expanduser()
+
+
+def _hub_cache() -> Path:
+    named = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
+    return Path(named or _home() / "hub").expanduser()
+
+
+def _home() -> Path:
+    above = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(os.environ.get("HF_HOME") or above / "huggingface").expanduser()
 
 
 def _arrows(folder: Path) -> list[Path]:
@@ -102,47 +120,6 @@ def _arrows(folder: Path) -> list[Path]:
 def _letters(name: str) -> str:
     """A name as far as the cache keeps it: it adds underscores and drops capitals."""
     return re.sub(r"[\W_]", "", name).lower()
-
-
-def _knock(place: Place) -> None:
-    """See whether the hub answers at all, and has the dataset.
-
-    Raises:
-        UserError: if not.
-    """
-    otherwise = "give a local file instead (--medqa PATH); the cache does not hold this revision"
-    for variable in OFFLINE:
-        if os.environ.get(variable, "").upper() in ("1", "ON", "YES", "TRUE"):
-            raise UserError(f"{place} is not fetched, {variable} being set: {otherwise}")
-    hub = os.environ.get("HF_ENDPOINT", "").rstrip("/") or "https://huggingface.co"
-    url = f"{hub}/api/datasets/{place.repo}/revision/{place.revision}"
-    said: queue.Queue[int | str] = queue.Queue()
-    # A thread of its own, for looking a name up knows no time limit.
-    threading.Thread(target=_ask, args=(url, said), daemon=True).start()
-    try:
-        answer = said.get(timeout=PATIENCE)
-    except queue.Empty:
-        answer = f"no answer in {PATIENCE:g} s"
-    if isinstance(answer, str):
-        raise UserError(f"the hub {hub} cannot be reached ({answer}): {otherwise}")
-    if answer == 404:
-        raise UserError(f"the hub {hub} has no dataset {place.repo} at {place.revision}")
-
-
-def _ask(url: str, said: "queue.Queue[int | str]") -> None:
-    from http.client import HTTPException
-    from urllib.error import HTTPError, URLError
-    from urllib.request import Request, urlopen
-
-    try:
-        with urlopen(Request(url, method="GET"), timeout=PATIENCE) as answer:
-            said.put(int(answer.status))
-    except HTTPError as error:
-        said.put(error.code)
-    except URLError as error:
-        said.put(" ".join(str(error.reason).split()))
-    except (OSError, HTTPException, ValueError) as error:
-        said.put(" ".join(str(error).split()) or type(error).__name__)
 
 
 def _datasets() -> Any:
@@ -155,16 +132,81 @@ def _datasets() -> Any:
     return datasets
 
 
-def _read(folder: Path) -> Any:
-    library = _datasets()
-    parts = [library.Dataset.from_file(str(path)) for path in _arrows(folder)]
-    return library.concatenate_datasets(parts)
-
-
-def _load(place: Place) -> Any:
+def _read(place: Place, arrows: list[Path]) -> Any:
     library = _datasets()
     try:
-        return library.load_dataset(place.repo, revision=place.revision, split=SPLIT)
-    except (OSError, ValueError, RuntimeError, library.exceptions.DatasetsError) as error:
-        told = " ".join(str(error.__cause__ or error).split())[:300]
-        raise UserError(f"{place} cannot be loaded ({type(error).__name__}: {told})") from error
+        parts = [library.Dataset.from_file(str(path)) for path in arrows]
+        return library.concatenate_datasets(parts)
+    except (OSError, ValueError) as error:
+        told = " ".join(str(error).split())[:300]
+        raise UserError(
+            f"the copy of {place} in the cache cannot be read ({told}): delete "
+            f"{arrows[0].parent if arrows else _cache()} and try again"
+        ) from error
+
+
+def _fetch(place: Place) -> list[Path]:
+    """Have the split fetched into the cache; its files there."""
+    settings = {name: os.path.abspath(Path(os.environ[name]).expanduser())  # noqa: PTH100
+                for name in HOMES if os.environ.get(name)}  # fmt: skip
+    # In a folder of its own, for a folder OWNER/NAME here would be taken for the dataset.
+    with tempfile.TemporaryDirectory(prefix="pzbench-") as empty, tempfile.TemporaryFile() as out:
+        child = subprocess.Popen(
+            [sys.executable, "-P", str(FETCHING), place.repo, place.revision, SPLIT],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.DEVNULL,  # bars and warnings of libraries
+            cwd=empty,
+            env=os.environ | settings,
+        )
+        try:
+            _wait(child, place)
+        finally:
+            child.kill()
+            child.wait()
+        told = _last_line(out)
+    if "files" in told:
+        return [Path(name) for name in told["files"]]
+    # The library looks for a local folder first, which says nothing to the user.
+    *_, fault = str(told.get("error") or f"ended with {child.returncode}").split(" Hub either: ")
+    fault = shorten(fault, 250, placeholder=" ...")
+    raise UserError(f"{place} cannot be loaded, though the hub answers ({fault}): {OTHERWISE}")
+
+
+def _wait(child: "subprocess.Popen[bytes]", place: Place) -> None:
+    arrived, since = _arrived(place), time.monotonic()
+    while child.poll() is None:
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(timeout=0.2)
+        before, arrived = arrived, _arrived(place)
+        if arrived != before:
+            since = time.monotonic()
+        elif time.monotonic() - since > SILENCE:
+            raise UserError(
+                f"the hub answered, then sent nothing of {place} for {SILENCE:g} s: try again, or "
+                f"{OTHERWISE}"
+            )
+
+
+def _arrived(place: Place) -> tuple[int, int]:
+    """Files and bytes of the dataset that the caches hold, whole or in part."""
+    owner, _, name = place.repo.partition("/")
+    found = [
+        *_hub_cache().glob(f"datasets--{owner}--{name}/**/*"),
+        *_cache().glob(f"{owner}___*/**/*"),
+    ]
+    size = 0
+    for path in found:
+        with suppress(OSError):  # renamed in the meantime
+            size += path.stat().st_size
+    return len(found), size
+
+
+def _last_line(out: IO[bytes]) -> dict[str, Any]:
+    out.seek(0)
+    lines = out.read().splitlines()
+    try:
+        told = json.loads(lines[-1]) if lines else {}
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
