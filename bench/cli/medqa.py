@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from bench.cli.paths import usable
+
 if TYPE_CHECKING:
     from bench.failure import Failure
     from bench.medqa.classify import Classified
@@ -26,7 +28,7 @@ app = typer.Typer(
 def show_questions(
     medqa: str | None = Source,
     labels: Path | None = typer.Option(
-        None, "--labels", help="Labels that `pzbench medqa classify` made."
+        None, "--labels", callback=usable, help="Labels that `pzbench medqa classify` made."
     ),
     include_borderline: bool = typer.Option(
         False, "--include-borderline", help="Count what may as well belong elsewhere as chosen."
@@ -83,9 +85,12 @@ def show_questions(
 def classify_questions(
     medqa: str | None = Source,
     backbone: str = typer.Option(..., "--backbone", "-b", help="Backbone that labels."),
-    out: Path = typer.Option(..., "--out", help="File that receives the labels."),
+    out: Path = typer.Option(..., "--out", callback=usable, help="File that receives the labels."),
     journal: Path | None = typer.Option(
-        None, "--journal", help="Journal to keep answers in; beside the labels if none."
+        None,
+        "--journal",
+        callback=usable,
+        help="Journal to keep answers in; beside the labels if none.",
     ),
     at_once: int = typer.Option(8, "--at-once", min=1, help="Questions worked on at a time."),
     retry_failed: bool = typer.Option(
@@ -95,20 +100,19 @@ def classify_questions(
     """Have a language model say to which department each question belongs: three votes each."""
     from bench.cli.ending import report_failures, run_until_stopped
     from bench.failure import Failure
-    from bench.files import check_writable, write_text
     from bench.medqa.classify import Classified, agreement
 
-    check_writable(out)
-    questions = _read(medqa)
     kept = journal or out.with_name(f".{out.name}.journal.sqlite")
+    _check_places(out, kept)
+    questions = _read(medqa)
+    before = _labels_before(out, questions.source)
     work = _classify(questions, backbone, kept, at_once, retry_failed)
     made = run_until_stopped(work)
     rows = [one for one in made if isinstance(one, Classified)]
-    write_text(out, "".join(one.model_dump_json() + "\n" for one in rows))
+    failures = [one for one in made if isinstance(one, Failure)]
     _tell(rows)
     typer.echo(str(agreement(questions, rows)))
-    typer.echo(f"wrote {out}")
-    failures = [one for one in made if isinstance(one, Failure)]
+    _write(out, rows, before if failures else 0)
     report_failures(failures, "run the same command again to ask for them")
 
 
@@ -120,6 +124,66 @@ def _read(source: str | None) -> "QuestionSet":
     for warning in questions.warnings:
         typer.echo(printable(f"warning: {questions.source}: {warning}"), err=True)
     return questions
+
+
+def _check_places(out: Path, journal: Path) -> None:
+    """Find out before any work whether labels and journal can be kept there.
+
+    Raises:
+        UserError: if not.
+    """
+    from bench.errors import UserError
+    from bench.files import check_writable
+
+    if out.exists() and not out.is_file() and not out.is_dir():
+        raise UserError(f"{out} is no regular file: name one to keep the labels in")
+    check_writable(out)
+    if out.resolve() == journal.resolve():
+        raise UserError(f"--out and --journal both name {out}: give each a file of its own")
+
+
+def _labels_before(out: Path, source: str) -> int:
+    """How many questions the file to be written has labels for by now.
+
+    Raises:
+        UserError: if it is the question file, or holds anything but labels.
+    """
+    from bench.errors import UserError
+    from bench.medqa.classify import read_classified
+
+    if not out.exists():
+        return 0
+    if Path(source).exists() and out.samefile(source):
+        raise UserError(f"--out names the question file {out}: give the labels another file")
+    try:
+        return len(read_classified(out))
+    except UserError as error:
+        raise UserError(
+            f"{out} is there and is no label file, so it is not written over ({error}): give the "
+            "labels another file"
+        ) from error
+
+
+def _write(out: Path, rows: "list[Classified]", least: int) -> None:
+    """Write the labels; beside the file if it holds more than these."""
+    from bench.files import write_text
+    from bench.tables import printable
+
+    kept = len(rows) < least
+    place = out.with_name(f"{out.name}.partial") if kept else out
+    if not rows:
+        typer.echo(printable(f"no question has a label: {out} is left as it is"))
+        return
+    write_text(place, "".join(one.model_dump_json() + "\n" for one in rows))
+    if kept:
+        typer.echo(
+            printable(
+                f"{out} has labels of {least} questions and is left as it is: the {len(rows)} of "
+                f"this time are in {place}"
+            )
+        )
+    else:
+        typer.echo(printable(f"wrote {place}"))
 
 
 async def _classify(

@@ -145,6 +145,62 @@ def test_what_could_not_be_asked_is_no_label_and_is_asked_again(
     assert len(rows(out)) == 4
 
 
+def test_a_file_with_more_labels_is_kept(
+    openai_server: OpenAIServer, questions: Path, tmp_path: Path
+):
+    openai_server.hook = by_order
+    out = tmp_path / "labels.jsonl"
+    assert classify(openai_server, questions, out).code == 0
+    before = out.read_bytes()
+    openai_server.fail("status", status=400, when=lambda seen: asked(seen)[0] == 0, times=1)
+    done = classify(openai_server, questions, out, "--journal", tmp_path / "new.sqlite")
+    assert done.code == 3
+    assert out.read_bytes() == before
+    partial = tmp_path / "labels.jsonl.partial"
+    told = (
+        f"{out} has labels of 4 questions and is left as it is: the 3 of this time are in {partial}"
+    )
+    assert f"{told}\n" in done.out
+    assert partial.read_bytes() == b"".join(before.splitlines(keepends=True)[1:])
+    openai_server.fail("status", status=400)
+    partial.unlink()
+    done = classify(openai_server, questions, out, "--journal", tmp_path / "newer.sqlite")
+    assert done.code == 3
+    assert out.read_bytes() == before
+    assert f"no question has a label: {out} is left as it is\n" in done.out
+    assert not partial.exists()
+
+
+def test_labels_are_written_over_nothing_else(
+    openai_server: OpenAIServer, questions: Path, tmp_path: Path
+):
+    folder = tmp_path / "US"
+    folder.mkdir()
+    test = questions.rename(folder / "test.jsonl")
+    train = written(folder / "train.jsonl", [original(9)])
+    held = {path: path.read_bytes() for path in (test, train)}
+
+    def said(out: Path, *more: object) -> str:
+        return classify(openai_server, folder, out, *more).error
+
+    assert said(test) == f"--out names the question file {test}: give the labels another file"
+    link = tmp_path / "link.jsonl"
+    link.symlink_to(test)
+    assert said(link).startswith("--out names the question file")
+    assert said(train).startswith(f"{train} is there and is no label file, so it is not written ov")
+    journal = tmp_path / "j.sqlite"
+    both = f"--out and --journal both name {journal}: give each a file of its own"
+    assert said(journal, "--journal", journal) == both
+    assert not journal.exists()
+    device = said(Path("/dev/null"))
+    assert device == "/dev/null is no regular file: name one to keep the labels in"
+    assert not Path("/dev/.null.journal.sqlite").exists()
+    assert "cannot be used (File name too long): name another" in said(tmp_path / ("x" * 300))
+    assert {path: path.read_bytes() for path in held} == held
+    assert sorted(path.name for path in folder.iterdir()) == ["test.jsonl", "train.jsonl"]
+    assert not openai_server.seen
+
+
 def test_labels_are_looked_up(openai_server: OpenAIServer, questions: Path, tmp_path: Path):
     openai_server.hook = lambda _: vote("Urology")
     out = tmp_path / "labels.jsonl"
