@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from bench.runs.folder import RunFolder
     from bench.runs.settings import Settings
 
+LABELLED = "; tell them apart with as=LABEL, as in NAME:as=LABEL"
+"""What is to be done about two plug-ins of one name."""
 MANY = 1000
 """Exchanges above which a run asks first, on a terminal."""
 Out = typer.Option(None, "--out", help="Run folder; runs/NAME by default.")
@@ -125,6 +127,10 @@ def reproduce(
     from bench.runs.settings import Settings
 
     given = _preset(table)
+    once = {"--method": (method, LABELLED), "--metric": (metric, LABELLED)}
+    once |= {"--backbone": (backbone, ""), "--department": (department, "")}
+    for option, (named, mend) in once.items():
+        _named_once(option, named or [], mend)
     asked = {
         "methods": [parse_choice(text) for text in method] if method else None,
         "metrics": [parse_choice(text) for text in metric] if metric else None,
@@ -138,13 +144,16 @@ def reproduce(
     interviews: dict[str, int | str | None] = {"patients_per_department": patients}
     interviews |= {"questions": questions, "triplets": triplet_engine, "updating": updating}
     _interviewed(given, table, interviews)
-    exam = {"questions": medqa, "labels": labels, "curve": _curve(curve)}
+    points = _curve(curve)
+    exam = {"questions": medqa, "labels": labels, "curve": points}
     _examined(given, table, exam | {"include_borderline": include_borderline or None})
     roles = {"generator": backbone, "judge": judge, "scorer": scorer, "patient": patient}
     roles |= {"doctor": doctor, "triplets": triplets, "rater": rater, "student": student}
     given["roles"].update({role: name for role, name in roles.items() if name})
     settings = Settings(journal=journal, at_once=at_once, retry_failed=retry_failed)
-    _execute(experiment_from(given), out, settings, plan, yes)
+    made = experiment_from(given)
+    _reached(made, points)
+    _execute(made, out, settings, plan, yes)
 
 
 def _preset(table: str) -> "dict[str, Any]":
@@ -175,16 +184,46 @@ def _interviewed(
     given["dialogues"].update({**(planned if limited else {}), **asked})
 
 
+def _named_once(option: str, given: list[str], mend: str) -> None:
+    """Refuse what is named twice in the same words."""
+    from bench.errors import UserError
+    from bench.runs.experiment import parse_choice
+
+    labels = [parse_choice(text).label if mend else text for text in given]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise UserError(f"{option} names {label!r} twice{mend}")
+
+
 def _curve(given: str | None) -> list[int] | None:
     """The points of a learning curve, "5,10"; nothing said is none, "none" an empty list."""
     from bench.errors import UserError
 
     if given is None:
         return None
+    if given == "none":
+        return []
     try:
-        return [int(part) for part in given.split(",")] if given != "none" else []
+        points = [int(part) for part in given.split(",")]
     except ValueError:
-        raise UserError(f"--curve is {given!r}: give numbers of patients, as in 5,10,20") from None
+        points = [0]
+    if min(points) < 1:
+        raise UserError(
+            f"--curve is {given!r}: give numbers of patients from 1 on, as in 5,10,20, or none"
+        )
+    _named_once("--curve", [str(point) for point in points], "")
+    return points
+
+
+def _reached(experiment: "Experiment", curve: list[int] | None) -> None:
+    """Refuse points of a curve that was asked for, but is never come to."""
+    from bench.errors import UserError
+
+    if experiment.medqa is not None and (beyond := experiment.medqa.beyond(curve or [])):
+        raise UserError(
+            f"--curve names {beyond[0]}, but students practise on {experiment.medqa.cases} "
+            "patients of each department: name no more than these, or raise --cases"
+        )
 
 
 def _examined(given: "dict[str, Any]", table: str, exam: "dict[str, Any]") -> None:
@@ -246,8 +285,12 @@ def _suggest(folder: "RunFolder", experiment: "Experiment") -> None:
 def _agreed(experiment: "Experiment", plan: bool, yes: bool) -> bool:
     """Say what will be asked; whether to go on."""
     from bench.runs.costs import estimate
+    from bench.runs.engine import check_names
 
-    costs = estimate(experiment) if plan or not experiment.offline else []
+    costs = []
+    if plan or not experiment.offline:
+        check_names(experiment)
+        costs = estimate(experiment)
     for cost in costs:
         typer.echo(f"plan: {cost}", err=True)
     if plan:

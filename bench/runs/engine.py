@@ -14,6 +14,7 @@ from bench.files import writing
 from bench.generating import Generator
 from bench.journal.journal import Journal
 from bench.knowledge.cases import plan
+from bench.knowledge.library import Library
 from bench.plugins import TABLES
 from bench.records.files import RecordFile
 from bench.runs.examining import examine, students
@@ -30,6 +31,21 @@ from bench.runs.underway import Done, Run, Watch, compare_cells, score_cell
 from bench.scoring import Difference, Items
 
 
+def check_names(experiment: Experiment) -> Library:
+    """The disease knowledge of an experiment, whose tables, backbones and departments there are.
+
+    Raises:
+        UserError: naming the first that there is not, with the nearest.
+    """
+    for name in experiment.tables:
+        TABLES.load(name)
+    settled(experiment)
+    outlines = experiment.library()
+    for department in experiment.departments_of(outlines.departments):
+        outlines.diseases(department)
+    return outlines
+
+
 async def execute(
     experiment: Experiment, folder: RunFolder, settings: Settings, watch: Watch
 ) -> None:
@@ -40,10 +56,8 @@ async def execute(
     """
     methods = {choice.label: make_generator(choice) for choice in experiment.methods}
     metrics = tuple(make_metric(choice) for choice in experiment.metrics)
-    for name in experiment.tables:
-        TABLES.load(name)
     check_talks(experiment.dialogues, metrics)
-    outlines = experiment.library()
+    outlines = check_names(experiment)
     experiment, test = with_test(experiment, outlines.departments)
     with folder.locked():
         journal = Journal.open(folder.journal(settings.journal))
@@ -76,8 +90,6 @@ def _roles(team: Team, experiment: Experiment) -> dict[str, Respondent]:
 
 
 async def _execute(run: Run) -> None:
-    for department in run.departments:
-        run.context.outlines.diseases(department)
     chosen = run.experiment.roles.generator
     writers = {choice.label: run.team.engage("generator", choice) for choice in chosen}
     for role in {role for metric in run.metrics for role in metric.card.needs}:

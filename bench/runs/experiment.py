@@ -1,6 +1,6 @@
 """Experiment files: what to generate, with whom, and what to score."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -189,6 +189,10 @@ class Exam(Model):
         _unique("medqa.curve", list(map(str, self.curve)))
         return self
 
+    def beyond(self, curve: Iterable[int]) -> list[int]:
+        """The points of a curve that no student comes to."""
+        return [point for point in curve if point > self.cases]
+
     def training(self, condition: str, cases: int, seed: int) -> TrainSettings:
         """How a student is trained on so many patients."""
         return TrainSettings(
@@ -299,7 +303,14 @@ def experiment_from(data: Mapping[str, Any]) -> Experiment:
     try:
         return Experiment.model_validate(data)
     except ValidationError as error:
-        raise UserError(faults(error, most=1)) from error
+        raise UserError(_sentence(error) or faults(error, most=1)) from error
+
+
+def _sentence(error: ValidationError) -> str | None:
+    """What we say ourselves of settings that do not go together; it names them."""
+    said = error.errors(include_url=False, include_input=False)[0]["msg"]
+    _, ours, sentence = said.partition("Value error, ")
+    return sentence if ours else None
 
 
 def load_experiment(path: Path) -> Experiment:
@@ -310,14 +321,25 @@ def load_experiment(path: Path) -> Experiment:
     """
     file = read_yaml(path, "the experiment file")
     try:
-        return Experiment.model_validate(file.data)
+        made = Experiment.model_validate(file.data)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
         # A misspelt setting is told before the one that is missing for it.
         first = min(found, key=lambda fault: fault["type"] != "extra_forbidden")
+        sentence = _sentence(error)
+        if first is found[0] and sentence:
+            raise UserError(f"{path}, line {file.line(first['loc'])}: {sentence}") from error
         raise UserError(
             f"{file.place(first['loc'])}: {_fault(first['loc'], first['msg'])}"
         ) from error
+    exam = made.medqa
+    if exam is not None and "curve" in exam.model_fields_set:
+        for point in exam.beyond(exam.curve):
+            raise UserError(
+                f"{file.place(('medqa', 'curve'))}: {point} is more than the {exam.cases} "
+                "patients of each department to practise on (medqa.cases)"
+            )
+    return made
 
 
 def _fault(location: Location, message: str) -> str:
