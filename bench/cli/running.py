@@ -9,7 +9,7 @@ import typer
 from bench.cli.knowing import Drafts, Knowledge
 
 if TYPE_CHECKING:
-    from bench.runs.experiment import Experiment
+    from bench.runs.experiment import Choice, Experiment
     from bench.runs.folder import RunFolder
     from bench.runs.settings import Settings
 
@@ -123,18 +123,14 @@ def reproduce(
     yes: bool = Yes,
 ) -> None:
     """Reproduce a table of the paper; with no options, on the embedded stand-in."""
-    from bench.runs.experiment import experiment_from, parse_choice
+    from bench.runs.experiment import experiment_from
     from bench.runs.settings import Settings
 
     given = _preset(table)
-    once = {"--method": (method, LABELLED), "--metric": (metric, LABELLED)}
-    once |= {"--backbone": (backbone, ""), "--department": (department, "")}
-    for option, (named, mend) in once.items():
-        _named_once(option, named or [], mend)
     asked = {
-        "methods": [parse_choice(text) for text in method] if method else None,
-        "metrics": [parse_choice(text) for text in metric] if metric else None,
-        "departments": department,
+        "methods": _choices("--method", method),
+        "metrics": _choices("--metric", metric),
+        "departments": _once("--department", department),
         "cases_per_department": cases or patients,
         "seed": seed,
         "knowledge": kb,
@@ -144,16 +140,14 @@ def reproduce(
     interviews: dict[str, int | str | None] = {"patients_per_department": patients}
     interviews |= {"questions": questions, "triplets": triplet_engine, "updating": updating}
     _interviewed(given, table, interviews)
-    points = _curve(curve)
-    exam = {"questions": medqa, "labels": labels, "curve": points}
+    exam = {"questions": medqa, "labels": labels, "curve": _curve(curve)}
     _examined(given, table, exam | {"include_borderline": include_borderline or None})
-    roles = {"generator": backbone, "judge": judge, "scorer": scorer, "patient": patient}
-    roles |= {"doctor": doctor, "triplets": triplets, "rater": rater, "student": student}
+    roles = {"generator": _once("--backbone", backbone), "judge": judge, "scorer": scorer}
+    roles |= {"patient": patient, "doctor": doctor, "triplets": triplets, "rater": rater}
+    roles |= {"student": student}
     given["roles"].update({role: name for role, name in roles.items() if name})
     settings = Settings(journal=journal, at_once=at_once, retry_failed=retry_failed)
-    made = experiment_from(given)
-    _reached(made, points)
-    _execute(made, out, settings, plan, yes)
+    _execute(experiment_from(given), out, settings, plan, yes)
 
 
 def _preset(table: str) -> "dict[str, Any]":
@@ -184,15 +178,23 @@ def _interviewed(
     given["dialogues"].update({**(planned if limited else {}), **asked})
 
 
-def _named_once(option: str, given: list[str], mend: str) -> None:
-    """Refuse what is named twice in the same words."""
-    from bench.errors import UserError
+def _choices(option: str, given: list[str] | None) -> "list[Choice] | None":
+    """Plug-ins as the command line names them."""
     from bench.runs.experiment import parse_choice
 
-    labels = [parse_choice(text).label if mend else text for text in given]
-    for label in labels:
-        if labels.count(label) > 1:
-            raise UserError(f"{option} names {label!r} twice{mend}")
+    choices = [parse_choice(text) for text in given or ()]
+    _once(option, [choice.label for choice in choices], LABELLED)
+    return choices or None
+
+
+def _once(option: str, given: list[str] | None, mend: str = "") -> list[str] | None:
+    """What was given, none of it twice."""
+    from bench.errors import UserError
+
+    for name in given or ():
+        if given and given.count(name) > 1:
+            raise UserError(f"{option} names {name!r} twice{mend}")
+    return given
 
 
 def _curve(given: str | None) -> list[int] | None:
@@ -211,19 +213,8 @@ def _curve(given: str | None) -> list[int] | None:
         raise UserError(
             f"--curve is {given!r}: give numbers of patients from 1 on, as in 5,10,20, or none"
         )
-    _named_once("--curve", [str(point) for point in points], "")
+    _once("--curve", [str(point) for point in points])
     return points
-
-
-def _reached(experiment: "Experiment", curve: list[int] | None) -> None:
-    """Refuse points of a curve that was asked for, but is never come to."""
-    from bench.errors import UserError
-
-    if experiment.medqa is not None and (beyond := experiment.medqa.beyond(curve or [])):
-        raise UserError(
-            f"--curve names {beyond[0]}, but students practise on {experiment.medqa.cases} "
-            "patients of each department: name no more than these, or raise --cases"
-        )
 
 
 def _examined(given: "dict[str, Any]", table: str, exam: "dict[str, Any]") -> None:
@@ -243,7 +234,14 @@ def _examined(given: "dict[str, Any]", table: str, exam: "dict[str, Any]") -> No
         return
     named = os.environ.get(VARIABLE)
     known = {"questions": named} if named else {}
-    given["medqa"].update({"cases": given["cases_per_department"], **known, **asked})
+    cases = given["cases_per_department"]
+    for point in asked.get("curve", ()):
+        if point > cases:
+            raise UserError(
+                f"--curve names {point}, but students practise on {cases} patients of each "
+                "department: name no more than these, or raise --cases"
+            )
+    given["medqa"].update({"cases": cases, **known, **asked})
 
 
 def _execute(

@@ -1,6 +1,6 @@
 """Experiment files: what to generate, with whom, and what to score."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -189,10 +189,6 @@ class Exam(Model):
         _unique("medqa.curve", list(map(str, self.curve)))
         return self
 
-    def beyond(self, curve: Iterable[int]) -> list[int]:
-        """The points of a curve that no student comes to."""
-        return [point for point in curve if point > self.cases]
-
     def training(self, condition: str, cases: int, seed: int) -> TrainSettings:
         """How a student is trained on so many patients."""
         return TrainSettings(
@@ -333,12 +329,13 @@ def load_experiment(path: Path) -> Experiment:
             f"{file.place(first['loc'])}: {_fault(first['loc'], first['msg'])}"
         ) from error
     exam = made.medqa
-    if exam is not None and "curve" in exam.model_fields_set:
-        for point in exam.beyond(exam.curve):
-            raise UserError(
-                f"{file.place(('medqa', 'curve'))}: {point} is more than the {exam.cases} "
-                "patients of each department to practise on (medqa.cases)"
-            )
+    # Only a curve that somebody wrote: the default goes as far as it can.
+    last = max(exam.curve, default=0) if exam and "curve" in exam.model_fields_set else 0
+    if exam and last > exam.cases:
+        raise UserError(
+            f"{file.place(('medqa', 'curve'))}: {last} is more than the {exam.cases} "
+            "patients of each department to practise on (medqa.cases)"
+        )
     return made
 
 
