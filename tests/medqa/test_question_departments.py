@@ -1,7 +1,9 @@
 """Departments: where they are looked up, and the rule that is asked last."""
 
+import time
 from collections import Counter
 
+import pytest
 from invented import original
 
 from bench.medqa import audit
@@ -127,6 +129,21 @@ def test_the_rule_reads_words_and_where_they_stand():
     assert decide(denied, "A vaccine") is None
     past = "A man with a history of glaucoma and cataract comes for a check of his feet. What now?"
     assert decide(past, "New shoes") is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "text",
+    [
+        "He has " + "abcdefgh " * 12 + "and so on. What now?",
+        "A man with pain " * 6000 + ". What now?",
+    ],
+    ids=["long words", "no verb"],
+)
+def test_the_rule_has_done_in_time(text: str):
+    start = time.process_time()
+    assert decide(text, "Rest") is None
+    assert time.process_time() - start < 30
 
 
 def test_the_hash_of_the_ids_is_what_makes_it_the_split(monkeypatch):
