@@ -1,15 +1,20 @@
 """Questions from a local file or folder, checked as a set."""
 
-from collections.abc import Iterable
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import UserError
 from bench.medqa.question import Question
-from bench.medqa.rows import Row, read_rows
+from bench.medqa.rows import PACKED, Row, read_rows
 from bench.medqa.shapes import parse_row
 
 ENDINGS = (".jsonl", ".json")
+TEST = re.compile(r"(?:^|[_\-. ])test(?:[_\-. ]|$)", re.IGNORECASE)
+"""What names a test file: `phrases_no_exclude_test.jsonl`, but not `latest_train.jsonl`."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +44,18 @@ def read_questions(path: Path) -> QuestionSet:
     Raises:
         UserError: naming file and line of what is wrong, in one sentence.
     """
-    found = _test_file(path) if path.is_dir() else path
-    if not found.is_file():
-        raise UserError(f"there is no file or folder {path} of MedQA questions")
+    name = shorten(str(path))
+    try:
+        found = _test_file(path) if path.is_dir() else path
+        kind = found.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise UserError(f"there is no file or folder {name} of MedQA questions") from error
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        why = (isinstance(error, OSError) and error.strerror) or error
+        place = shorten(str((isinstance(error, OSError) and error.filename) or path))
+        raise UserError(f"{place} cannot be read ({why}): name another file or folder") from error
+    if not stat.S_ISREG(kind):
+        raise UserError(f"{name} is a pipe or device: give a regular file of MedQA questions")
     return question_set(read_rows(found), str(found))
 
 
@@ -71,12 +85,39 @@ def question_set(rows: Iterable[Row], source: str) -> QuestionSet:
 
 def _test_file(folder: Path) -> Path:
     """The file of a folder to read: its only one, or the only one named a test."""
-    files = sorted(path for path in folder.rglob("*") if path.suffix in ENDINGS and path.is_file())
-    tests = [path for path in files if "test" in path.stem or path.name == "benchmark.json"]
-    found = tests or files
+    files = sorted(_files(folder))
+    ready = [path for path in files if path.suffix.lower() in ENDINGS]
+    packed = [path for path in files if path.suffix.lower() in PACKED]
+    choices = ([*filter(_is_test, ready)], [*filter(_is_test, packed)], ready, packed)
+    found = next((several for several in choices if several), [])
     if not found:
         raise UserError(f"{folder} holds no questions (no .jsonl or .json file)")
     if len(found) > 1:
         names = ", ".join(path.relative_to(folder).as_posix() for path in found[:6])
         raise UserError(f"{folder} holds several question files ({names}): name one of them")
     return found[0]
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """What lies in a folder and those in it, hidden files left out.
+
+    Raises:
+        OSError: for one that cannot be looked into: what it holds might be the file meant.
+    """
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    for inside, folders, names in os.walk(folder, onerror=fail):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        paths = (Path(inside, name) for name in sorted(names) if not name.startswith("."))
+        yield from (path for path in paths if path.is_file())
+
+
+def _is_test(path: Path) -> bool:
+    return TEST.search(path.name) is not None or path.name.casefold() == "benchmark.json"
+
+
+def shorten(name: str) -> str:
+    """A file's name, short enough for a sentence."""
+    return name if len(name) <= 250 else f"{name[:80]}..."

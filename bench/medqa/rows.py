@@ -16,6 +16,7 @@ MIRAGE_SET = "medqa"
 """The set taken of MIRAGE's benchmark.json, which holds five."""
 _SPACE = re.compile(r"[ \t\r\n]*")
 _DECODER = JSONDecoder()
+PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip", ".7z", ".tar", ".tgz")
 
 
 def read_rows(path: Path) -> Iterator[Row]:
@@ -24,33 +25,40 @@ def read_rows(path: Path) -> Iterator[Row]:
     Raises:
         UserError: if it cannot be read, or naming the line that is not JSON.
     """
-    if path.suffix == ".parquet":
+    kind = path.suffix.lower()
+    if kind in PACKED:
+        raise UserError(f"{path} is packed: unpack it first")
+    if kind == ".parquet":
         raise UserError(
             f"{path} is Parquet; give JSON Lines, or let the hub be read (hub:REPO@REVISION)"
         )
     try:
-        if path.suffix != ".json":
+        if kind != ".json":
             yield from ((where, "", row) for where, row in json_lines(path))
             return
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read ({error})") from error
+        why = (isinstance(error, OSError) and error.strerror) or error
+        raise UserError(f"{path} cannot be read ({why})") from error
     try:
         if _is_lines(text):
             yield from ((where, "", row) for where, row in json_lines(path))
         else:
             yield from _values(text)
-    except (JSONDecodeError, RecursionError) as error:
-        line = error.lineno if isinstance(error, JSONDecodeError) else 1
-        raise UserError(f"{path}, line {line}: not JSON ({error})") from error
+    except JSONDecodeError as error:
+        raise UserError(f"{path}, line {error.lineno}: not JSON ({error})") from error
 
 
 def _is_lines(text: str) -> bool:
     """Whether a .json file holds one question a line, as those of some hub copies do."""
     try:
         first = json.loads(text.lstrip().partition("\n")[0])
-    except ValueError:
+    except JSONDecodeError:
         return False
+    except (ValueError, RecursionError):
+        return text.lstrip().startswith(
+            "{"
+        )  # JSON that Python cannot hold; the line is named later
     return isinstance(first, dict) and ("question" in first or "sent1" in first)
 
 
@@ -79,15 +87,25 @@ def _members(text: str, start: int) -> Iterator[tuple[str, int, Any]]:
     while True:
         name = ""
         if is_object:
-            key, at = _DECODER.raw_decode(text, at)
+            key, at = _decode(text, at)
             name = str(key)
             at = _skip(text, _expect(text, _skip(text, at), ":"))
-        value, after = _DECODER.raw_decode(text, at)
+        value, after = _decode(text, at)
         yield name, at, value
         at = _skip(text, after)
         if text[at : at + 1] == end:
             return
         at = _skip(text, _expect(text, at, ","))
+
+
+def _decode(text: str, at: int) -> tuple[Any, int]:
+    try:
+        return _DECODER.raw_decode(text, at)
+    except JSONDecodeError:
+        raise
+    except (ValueError, RecursionError) as error:
+        # Too long a number, or too deep: JSON, but nothing that Python can hold.
+        raise JSONDecodeError(str(error), text, at) from error
 
 
 def _skip(text: str, at: int) -> int:

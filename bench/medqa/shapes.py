@@ -5,12 +5,15 @@ lm-eval), and MIRAGE (`answer` is a letter). A letter is read with the options o
 the four- and the five-option file have the same questions with other letters.
 """
 
+import re
 from string import ascii_uppercase
 from typing import Any
 
 from bench.errors import UserError
 from bench.medqa.question import Question, question_id
 
+LONGEST = 100_000
+"""Characters of a question with its options; MedQA's are under 5,000."""
 SHAPES = (
     "a row has `question`, `options` and `answer_idx` (MedQA), `question`, `options` and a letter "
     "in `answer` (MIRAGE), or `sent1`, `ending0` ... and `label`"
@@ -26,7 +29,7 @@ def parse_row(row: object, where: str, name: str = "") -> Question:
     if not isinstance(row, dict):
         raise UserError(f"{where}: a question is a JSON object, not {type(row).__name__}")
     if "sent1" in row:
-        text = " ".join(part for part in (_text(row, "sent1", where), row.get("sent2")) if part)
+        text = _sentences(row, where)
         options = _endings(row, where)
         gold = _label(row, options, where)
     elif "question" in row and "options" in row:
@@ -34,9 +37,13 @@ def parse_row(row: object, where: str, name: str = "") -> Question:
         gold = _letter(row, options, where)
     else:
         raise UserError(f"{where}: this is no question: {SHAPES}")
-    identity = question_id(text)
+    length = len(text) + sum(map(len, options.values()))
+    if length > LONGEST:
+        raise UserError(
+            f"{where}: {length:,} characters are more than a question has ({LONGEST:,} at most)"
+        )
     return Question(
-        id=identity,
+        id=question_id(text),
         question=text,
         options=options,
         answer_idx=gold,
@@ -53,6 +60,13 @@ def _text(row: dict[str, Any], field: str, where: str) -> str:
     if not isinstance(value, str) or not any(one.isalnum() for one in value):
         raise UserError(f"{where}: {field} is to be a text, and is {_shown(value)}")
     return value.strip()
+
+
+def _sentences(row: dict[str, Any], where: str) -> str:
+    first, second = _text(row, "sent1", where), row.get("sent2")
+    if second is not None and not isinstance(second, str):
+        raise UserError(f"{where}: sent2 is to be a text, and is {_shown(second)}")
+    return f"{first} {second or ''}".strip()
 
 
 def _optional(row: dict[str, Any], field: str, where: str) -> str | None:
@@ -72,6 +86,14 @@ def _options(given: object, where: str) -> dict[str, str]:
             raise UserError(
                 f"{where}: option {letter} is to be a text, not {_shown(given[letter])}"
             )
+    first: dict[str, str] = {}
+    for letter in letters:
+        same = first.setdefault(" ".join(given[letter].split()), letter)
+        if same != letter:
+            raise UserError(
+                f"{where}: options {same} and {letter} have the same text "
+                f"({_shown(given[letter])}): mend or remove the question"
+            )
     return {letter: given[letter].strip() for letter in letters}
 
 
@@ -88,7 +110,7 @@ def _endings(row: dict[str, Any], where: str) -> dict[str, str]:
 
 def _label(row: dict[str, Any], options: dict[str, str], where: str) -> str:
     label = row.get("label")
-    number = int(label) if isinstance(label, str) and label.isdecimal() else label
+    number = int(label) if isinstance(label, str) and re.fullmatch(r"\d{1,3}", label) else label
     if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < len(options):
         raise UserError(f"{where}: label is to be 0 to {len(options) - 1}, not {_shown(label)}")
     return list(options)[number]

@@ -109,7 +109,7 @@ def json_lines(path: Path) -> Iterator[tuple[str, object]]:
                 continue
             try:
                 yield where, without_none(json.loads(line))
-            except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+            except (ValueError, RecursionError) as error:
                 raise UserError(
                     f"{path}, {where}: not JSON ({error}); a file holds one JSON object a line"
                 ) from error

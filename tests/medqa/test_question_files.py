@@ -1,7 +1,11 @@
 """Reading questions: three shapes, three containers, and what is wrong with a row."""
 
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -9,6 +13,7 @@ from invented import endings, mirage, original, shuffled
 
 from bench.errors import UserError
 from bench.medqa.audit import difference
+from bench.medqa.classify import read_labels
 from bench.medqa.files import read_questions
 from bench.medqa.loading import VARIABLE, load_questions
 from bench.medqa.question import question_id
@@ -121,18 +126,29 @@ def test_a_question_that_stands_twice_is_refused(tmp_path: Path):
         ({"answer_idx": 2}, "answer_idx is to be a letter"),
         ({"answer": "Rain"}, "the gold letter is A ('Porridge'), the gold answer 'Rain'"),
         ({"answer_idx": None}, "answer is to be a letter of A, B, C, D, not 'Porridge'"),
+        ({"sent1": "Why?", "sent2": 5}, "sent2 is to be a text, and is 5"),
+        ({"sent1": "Why?", "sent2": ["So"]}, "sent2 is to be a text, and is ['So']"),
+        ({"question": "Why? " * 20_000}, "characters are more than a question has (100,000 at mo"),
+        ({"options": {"A": "Porridge", "B": "Tea  now", "C": "Tea now"}},
+         "options B and C have the same text ('Tea now'): mend or remove the question"),
         ({"sent1": "Why?"}, "options are to be A, B, ... without a gap, not None"),
         ({"sent1": "Why?", "ending1": "So"}, "endings are to be ending0, ending1, ..., not"),
         ({"meta_info": 3}, "meta_info is to be a text"),
     ],
-)
+)  # fmt: skip
 def test_a_broken_row_gives_file_and_line(change: dict[str, Any], says: str, tmp_path: Path):
     said = refused(written(tmp_path / "x.jsonl", [original(0), {**original(1), **change}]))
     assert f"{tmp_path}/x.jsonl, line 2: " in said
     assert says in said
 
 
-@pytest.mark.parametrize("label", [4, -1, "x", None, True, 1.0])
+def test_options_that_differ_in_case_alone_are_two(tmp_path: Path):
+    row = {"question": "Who carries it?", "options": {"A": "Aa", "B": "AA"}, "answer_idx": "A"}
+    (one,) = read_questions(written(tmp_path / "x.jsonl", [row])).questions
+    assert one.answer == "Aa"
+
+
+@pytest.mark.parametrize("label", ["9" * 5000, 4, -1, "x", None, True, 1.0])
 def test_a_label_outside_the_endings_is_refused(label: object, tmp_path: Path):
     row = {**endings(0), "label": label}
     assert "label is to be 0 to 3" in refused(written(tmp_path / "x.jsonl", [row]))
@@ -143,6 +159,24 @@ def test_a_label_outside_the_endings_is_refused(label: object, tmp_path: Path):
     [
         ("x.jsonl", '{"question": "a"\n', "x.jsonl, line 1: not JSON"),
         ("x.jsonl", "[1]\n", "x.jsonl, line 1: a question is a JSON object, not list"),
+        (
+            "x.jsonl",
+            '{"label": ' + "9" * 5000 + "}\n",
+            "x.jsonl, line 1: not JSON (Exceeds the limit",
+        ),
+        (
+            "x.json",
+            '[\n{},\n{"a": ' + "9" * 5000 + "}]",
+            "x.json, line 3: not JSON (Exceeds the li",
+        ),
+        (
+            "x.json",
+            '{"question": ' + "9" * 5000 + "}\n",
+            "x.json, line 1: not JSON (Exceeds the lim",
+        ),
+        ("x.json", "[\n" + "[" * 100_000, "x.json, line 2: not JSON (maximum recursion depth"),
+        ("x.jsonl.gz", "", "x.jsonl.gz is packed: unpack it first"),
+        ("x.JSON", "[\n7]", "x.JSON, line 2: a question is a JSON object, not int"),
         ("x.json", "[\n{},\n{\n]", "x.json, line 4: not JSON"),
         ("x.json", "[{}\n{}]", "x.json, line 2: not JSON (',' is wanted"),
         ("x.json", "7", "a list or an object of questions is wanted"),
@@ -165,6 +199,84 @@ def test_of_a_folder_the_test_file_is_read(tmp_path: Path):
     said = refused(tmp_path)
     assert "US/4_options/phrases_no_exclude_test.jsonl, US/test.jsonl" in said
     assert "name one of them" in said
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (["latest_train.jsonl", "Test.JSONL", "dev.jsonl"], "Test.JSONL"),
+        (["contest.jsonl", "us-test.v2.json"], "us-test.v2.json"),
+        (["test.jsonl", "._test.jsonl", ".cache/test.json"], "test.jsonl"),
+        (["test.jsonl", "test.jsonl.gz"], "test.jsonl"),
+        (["x.JSONL", ".x.jsonl"], "x.JSONL"),
+        (["a.json", "Benchmark.json"], "Benchmark.json"),
+    ],
+)
+def test_a_test_file_is_known_by_its_name(names: list[str], found: str, tmp_path: Path):
+    for at, name in enumerate(names):
+        rows = [original(at)] if not name.startswith(".") else [7]
+        written(tmp_path / name, rows)
+    assert read_questions(tmp_path).source == str(tmp_path / found)
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        (["latest_train.jsonl", "dev.jsonl"], "several question files (dev.jsonl, latest_train.js"),
+        (["train.jsonl", "test.jsonl.gz"], "test.jsonl.gz is packed: unpack it first"),
+        (["data.ZIP"], "data.ZIP is packed: unpack it first"),
+    ],
+)
+def test_a_folder_without_one_test_file_is_refused(names: list[str], says: str, tmp_path: Path):
+    for name in names:
+        written(tmp_path / name, [original(0)])
+    assert says in refused(tmp_path)
+
+
+@contextmanager
+def without_rights() -> Iterator[None]:
+    """Root may read everything: in here, it may not."""
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+
+
+def test_what_may_not_be_read_is_said_to_be_so():
+    with TemporaryDirectory() as made:
+        folder = Path(made)
+        folder.chmod(0o755)
+        written(folder / "train.jsonl", [original(0)])
+        test = written(folder / "US" / "test.jsonl", [original(1)])
+        test.parent.chmod(0)
+        with without_rights():
+            assert refused(folder).startswith(f"{test.parent} cannot be read (Permission denied): ")
+            assert refused(test).startswith(f"{test} cannot be read (Permission denied): name ano")
+        test.parent.chmod(0o755)
+        test.chmod(0)
+        with without_rights():
+            assert refused(folder) == f"{test} cannot be read (Permission denied)"
+            with pytest.raises(UserError, match=r"the labels .* cannot be read \(Permission den"):
+                read_labels(test)
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b"])
+def test_a_name_that_no_file_has_is_refused(name: str, tmp_path: Path):
+    said = refused(tmp_path / name)
+    assert "cannot be read (" in said
+    assert "name another file or folder" in said
+    assert len(said) < 400
+
+
+def test_a_pipe_is_refused(tmp_path: Path):
+    os.mkfifo(tmp_path / "x.jsonl")
+    assert "x.jsonl is a pipe or device: give a regular file" in refused(tmp_path / "x.jsonl")
+    with pytest.raises(UserError, match=r"x.jsonl are no regular file: name the file"):
+        read_labels(tmp_path / "x.jsonl")
 
 
 def test_an_empty_folder_or_no_file_is_named(tmp_path: Path):
