@@ -12,6 +12,8 @@ from bench.tables import Grid
 TEMPLATE = Path(__file__).with_name("page.html.j2")
 WIDTH = 360.0
 """Length of a chart's axis, in SVG units."""
+LETTERS = 52
+"""Letters of a label for which there is room above its axis."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,13 @@ class Point:
     high: float | None = None
     paper: float | None = None
     """The paper's figure; none where it has none."""
+
+    @property
+    def short(self) -> str:
+        """The label, a long one without its middle: both ends tell it from others."""
+        if len(self.label) <= LETTERS:
+            return self.label
+        return f"{self.label[: LETTERS // 2]}…{self.label[-LETTERS // 2 + 1 :]}"
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,13 @@ import os
 import re
 import shutil
 import subprocess
+from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
-from bench.page import Chart, Point, html_page
+from bench.page import LETTERS, Chart, Point, html_page
 from bench.tables import Grid
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
@@ -60,6 +61,59 @@ def test_a_chart_keeps_its_points_on_the_axis():
     assert places == sorted(places)
     assert places[0] > 0
     assert places[-1] < 360
+
+
+def test_a_long_label_keeps_both_ends_and_is_told_whole():
+    long = "openai/gpt-4o-2024-08-06 patient-zero, regenerated until plausible, 20 (3 missing)"
+    page = html_page("x", [], [Chart("c", (Point(long, 1.0), Point("short", 2.0)))])
+    (shown,) = re.findall(r"<text[^>]*>([^<]*)<title>", page)
+    assert len(shown) <= LETTERS
+    assert shown.startswith("openai/gpt-4o-2024-08-06")
+    assert shown.endswith("20 (3 missing)")
+    assert f"<title>{long}</title></text>" in page
+    assert ">short</text>" in page
+
+
+MEASURE = """
+<script>
+const box = (one) => one.getBoundingClientRect();
+const beside = (a, b) => a.right <= b.left || b.right <= a.left;
+const apart = (a, b) => beside(a, b) || a.bottom <= b.top || b.bottom <= a.top;
+let crossed = 0;
+for (const svg of document.querySelectorAll("svg"))
+  for (const text of svg.querySelectorAll("text:not(.soft)"))
+    for (const mark of svg.querySelectorAll("circle, path, line"))
+      crossed += !apart(box(text), box(mark));
+const sideways = document.documentElement.scrollWidth - document.documentElement.clientWidth;
+document.body.dataset.found = `crossed ${crossed}, sideways ${sideways}`;
+</script>
+"""
+
+
+@pytest.mark.skipif(
+    BROWSER is None and "CI" not in os.environ, reason="no Chromium is installed on this machine"
+)
+@pytest.mark.parametrize("width", [320, 1200])
+def test_labels_stand_clear_of_marks_and_nothing_scrolls_sideways(tmp_path: Path, width: int):
+    assert BROWSER is not None, "CI must have Chromium"
+    label = "openai/gpt-4o-2024-08-06 patient-zero-with-plausibility, 20"
+    chart = Chart("c", (Point(label, 0.0, 0.0, 30.0, 5.0), Point("a", 50.0, 10.0, 90.0)))
+    page = html_page("x", [Grid("t", ("a",) * 40, (("1",) * 40,))], [chart, chart])
+    # A window cannot be as narrow as a frame. What measures is no part of the page.
+    page = re.sub(r"<meta http-equiv[^>]*>", "", page).replace("</body>", f"{MEASURE}</body>")
+    path = tmp_path / "frame.html"
+    frame = f'<iframe width="{width}" height="900" srcdoc="{escape(page)}"></iframe>'
+    told = "document.title = this.contentDocument.body.dataset.found"
+    path.write_text(frame.replace("<iframe", f"<iframe onload='{told}'"), encoding="utf-8")
+    command = [BROWSER, *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom"]
+    done = subprocess.run(
+        [*command, "--virtual-time-budget=5000", path.as_uri()],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert "<title>crossed 0, sideways 0</title>" in done.stdout
 
 
 @pytest.mark.skipif(
