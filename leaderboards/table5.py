@@ -125,9 +125,9 @@ def _differences(exam: Exam) -> Grid:
     notes = (
         "+b -c of n: of the n questions put to both students, only the first was right on b and "
         "only the second on c; then (b - c)/n in per cent, with Bonett and Price's 95 % interval",
-        "p: exact two-sided McNemar test, how often b and c would lie so far apart by chance; of "
-        f"{tests} tests here one in twenty falls below 0.05 by chance alone, and no p is corrected "
-        "for that",
+        "p: exact two-sided McNemar test, how often b and c would lie so far apart by chance; "
+        f"{tests} tests here, and no p is corrected for their number: of twenty where nothing "
+        "differs, one may well fall below 0.05",
     )
     title = f"Table 5, paired differences{standing(exam.results)}"
     return Grid(title, heads, rows, notes)

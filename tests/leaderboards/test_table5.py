@@ -167,7 +167,7 @@ def test_differences_are_paired_and_mcnemar_exact() -> None:
     assert urology[2].endswith("\np = 1")
     assert whole[3].startswith("+9 -0 of 14 = +64.29\n[")
     assert whole[3].endswith("\np = 0.0039")
-    assert any("of 9 tests here" in note for note in found.notes)
+    assert any("; 9 tests here, and no p is corrected" in note for note in found.notes)
 
 
 def test_both_discordant_counts_are_shown_and_kept() -> None:
