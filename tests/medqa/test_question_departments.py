@@ -135,10 +135,10 @@ def test_the_rule_reads_words_and_where_they_stand():
 @pytest.mark.parametrize(
     "text",
     [
-        "He has " + "abcdefgh " * 12 + "and so on. What now?",
+        f"He has {'a' * 200 + ' -' * 12}. What now?",
         "A man with pain " * 6000 + ". What now?",
     ],
-    ids=["long words", "no verb"],
+    ids=["long word", "no verb"],
 )
 def test_the_rule_has_done_in_time(text: str):
     start = time.process_time()
