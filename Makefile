@@ -2,10 +2,12 @@
 #   PYTHON=python3.12      which interpreter makes .venv
 #   TORCH_BACKEND=auto     torch build for this machine's GPU (or cu128, ...); default: CPU
 #   RUN=runs/demo          where make demo writes
+#   TABLE=table5           which table's rows make publish makes anew
 #   WORKERS=2              processes that make test runs tests in
 
 TORCH := torch==2.13.0
 RUN ?= runs/demo
+TABLE ?= table5
 WORKERS ?= 2
 TORCH_BACKEND ?=
 
@@ -28,7 +30,7 @@ USABLE := import sys, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; do \
 	"$$p" -c '$(USABLE)' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
 
-.PHONY: help demo test check bench lock setup clean
+.PHONY: help demo test check bench publish lock setup clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -51,6 +53,13 @@ check: $(FULL) ## lint, format and types
 bench: $(FULL) ## measure our speed against the usual way
 	@echo "bench: measuring"
 	@$(OFFLINE) $(BIN)/python -m benchmarks
+
+publish: $(LEAN) ## make the published rows of a table anew
+	@echo "publish: making leaderboards/results/$(TABLE).csv"
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+		$(OFFLINE) $(BIN)/pzbench reproduce $(TABLE) --out "$$folder/run" && \
+		cp "$$folder/run/rows.csv" leaderboards/results/$(TABLE).csv && \
+		if [ $(TABLE) = table5 ]; then cp "$$folder/run/table5_differences.csv" leaderboards/results/; fi
 
 setup: $(FULL) ## install everything, development tools included
 
