@@ -1,6 +1,7 @@
 """What is nearest to a question, however much is held."""
 
 import asyncio
+from typing import Any
 
 import numpy as np
 from hypothesis import given, settings
@@ -18,6 +19,9 @@ class Encoder:
 
     async def embed(self, texts: list[str]) -> np.ndarray:
         return np.eye(1, WIDTH, dtype=np.float32).repeat(len(texts), axis=0)
+
+
+LOAD: Any = Encoder
 
 
 def entry(at: int) -> Entry:
@@ -51,15 +55,15 @@ def test_the_nearest_are_those_found_one_by_one(
         for kind, k in (("case", k_cases), ("rule", k_rules))
     }
     limits = TrainSettings(cases=cases, k_cases=k_cases, k_rules=k_rules, budget=100)
-    recalled = asyncio.run(memory.recall("?", limits, Encoder))
+    recalled = asyncio.run(memory.recall("?", limits, LOAD))
     for kind, ids in wanted.items():
         assert [one for one in recalled.ids if one.startswith(kind)] == ids
 
 
 def test_what_is_added_stands_behind_what_was_held() -> None:
     async def scene() -> tuple[Memory, Memory]:
-        first = await Memory().plus([entry(0), entry(1)], Encoder)
-        return first, await first.plus([entry(2)], Encoder)
+        first = await Memory().plus([entry(0), entry(1)], LOAD)
+        return first, await first.plus([entry(2)], LOAD)
 
     first, second = asyncio.run(scene())
     assert [one.record for one in second.entries] == ["P0", "P1", "P2"]
