@@ -80,7 +80,22 @@ def question_set(rows: Iterable[Row], source: str) -> QuestionSet:
         questions[one.id] = one
     if not questions:
         raise UserError(f"{source} holds no questions")
-    return QuestionSet(tuple(questions.values()), source)
+    found = tuple(questions.values())
+    return QuestionSet(found, source, tuple(_repeating(found)))
+
+
+def _repeating(questions: Iterable[Question]) -> Iterator[str]:
+    """A warning of questions with one text for two options."""
+    found = [
+        one
+        for one in questions
+        if len({" ".join(text.split()) for text in one.options.values()}) < len(one.options)
+    ]
+    if found:
+        yield (
+            f"{len(found)} of the questions, the first in {found[0].where}, have the same text "
+            "for two options: where it is the gold answer, either letter is right"
+        )
 
 
 def _test_file(folder: Path) -> Path:

@@ -36,7 +36,7 @@ def load_questions(source: str | None = None) -> QuestionSet:
         return load_sample()
     found = read_hub(given) if given.startswith(SCHEME) else read_questions(Path(given))
     told = (difference(found.ids), ignored(found))
-    return replace(found, warnings=tuple(one for one in told if one))
+    return replace(found, warnings=(*found.warnings, *filter(None, told)))
 
 
 def load_sample() -> QuestionSet:

@@ -40,3 +40,7 @@ class Question(Model):
     def answer(self) -> str:
         """Text of the right option."""
         return self.options[self.answer_idx]
+
+    def accepts(self, letter: str) -> bool:
+        """Whether a letter is right: the gold one, or another option of the same text."""
+        return self.options[letter].split() == self.answer.split()

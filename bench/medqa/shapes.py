@@ -86,14 +86,6 @@ def _options(given: object, where: str) -> dict[str, str]:
             raise UserError(
                 f"{where}: option {letter} is to be a text, not {_shown(given[letter])}"
             )
-    first: dict[str, str] = {}
-    for letter in letters:
-        same = first.setdefault(" ".join(given[letter].split()), letter)
-        if same != letter:
-            raise UserError(
-                f"{where}: options {same} and {letter} have the same text "
-                f"({_shown(given[letter])}): mend or remove the question"
-            )
     return {letter: given[letter].strip() for letter in letters}
 
 

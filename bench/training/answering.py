@@ -79,7 +79,7 @@ async def answer(
     letter = given.value.letter
     return Answered(
         **shown,
-        outcome="right" if letter == question.answer_idx else "wrong",
+        outcome="right" if question.accepts(letter) else "wrong",
         letter=letter,
         reason=given.value.reasons,
         keys=given.keys,
