@@ -201,18 +201,20 @@ _TRAINED = {
 
 
 def _training(exam: Exam) -> Grid:
-    """What was learned, and how much of it was shown."""
-    rows = []
+    """What was learned, and how much of it was shown; a column a student."""
+    several = len(exam.backbones) > 1
+    columns = {}
     for backbone, method in exam.sat():
         told = exam.condition(backbone, method)
         trained = told.get("training")
         if trained is not None:
-            n = exam.asked(ALL)
-            counts = (str(trained.get(name, 0)) for name in _TRAINED)
-            words = f"{told['words'] / n:.0f}"
-            rows.append((backbone.label, _titled(method), *counts, words))
-    heads = ("Records by", "Student", *_TRAINED.values(), "words shown with a question")
-    return Grid(f"Table 5, training{standing(exam.results)}", heads, tuple(rows))
+            counts = [str(trained.get(name, 0)) for name in _TRAINED]
+            words = f"{told['words'] / exam.asked(ALL):.0f}"
+            title = f"{_titled(method)}{f' by {backbone.label}' if several else ''}"
+            columns[title] = [*counts, words]
+    names = (*_TRAINED.values(), "words shown with a question")
+    rows = tuple(zip(names, *columns.values(), strict=True)) if columns else ()
+    return Grid(f"Table 5, training{standing(exam.results)}", ("Training", *columns), rows)
 
 
 def _notes(exam: Exam) -> Iterator[str]:

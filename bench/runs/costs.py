@@ -69,6 +69,8 @@ class Cost:
     """Estimate."""
     again: int = 0
     """Exchanges more if every checked reply were made anew as often as may be."""
+    guessed: bool = False
+    """Whether the number of exchanges depends on the answers."""
 
     def __add__(self, other: "Cost") -> "Cost":
         """Both for the role of the first."""
@@ -78,13 +80,15 @@ class Cost:
             input_tokens=self.input_tokens + other.input_tokens,
             output_tokens=self.output_tokens + other.output_tokens,
             again=self.again + other.again,
+            guessed=self.guessed or other.guessed,
         )
 
     def __str__(self) -> str:
         """One line for the user."""
         tokens = f"about {self.input_tokens:,} tokens in and {self.output_tokens:,} out"
         named = self.backbone if self.label == self.backbone else f"{self.label} ({self.backbone})"
-        told = f"{self.role} {named}: {self.exchanges:,} exchanges, {tokens}"
+        about = "about " if self.guessed else ""
+        told = f"{self.role} {named}: {about}{self.exchanges:,} exchanges, {tokens}"
         if not self.again:
             return told
         most = self.exchanges + self.again
@@ -275,7 +279,7 @@ def _costs_of_exam(
         sat = crews[1].cost("student", student, put / min(questions, TESTED))
         whole = practice + sat
         shown = round(memory * (whole.exchanges - untrained))
-        yield replace(whole, input_tokens=whole.input_tokens + shown)
+        yield replace(whole, input_tokens=whole.input_tokens + shown, guessed=True)
 
 
 def _summed(costs: Iterable[Cost]) -> list[Cost]:

@@ -283,11 +283,12 @@ def test_the_learning_curve_begins_untrained_and_ends_with_all() -> None:
 def test_training_and_near_questions_are_told() -> None:
     grids = Table5().grids(results_of(suspects=3))
     training = grids[-1]
-    counts = dict(zip(training.columns, training.rows[0], strict=True))
+    counts = {row[0]: row[1] for row in training.rows}
+    assert training.columns == ("Training", "trained on direct", "trained on patient-zero")
     assert [counts[name] for name in ("patients", "practice questions")] == ["4", "20"]
     outcomes = ("right at once", "wrong", "refused", "invalid", "failed")
     assert [counts[name] for name in outcomes] == ["5", "7", "3", "4", "1"]
-    assert training.rows[0][-2:] == ("3", "10")
+    assert [row[1:] for row in training.rows[-2:]] == [("3", "3"), ("10", "10")]
     notes = "\n".join(grids[0].notes)
     assert "left out for all methods: gpt direct 3, gpt patient-zero 3" in notes
     assert "practised on 2 of its patients, the same for every method; at most 600 words" in notes

@@ -424,7 +424,9 @@ def test_a_plan_counts_what_the_student_is_asked(
     assert ended.code == 0, ended
     assert openai_server.stats()["total"] == 0
     (line,) = [line for line in ended.err.splitlines() if line.startswith("plan: student")]
-    planned = int(line.split(": ")[2].split()[0].replace(",", ""))
+    about, number = line.split(": ")[2].split()[:2]
+    assert about == "about"
+    planned = int(number.replace(",", ""))
     assert inside("run", file, "--out", tmp_path / "run", **variables).code == 0
     done = openai_server.stats()["total"]
     # Questions to whom memory shows the same are one exchange.
