@@ -186,6 +186,7 @@ def _answers(exam: Exam) -> Grid:
 
 _TRAINED = {
     "patients": "patients",
+    "patients without": "patients without a practice question",
     "questions": "practice questions",
     "right": "right at once",
     "wrong": "wrong",

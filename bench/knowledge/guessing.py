@@ -8,6 +8,7 @@ from typing import Literal
 
 from bench.knowledge.library import Library
 from bench.knowledge.naming import UNTELLING, words
+from bench.knowledge.outline import Outline
 
 ALIKE = 85.0
 """Least likeness of a misspelt name, of 100 (rapidfuzz's ratio)."""
@@ -56,6 +57,19 @@ def judge_guess(guess: str, diseases: Iterable[str], library: Library) -> Guess:
     if len(meant - right) + bool(meant & right) > 1 or not set(said) - UNTELLING:
         return Guess("several", understood)
     return Guess("right" if meant & right else "wrong", understood)
+
+
+def find_named(disease: str, library: Library) -> Outline | None:
+    """The outline of the one disease that a name means, with side, stage or company or without.
+
+    Names as `Library.find` knows them; else the same telling words, or a name within it.
+    """
+    known = library.find(disease)
+    if known is not None:
+        return known
+    said, names = _words(disease), _names(library)
+    found = _same(said, names) or _held(said, names)
+    return library.find(*found) if len(found) == 1 else None
 
 
 @lru_cache(maxsize=4)

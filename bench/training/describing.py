@@ -1,10 +1,10 @@
 """A patient in a few words, as a question or a solved case has it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from bench.records.formats import describe_examination
-from bench.records.record import PatientRecord
-from bench.training.names import hints, tells
+from bench.records.record import Examination, PatientRecord
+from bench.training.names import hints, names_one, tells
 from bench.training.settings import count_words
 
 CASE_WORDS = 90
@@ -21,26 +21,37 @@ def who(record: PatientRecord) -> str:
     return f"{article} {basic.age}-year-old {grown.get(basic.gender, 'patient')}"
 
 
-def describe(record: PatientRecord, *, examined: bool, hidden: Sequence[str] = ()) -> str | None:
+def describe(record: PatientRecord, *, examined: bool, hidden: Sequence[str]) -> str | None:
     """The patient for a question; none if no complaint is left to tell.
 
     `examined` tells the results of examinations too. `hidden` are names that are not given away:
-    no statement holds all words of one, and history and results do not hold the head of the first.
+    complaints hold the words of none, history and results not in other forms either, nor the head
+    of the first. A result whose wording gives one away keeps its value.
     """
     told = record.disease_information
-    complaints = _open(told.symptoms, hidden)
+    complaints = [one for one in _lines(told.symptoms) if not names_one(one, hidden)]
     if not complaints:
         return None
-    name = hidden[0] if hidden else ""
-    before = [one for one in _open(_history(record), hidden) if not hints(one, name)]
-    found = [one for one in _open(_results(record), hidden) if not hints(one, name)]
+    since = [one for one in _lines((told.duration,)) if not names_one(one, hidden)]
+
+    def is_open(statement: str) -> bool:
+        return not tells(statement, hidden) and not hints(statement, hidden[0])
+
+    shown = [_open_result(one, is_open) for one in record.examination_results if examined]
     parts = (
-        ("Complaints", [*complaints, *_open((told.duration,), hidden)]),
-        ("History", before),
-        ("Results", found if examined else []),
+        ("Complaints", [*complaints, *since]),
+        ("History", [*filter(is_open, _lines(_history(record)))]),
+        ("Results", [*filter(None, shown)]),
     )
-    shown = (f"{title}: {'; '.join(statements)}." for title, statements in parts if statements)
-    return " ".join((f"{who(record)} is seen.", *shown))
+    lines = (f"{title}: {'; '.join(statements)}." for title, statements in parts if statements)
+    return " ".join((f"{who(record)} is seen.", *lines))
+
+
+def _open_result(found: Examination, is_open: Callable[[str], bool]) -> str:
+    """A result, without its wording if that gives a name away; nothing if it then still does."""
+    worded = _result(found)
+    plain = _result(found.model_copy(update={"finding": ""})) if found.value else ""
+    return next((one for one in (worded, plain) if one and is_open(one)), "")
 
 
 def summarize(record: PatientRecord) -> str:
@@ -48,7 +59,8 @@ def summarize(record: PatientRecord) -> str:
     left = CASE_WORDS - count_words(who(record))
     kept = []
     told = record.disease_information
-    for one in _open((*told.symptoms, told.duration, *_results(record), *_history(record)), ()):
+    results = map(_result, record.examination_results)
+    for one in _lines((*told.symptoms, told.duration, *results, *_history(record))):
         if count_words(one) <= left:
             kept.append(one)
             left -= count_words(one)
@@ -60,12 +72,11 @@ def _history(record: PatientRecord) -> tuple[str, ...]:
     return (*own.medical_history, *own.lifestyle, *own.family_history)
 
 
-def _results(record: PatientRecord) -> tuple[str, ...]:
-    every = record.examination_results
-    return tuple(f"{one.test}: {describe_examination(one)}" for one in every)
+def _result(found: Examination) -> str:
+    return next(_lines((f"{found.test}: {describe_examination(found)}",)))
 
 
-def _open(told: Iterable[str], hidden: Sequence[str]) -> list[str]:
-    """Statements that give no hidden name away, in one line each."""
+def _lines(told: Iterable[str]) -> Iterator[str]:
+    """Statements, each on one line and without the stop at its end; empty ones are left out."""
     cleaned = (" ".join(one.split()).rstrip(".;") for one in told)
-    return [one for one in cleaned if one and not tells(one, hidden)]
+    return (one for one in cleaned if one)

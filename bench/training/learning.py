@@ -103,10 +103,14 @@ class Learned:
         return (*sorted(inner), self.practised)
 
     def count(self) -> dict[str, int]:
-        """How often each outcome came and what became of the rules; solved cases are `cases`."""
+        """How often each outcome came and what became of the rules; solved cases are `cases`.
+
+        `patients without` are those whose record gave no question.
+        """
         outcomes = Counter(step.outcome for step in self.steps)
         rules = Counter(step.rule for step in self.steps)
         return {
+            "patients without": self.practised - len({step.after for step in self.steps}),
             "questions": len(self.steps),
             **{name: outcomes[name] for name in ("right", "wrong", *get_args(Missing))},
             "cases": len(self.memory.of("case")),

@@ -15,6 +15,18 @@ _UNTELLING = UNTELLING | frozenset(
 _ROMAN = {"i": "1", "ii": "2", "iii": "3", "iv": "4"}
 _AFTER_HEAD = re.compile(r"\s(?:of|in|with|without|due to|from|after|for|by)\s|[,/]")
 _BRACKETS = re.compile(r"\s*\([^)]*\)")
+_INSIDE = re.compile(r"\(([^)]*)\)$")
+_SHORT = re.compile(r"[A-Z][A-Za-z0-9-]*[A-Z0-9]")
+"""An abbreviation: PSA, TRAb, HbA1c."""
+_EPONYM = re.compile(r"(.+?\b(?:disease|syndrome))\s+of\b", re.IGNORECASE)
+_PARTS = frozenset(
+    words(
+        "artery bladder breast cornea eyelid kidney ligament muscle ovary pancreas personality "
+        "prostate retina rotator shoulder spinal stomach tendon testicle thyroid tunnel ureter "
+        "urethra uterus vertebra"
+    )
+)
+"""Heads of names like "overactive bladder"."""
 HEAD = 6
 """Letters of a word that alone gives a name away, at least."""
 STEM = 5
@@ -33,24 +45,40 @@ def _telling(text: str) -> list[str]:
     return [_ROMAN.get(word, word) for word in words(text) if word not in _UNTELLING]
 
 
-def forms(name: str) -> Iterator[str]:
-    """A name as it stands, and the name before brackets or company and that inside the brackets."""
+def forms(name: str, *, curated: bool = False) -> Iterator[str]:
+    """A name as it stands, without its brackets, without its company, and an eponym alone.
+
+    What stands in brackets is a name, too, if it is an abbreviation, or if the name is a `curated`
+    one: elsewhere it is a side or a part of the body.
+    """
     yield name
-    head, _, inside = name.rstrip(")").partition(" (")
-    yield from (part for part in (head, inside) if part)
-    yield head.partition(" with ")[0]
+    bare = _BRACKETS.sub("", name)
+    yield bare
+    yield bare.partition(" with ")[0]
+    eponym = _EPONYM.match(bare)
+    if eponym:
+        yield eponym[1]
+    inside = _INSIDE.search(name)
+    if inside and (curated or _SHORT.fullmatch(inside[1])):
+        yield inside[1]
 
 
 @lru_cache(maxsize=4096)
 def head(name: str) -> str:
     """The word that says what a name is one of: "glaucoma" of "primary open-angle glaucoma".
 
-    It is the last telling word before "of", "with" and the like. A short one ("tear", "ovary") is
-    too common to give a name away: there is none then.
+    It is the last telling word before "of", "with" and the like. A short one ("tear") or a part of
+    the body is too common to give a name away: there is none then.
     """
     bare = _BRACKETS.sub("", name)
     last = (_telling(_AFTER_HEAD.split(bare)[0]) or _telling(bare) or [""])[-1]
-    return last if len(last) >= HEAD else ""
+    return last if len(last) >= HEAD and last not in _PARTS else ""
+
+
+def names_one(statement: str, names: Iterable[str]) -> bool:
+    """Whether a statement holds all telling words of one of the names."""
+    held = telling(statement)
+    return any(telling(name) and telling(name) <= held for name in names)
 
 
 def tells(statement: str, names: Iterable[str]) -> bool:
@@ -65,9 +93,12 @@ def hints(statement: str, name: str) -> bool:
 
 
 def alike(one: str, other: str) -> bool:
-    """Whether one of two names may mean the other: its telling words are among the other's."""
+    """Whether one of two names may mean the other: its telling words are among the other's.
+
+    A name without telling words means nothing else.
+    """
     here, there = telling(one), telling(other)
-    return here <= there or there <= here
+    return bool(here and there) and (here <= there or there <= here)
 
 
 def _held(wanted: Iterable[str], held: Iterable[str]) -> bool:

@@ -14,6 +14,7 @@ from string import ascii_uppercase
 from typing import Literal
 
 from bench.knowledge.cases import derive_seed
+from bench.knowledge.guessing import find_named
 from bench.knowledge.library import Library
 from bench.knowledge.outline import Outline
 from bench.model import Model
@@ -128,7 +129,7 @@ class Practice:
         O(its tests x different tests of its department).
         """
         disease = record.disease_information.disease
-        outline = self._library.find(disease)
+        outline = find_named(disease, self._library)
         names = _names(disease, outline)
         key = (record.department, disease)
         if key not in self._others:
@@ -186,7 +187,7 @@ def _examination(case: _Case) -> PracticeItem | None:
     # Tests under the same head go first: a lone radiograph among blood tests is no question.
     near = [name for name, head in wrong if head == category]
     far = [name for name, head in wrong if head != category]
-    text = describe(case.record, examined=False, hidden=(right, *forms(right)))
+    text = describe(case.record, examined=False, hidden=tuple(forms(right)))
     return _item(case, "examination", text, right, near, far)
 
 
@@ -253,10 +254,9 @@ def _item(
 
 def _names(disease: str, outline: Outline | None) -> tuple[str, ...]:
     """Every name of a disease, its own first."""
-    names = [disease]
-    if outline is not None:
-        names += [outline.name, *outline.synonyms]
-    return tuple(dict.fromkeys(form for name in names for form in forms(name)))
+    known = (outline.name, *outline.synonyms) if outline is not None else ()
+    curated = (form for name in known for form in forms(name, curated=True))
+    return tuple(dict.fromkeys((*forms(disease), *curated)))
 
 
 def _is(disease: str, names: Iterable[str]) -> bool:

@@ -73,7 +73,7 @@ def test_right_answers_make_one_case_of_a_record_and_no_rule() -> None:
     student = Student(careful)
     learned = trained(student)
     assert learned.count() == {
-        "questions": 10, "right": 10, "wrong": 0, "refused": 0, "invalid": 0,
+        "patients without": 0, "questions": 10, "right": 10, "wrong": 0, "refused": 0, "invalid": 0,
         "error": 0, "cases": 5, "rules kept": 0, "rules rejected": 0, "rules missing": 0,
     }  # fmt: skip
     first = learned.memory.entries[0]
@@ -341,3 +341,10 @@ def test_an_empty_rule_is_none() -> None:
     assert {(step.rule, step.reason) for step in learned.steps} == {
         ("invalid", "the rule is empty")
     }
+
+
+def test_patients_who_give_no_question_are_counted() -> None:
+    silent = ward()[0].model_copy(update={"examination_results": ()})
+    told = silent.disease_information.model_copy(update={"symptoms": (ALPHA,)})
+    records = [silent.model_copy(update={"disease_information": told}), *ward()[1:]]
+    assert trained(Student(careful), records).count()["patients without"] == 1

@@ -9,9 +9,10 @@ from wards import ALPHA, BETA, SIGNS, TESTS, ward, ward_patient
 from bench.backbones.rules.writer import write
 from bench.backbones.tasks import Subject, Write
 from bench.knowledge.cases import plan
+from bench.knowledge.guessing import find_named
 from bench.knowledge.library import Library
 from bench.records.record import SECTIONS, Examination, PatientRecord, Profile, RecordSections
-from bench.training.names import alike, head, tells
+from bench.training.names import alike, forms, head, names_one, tells
 from bench.training.practice import Practice, PracticeItem
 
 LIBRARY = Library()
@@ -60,8 +61,12 @@ def test_a_question_does_not_hold_its_answer(item: PracticeItem) -> None:
     assert item.answer.lower() not in stem.lower()
     if item.kind == "diagnosis":
         outline = LIBRARY.get(item.answer)
-        for statement in re.split(r"; |\. (?:History|Results): ", stem):
-            assert not tells(statement, (outline.name, *outline.synonyms)), statement
+        names = (outline.name, *outline.synonyms)
+        complaints, *rest = re.split(r"\. (?:History|Results): ", stem)
+        for statement in complaints.split("; "):
+            assert not names_one(statement, names), statement
+        for statement in "; ".join(rest).split("; "):
+            assert not tells(statement, names), statement
         wrong = [text for text in item.options.values() if text != item.answer]
         assert not any(alike(text, name) for text in wrong for name in outline.synonyms)
     else:
@@ -133,8 +138,81 @@ def test_statements_that_give_the_disease_away_in_other_forms_are_left_out() -> 
 
 
 def test_a_patient_without_a_complaint_to_tell_is_no_question() -> None:
-    record = renamed(ward_patient("P9", ALPHA), disease="Depression", symptoms=("Depressive",))
+    record = renamed(ward_patient("P9", ALPHA), disease="Depression", symptoms=("Depression",))
     assert [item.kind for item in practise(record, ward(), LIBRARY, 0)] == ["examination"]
+
+
+def test_a_result_whose_wording_tells_keeps_its_value() -> None:
+    record = renamed(ward_patient("P9", ALPHA), disease=DIABETES)
+    found = Examination(
+        category="laboratory",
+        test="HbA1c",
+        value="8.9",
+        unit="%",
+        reference_range="<5.7",
+        finding="in the diabetic range",
+    )
+    telling = found.model_copy(update={"test": "Diabetes screen"})
+    record = record.model_copy(update={"examination_results": (found, telling)})
+    item = of("diagnosis", record, ward())
+    assert item is not None
+    assert "Results: HbA1c: 8.9 % (reference <5.7)." in item.question
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Inguinal hernia (right)",
+        "Appendicitis (acute)",
+        "Osteoarthritis (right knee)",
+        "Benign Prostatic Hyperplasia (BPH)",
+        "Graves' disease",
+        "Nephrolithiasis (left ureteral stone)",
+        "Conn syndrome",
+    ],
+)
+def test_a_side_or_an_addition_costs_a_record_nothing(name: str) -> None:
+    outline = find_named(name, LIBRARY)
+    assert outline is not None
+    (mine, *_) = [one for one in RECORDS if one.disease_information.disease == outline.name]
+    record = renamed(mine, disease=name)
+    assert [item.kind for item in practise(record, RECORDS, LIBRARY, 0)] == [
+        "examination",
+        "diagnosis",
+    ]
+    (diagnosis,) = [one for one in practise(record, RECORDS, LIBRARY, 0) if one.kind == "diagnosis"]
+    wrong = [text for text in diagnosis.options.values() if text != name]
+    assert not {outline.name, *outline.synonyms} & set(wrong)
+
+
+def test_the_side_of_a_test_hides_no_complaint() -> None:
+    record = renamed(ward_patient("P9", ALPHA), symptoms=("Loss of side vision in both eyes",))
+    pressure = Examination(
+        category="special", test="Intraocular pressure (right eye)", value="31", finding="raised"
+    )
+    record = record.model_copy(update={"examination_results": (pressure,)})
+    item = of("examination", record, ward())
+    assert item is not None
+    assert "both eyes" in item.question
+
+
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [
+        ("Prostate-specific antigen (PSA)", {"Prostate-specific antigen", "PSA"}),
+        ("X-ray (right knee)", {"X-ray"}),
+        ("Femoral neck (hip) fracture", {"Femoral neck fracture"}),
+        ("Paget disease of bone", {"Paget disease"}),
+        ("Lumbar disc herniation with sciatica", {"Lumbar disc herniation"}),
+    ],
+)
+def test_forms_of_a_name(name: str, known: set[str]) -> None:
+    assert set(forms(name)) - {name} == known
+
+
+def test_names_without_telling_words_mean_nothing_else() -> None:
+    assert not alike("right", "Morbus Alphae")
+    assert not alike("", "")
 
 
 @pytest.mark.parametrize(
@@ -164,6 +242,7 @@ def test_words_are_known_in_other_forms(statement: str, name: str, told: bool) -
         ("Femoral neck (hip) fracture", "fracture"),
         ("Type 2 diabetes mellitus", "diabete"),
         ("Rotator cuff tear", ""),
+        ("Overactive bladder (urge incontinence)", ""),
         ("Disease", ""),
     ],
 )
