@@ -241,7 +241,8 @@ def _examined(given: "dict[str, Any]", table: str, exam: "dict[str, Any]") -> No
                 f"--curve names {point}, but students practise on {cases} patients of each "
                 "department: name no more than these, or raise --cases"
             )
-    given["medqa"].update({"cases": cases, **known, **asked})
+    reached = [point for point in given["medqa"]["curve"] if point <= cases]
+    given["medqa"].update({"cases": cases, "curve": reached, **known, **asked})
 
 
 def _execute(
