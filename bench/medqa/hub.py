@@ -153,7 +153,7 @@ def _fetch(place: Place) -> list[Path]:
     with tempfile.TemporaryDirectory(prefix="pzbench-") as empty, tempfile.TemporaryFile() as out:
         child = subprocess.Popen(
             [sys.executable, "-P", str(FETCHING), place.repo, place.revision, SPLIT],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,  # shut when we end, however that is; so does the child then
             stdout=out,
             stderr=subprocess.DEVNULL,  # bars and warnings of libraries
             cwd=empty,
@@ -163,7 +163,7 @@ def _fetch(place: Place) -> list[Path]:
             _wait(child, place)
         finally:
             child.kill()
-            child.wait()
+            child.communicate()
         told = _last_line(out)
     if "files" in told:
         return [Path(name) for name in told["files"]]

@@ -32,6 +32,11 @@ def knock(repo: str, revision: str) -> None:
                 f"not hold this revision: {OTHERWISE}"
             )
     hub = os.environ.get("HF_ENDPOINT", "").rstrip("/") or "https://huggingface.co"
+    if "@" in hub:
+        raise UserError(
+            "HF_ENDPOINT holds a user name or password, which would be shown in errors: name the "
+            "address alone, and log in with `hf auth login`"
+        )
     said: queue.Queue[tuple[int, str]] = queue.Queue()
     url = f"{hub}/api/datasets/{repo}/revision/{revision}"
     # A thread of its own, for looking a name up knows no time limit.

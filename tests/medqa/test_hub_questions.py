@@ -1,7 +1,10 @@
 """Questions from the hub: a small one on loopback, and hubs that cannot be reached."""
 
 import json
+import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -102,6 +105,12 @@ def test_a_refusing_hub_is_reported_in_time(refusing: str, tmp_path: Path):
     assert "refused" in timed(refusing, tmp_path)
 
 
+def test_an_address_with_a_password_is_refused_without_showing_it(tmp_path: Path):
+    said = show("http://bob:hunter2@127.0.0.1:9", tmp_path).error
+    assert said.startswith("HF_ENDPOINT holds a user name or password")
+    assert "hunter2" not in said
+
+
 def test_a_hub_without_an_address_is_reported_in_time(tmp_path: Path):
     timed("http://no-such-hub.invalid", tmp_path)
 
@@ -194,6 +203,27 @@ def test_the_hub_is_asked_with_the_token_of_the_user_alone(tmp_path: Path):
         assert [one.rpartition(" ")[2] for one in elsewhere.asked] == ["None"], "not handed on"
     finally:
         elsewhere.stop()
+
+
+@pytest.mark.slow
+def test_a_download_ends_with_the_process_that_began_it(silent: str):
+    pytest.importorskip("datasets")
+    child = subprocess.Popen(
+        [sys.executable, "-P", str(hub_module.FETCHING), REPO, COMMIT, "test"],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={
+            **os.environ,
+            "HF_ENDPOINT": silent,
+            "HF_HUB_OFFLINE": "0",
+            "HF_DATASETS_OFFLINE": "0",
+        },
+    )
+    assert child.stdin is not None
+    with pytest.raises(subprocess.TimeoutExpired):
+        child.wait(5)
+    child.stdin.close()  # as the system does for a process that was killed
+    assert child.wait(30) == 1
 
 
 @pytest.mark.slow
