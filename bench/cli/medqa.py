@@ -213,10 +213,12 @@ async def _classify(
 
 def _tell(rows: "list[Classified]") -> None:
     """Say how clear the labels are, and what was refused."""
-    labels = Counter(row.label or "no two alike" for row in rows)
+    from bench.medqa.classify import LOST
+
+    labels = Counter(str(row.label or row.lost) for row in rows)
     lost = Counter(vote.outcome for row in rows for vote in row.votes if vote.outcome != "answer")
     typer.echo(
         f"{len(rows)} questions: "
-        + ", ".join(f"{labels[one]} {one}" for one in ("clear", "borderline", "no two alike"))
+        + ", ".join(f"{labels[one]} {one}" for one in ("clear", "borderline", *LOST))
         + f"; votes without an answer: {lost['refusal']} refused, {lost['invalid']} invalid"
     )

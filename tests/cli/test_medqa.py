@@ -332,6 +332,7 @@ def test_a_model_that_refuses_labels_nothing(
     done = classify(openai_server, questions, out)
     assert done.code == 0, done
     assert ", n = 1 (1 agree" in done.out
+    assert "4 questions: 1 clear, 0 borderline, 3 refused, 0 invalid, 0 no two alike" in done.out
     assert "left out: 3 refused, 0 invalid, 0 no two alike" in done.out
     (one,) = read_labels(out).items()
     assert one == (question_id(original(0)["question"]), None), "refused is not none"
