@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from bench.stats import Interval
-from bench.tables import Result, Results
+from bench.tables import Result, Results, Value
 
 STAND_IN = "stand-in: made by the embedded rules, no language model; not comparable with the paper"
 PARTLY = "partly a stand-in: * was written or judged by the embedded rules, no language model"
@@ -42,6 +42,16 @@ def bracketed(interval: Interval | None, *, percent: bool, digits: int) -> str:
         number(end, percent=percent, digits=digits) for end in (interval.low, interval.high)
     )
     return f"\n[{low}, {high}]"
+
+
+def interval_cells(interval: Interval | None) -> tuple[Value, Value, Value]:
+    """Low end, high end and method of an interval for a CSV; empty for none."""
+    return (interval.low, interval.high, interval.method) if interval else (None, None, None)
+
+
+def bound_cells(bounds: tuple[float, float] | None) -> tuple[Value, Value]:
+    """Both bounds for a CSV; empty for none."""
+    return bounds or (None, None)
 
 
 def score_notes(results: Results, systems: int) -> Iterator[str]:

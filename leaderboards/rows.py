@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from bench.tables import SCORE_COLUMNS, Grid, Named, Result, Results, Value, csv_text, score_cells
+from leaderboards.cells import bound_cells, interval_cells
 
 SCHEMA_VERSION = 1
 COLUMNS: dict[str, str] = {
@@ -66,7 +67,6 @@ class Rows:
 
 def _row(result: Result, results: Results) -> list[Value]:
     score, manifest = result.score, results.manifest
-    interval, bounds = score.interval, score.bounds
     judge = next((r["backbone"] for r in manifest["roles"] if r["role"] == "judge"), None)
     return [
         SCHEMA_VERSION,
@@ -79,13 +79,10 @@ def _row(result: Result, results: Results) -> list[Value]:
         score.value,
         score.unit,
         score.better,
-        interval.low if interval else None,
-        interval.high if interval else None,
-        interval.method if interval else None,
+        *interval_cells(score.interval),
         score.n,
         score.n_missing,
-        bounds[0] if bounds else None,
-        bounds[1] if bounds else None,
+        *bound_cells(score.bounds),
         judge if "judge" in score.roles else None,
         score.signature,
         manifest["outlines"],

@@ -12,6 +12,7 @@ from bench.tables import Grid, Named, Result, Results, Value, csv_text, markdown
 from leaderboards.cells import (
     bracketed,
     failure_words,
+    interval_cells,
     number,
     role_notes,
     score_notes,
@@ -165,16 +166,13 @@ def _comparable(result: Result, column: Column, paper: Figure | None) -> bool:
 
 
 def _csv_row(result: Result, column: Column) -> list[Value]:
-    score, interval = result.score, result.score.interval
-    paper = figure(result.backbone, result.method, column.paper)
+    score, paper = result.score, figure(result.backbone, result.method, column.paper)
     return [
         result.backbone.label,
         result.method.label,
         score.metric,
         score.value,
-        interval.low if interval else None,
-        interval.high if interval else None,
-        interval.method if interval else None,
+        *interval_cells(score.interval),
         score.n,
         score.n_missing,
         paper.backbone if paper else None,

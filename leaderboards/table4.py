@@ -11,8 +11,10 @@ from bench.page import Chart, Point, html_page
 from bench.scoring import Difference, Score
 from bench.tables import Grid, Named, Result, Results, Value, csv_text, markdown_text
 from leaderboards.cells import (
+    bound_cells,
     bracketed,
     failure_words,
+    interval_cells,
     number,
     role_notes,
     score_notes,
@@ -274,15 +276,12 @@ def _sides(results: Results, backbone: str, difference: Difference) -> list[Resu
 
 def _difference_rows(results: Results) -> Iterator[list[Value]]:
     for backbone, place, difference in _compared(results):
-        interval = difference.interval
         yield [
             backbone,
             *place,
             difference.metric,
             difference.value,
-            interval.low if interval else None,
-            interval.high if interval else None,
-            interval.method if interval else None,
+            *interval_cells(difference.interval),
             difference.n,
             difference.p_value,
             any(side and side.stand_in for side in _sides(results, backbone, difference)),
@@ -299,19 +298,15 @@ def _csv_rows(results: Results) -> Iterator[list[Value]]:
 
 
 def _csv_row(result: Result, interaction: str, form: str, line: Line) -> list[Value]:
-    score, interval, bounds = result.score, result.score.interval, result.score.bounds
-    paper = interview_figure(interaction, form, line.paper)
+    score, paper = result.score, interview_figure(interaction, form, line.paper)
     return [
         result.backbone.label,
         interaction,
         form,
         score.metric,
         score.value,
-        interval.low if interval else None,
-        interval.high if interval else None,
-        interval.method if interval else None,
-        bounds[0] if bounds else None,
-        bounds[1] if bounds else None,
+        *interval_cells(score.interval),
+        *bound_cells(score.bounds),
         score.n,
         score.n_missing,
         paper,

@@ -6,6 +6,7 @@ from bench.runs.experiment import ZERO_SHOT
 from bench.scoring import Score
 from bench.tables import Result, Value
 from bench.training.answering import OUTCOMES
+from leaderboards.cells import bound_cells, interval_cells
 from leaderboards.exam import ALL, Exam
 from leaderboards.paper_figures import NOT_IN_PAPER
 
@@ -70,8 +71,7 @@ def score_rows(exam: Exam) -> Iterator[list[Value]]:
 
 
 def _row(exam: Exam, result: Result, department: str) -> list[Value]:
-    score, interval, bounds = result.score, result.score.interval, result.score.bounds
-    fit = exam.paper(result.method, department)
+    score, fit = result.score, exam.paper(result.method, department)
     whole: dict[str, int] = exam.told["patients"]
     patients = sum(whole.values()) if department == ALL else whole[department]
     return [
@@ -83,11 +83,8 @@ def _row(exam: Exam, result: Result, department: str) -> list[Value]:
         score.n,
         score.n_missing,
         score.value,
-        interval.low if interval else None,
-        interval.high if interval else None,
-        interval.method if interval else None,
-        bounds[0] if bounds else None,
-        bounds[1] if bounds else None,
+        *interval_cells(score.interval),
+        *bound_cells(score.bounds),
         *exam.outcomes(result.backbone, result.method, department).values(),
         0 if result.method.name == ZERO_SHOT else patients,
         exam.told["set"]["source"],
@@ -106,7 +103,6 @@ def _row(exam: Exam, result: Result, department: str) -> list[Value]:
 def difference_rows(exam: Exam) -> Iterator[list[Value]]:
     """One line for each two conditions in each department and in all."""
     for label, department, one in exam.differences():
-        interval = one.interval
         gained, lost = one.discordant or (None, None)
         yield [
             label,
@@ -117,9 +113,7 @@ def difference_rows(exam: Exam) -> Iterator[list[Value]]:
             lost,
             one.n,
             one.value,
-            interval.low if interval else None,
-            interval.high if interval else None,
-            interval.method if interval else None,
+            *interval_cells(one.interval),
             one.p_value,
             any(side is not None and side.stand_in for side in exam.sides(label, one)),
         ]

@@ -22,7 +22,7 @@ _EPONYM = re.compile(r"(.+?\b(?:disease|syndrome))\s+of\b", re.IGNORECASE)
 _PARTS = frozenset(
     words(
         "artery bladder breast cornea eyelid kidney ligament muscle ovary pancreas personality "
-        "prostate retina rotator shoulder spinal stomach tendon testicle thyroid tunnel ureter "
+        "prostate retina shoulder stomach tendon testicle thyroid tunnel ureter "
         "urethra uterus vertebra"
     )
 )
