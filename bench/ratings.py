@@ -106,7 +106,7 @@ class RatingMetric:
             dialogue=tuple(
                 Turn(question=one.question, answer=one.answer) for one in dialogue.exchanges()
             ),
-            style=dialogue.style or "",
+            manner={"style": dialogue.style} if dialogue.style else {},
             low=LOW,
             high=HIGH,
         )

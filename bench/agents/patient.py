@@ -155,11 +155,14 @@ class Patient:
         said = tuple(
             message
             for turn in history
-            for message in (Message("user", turn.question), Message("assistant", turn.answer))
+            for message in (
+                Message("user", turn.question),
+                Message("assistant", turn.answer or ""),
+            )
         )
         task = Reply(
             memory=memory,
-            style=self.style.name,
+            manner={"style": self.style.name},
             history=tuple(history),
             question=question,
             avoid=avoid,

@@ -77,7 +77,8 @@ class Turn(Model):
     """One question with its answer."""
 
     question: str
-    answer: str
+    answer: str | None = None
+    """None for a closing turn of the doctor."""
 
 
 class Rate(Task):
@@ -87,8 +88,8 @@ class Rate(Task):
     rubric: str
     """Name of the rubric, for instance "fluency"; its words are in the prompt."""
     dialogue: tuple[Turn, ...]
-    style: str = "plain"
-    """Style that the patient was to show."""
+    manner: dict[str, str] = {}
+    """How the patient was to be, by axis, for instance {"style": "upset"}."""
     low: int
     high: int
 
@@ -99,7 +100,8 @@ class Reply(Task):
     kind: ClassVar[str] = "reply"
     memory: str
     """What the patient knows, in the agent's format."""
-    style: str
+    manner: dict[str, str] = {}
+    """How the patient is to be, by axis."""
     history: tuple[Turn, ...]
     """This round's exchanges so far."""
     question: str

@@ -37,7 +37,7 @@ from bench.training.learning import Learned, train
 
 RESERVE = 2
 """Records read for each that is trained on: what is there to replace those left out."""
-TEST = "medqa"
+TEST = "exam"
 """Replicate of the questions, alike for all students: the same words are one exchange."""
 OUTCOMES = {ours: theirs for theirs, ours in OF_FAILURE.items()}
 """A failure's name of the outcome of a question."""

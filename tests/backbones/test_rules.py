@@ -407,16 +407,19 @@ def test_numbers_are_read_as_printed(text, value):
     assert number(text) == value
 
 
-def ask(task: Any, key: str, answer: Any = RecordSections) -> dict[str, Any]:
-    prompt = Prompt(task, (), answer, JUDGING, "r")
+def ask(task: Any, replicate: str = "r", key: str = "key") -> dict[str, Any]:
+    prompt = Prompt(task, (), RecordSections, JUDGING, replicate)
     told: dict[str, Any] = json.loads(asyncio.run(Rules().complete(prompt, key)).text)
     return told
 
 
-def test_the_key_is_the_seed():
+def test_kind_inputs_and_replicate_are_the_seed():
+    """And not the journal key, which changes with every comment in the rules' own code."""
     subject = Subject(department="Orthopedics", disease="Sciatica", gender="male", age=40)
     task = Write(wanted=SECTIONS, subject=subject)
-    assert ask(task, "a") == ask(task, "a") != ask(task, "b")
+    assert ask(task) == ask(task, key="another") != ask(task, "another")
+    older = task.model_copy(update={"subject": subject.model_copy(update={"age": 41})})
+    assert ask(task)["disease_information"] != ask(older)["disease_information"]
 
 
 @pytest.mark.parametrize(

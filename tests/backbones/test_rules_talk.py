@@ -118,7 +118,13 @@ def answer(
     avoid: tuple[str, ...] = (),
     seed: object = 0,
 ) -> str:
-    task = Reply(memory=memory, style=style, history=tuple(history), question=question, avoid=avoid)
+    task = Reply(
+        memory=memory,
+        manner={"style": style},
+        history=tuple(history),
+        question=question,
+        avoid=avoid,
+    )
     return reply(task, LIBRARY, random.Random(str(seed)))
 
 
@@ -488,7 +494,7 @@ def test_repetition_and_stage_directions_cost_fluency():
 
 
 def rated(dialogue: Sequence[Turn], style: str, rubric: str) -> int:
-    task = Rate(rubric=rubric, dialogue=tuple(dialogue), style=style, low=1, high=7)
+    task = Rate(rubric=rubric, dialogue=tuple(dialogue), manner={"style": style}, low=1, high=7)
     made = rate(task, LIBRARY, random.Random(0))
     assert made.reasons and 1 <= made.score <= 7
     return made.score
@@ -498,7 +504,10 @@ def test_the_backbone_answers_all_of_it():
     rules = Rules(library=LIBRARY)
     memory = Atomic().render(RECORD)
     tasks: list[tuple[Task, Any]] = [
-        (Reply(memory=memory, style="plain", history=(), question="Do you smoke?"), str),
+        (
+            Reply(memory=memory, manner={"style": "plain"}, history=(), question="Do you smoke?"),
+            str,
+        ),
         (Ask(department="Urology", history=(), left=13), str),
         (Extract(text="I smoke."), Extracted),
         (LabelTask(statements=("I smoke.",), facts={"F1": FACTS[0]}), Labels),

@@ -279,9 +279,9 @@ def test_questions_without_answer_are_counted_by_kind_and_not_right(
     assert ended.code == 3, ended
     failures = folder.failures()
     assert Counter(failure.stage for failure in failures) == {
-        "medqa/zero-shot": 2,
-        "medqa/direct@1": 2,
-        "medqa/direct": 2,
+        "exam/zero-shot": 2,
+        "exam/direct@1": 2,
+        "exam/direct": 2,
     }
     assert {(one.item, one.outcome) for one in failures} == {
         (refused.id, "refusal"),

@@ -1,4 +1,8 @@
-"""The rules as a backbone: each task kind is answered by one function of its inputs and a seed."""
+"""The rules as a backbone: each task kind is answered by one function of its inputs and a seed.
+
+The seed is of the kind, the inputs and the replicate, not the journal key: that also holds the hash
+of the code, so a comment would give another draw.
+"""
 
 import hashlib
 import random
@@ -31,6 +35,7 @@ from bench.backbones.tasks import (
     Task,
     Write,
 )
+from bench.journal.journal import key_of
 from bench.knowledge import course, outline
 from bench.knowledge.library import Library
 
@@ -48,8 +53,14 @@ ANSWERERS: dict[type[Task], Answerer] = {
 }
 
 
+def stream(prompt: Prompt[Any]) -> str:
+    """The seed of what is drawn for an answer: the same for the same question of the same case."""
+    inputs = prompt.task.model_dump(mode="json")
+    return key_of({"kind": prompt.task.kind, "inputs": inputs, "replicate": prompt.replicate})
+
+
 class Rules:
-    """One small honest program, seeded by the prompt's key; it cannot see which method asks."""
+    """One small honest program, seeded by what is asked; it cannot see which method asks."""
 
     endpoint = "rules"
     reads: Literal["task"] = "task"
@@ -88,7 +99,7 @@ class Rules:
                 f"the rules answer tasks of kind {known}, not {prompt.task.kind!r}: "
                 "name a language model for this role"
             )
-        made = answer(prompt.task, self._library, random.Random(key))
+        made = answer(prompt.task, self._library, random.Random(stream(prompt)))
         text = made if isinstance(made, str) else made.model_dump_json()
         return Completion(text=text, model="rules")
 

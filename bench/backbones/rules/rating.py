@@ -34,11 +34,11 @@ _LONG = 45
 
 def rate(task: Rate, library: Library, drawn: random.Random) -> Rating:
     """The rating with its reasons; `library` and `drawn` are not needed."""
-    answers = [turn.answer.strip() for turn in task.dialogue]
+    answers = [turn.answer.strip() for turn in task.dialogue if turn.answer is not None]
     if not answers:
         return Rating(reasons="There is nothing to rate.", score=task.low)
     if task.rubric.startswith("emotion"):
-        lost, reasons = _style_faults(answers, task.style.rpartition(":")[2])
+        lost, reasons = _style_faults(answers, task.manner.get("style", "").rpartition(":")[2])
     else:
         lost, reasons = _form_faults(answers)
     score = round(task.high - lost * (task.high - task.low))

@@ -58,9 +58,9 @@ class _Answer:
         self._task = task
         self._drawn = drawn
         self._memory = recall(task.memory)
-        self._manner = _MANNERS.get(task.style.rpartition(":")[2], _MANNERS["plain"])
-        self._style = task.style.rpartition(":")[2]
-        self._before = " ".join(turn.answer for turn in task.history).lower()
+        self._style = task.manner.get("style", "plain").rpartition(":")[2]
+        self._manner = _MANNERS.get(self._style, _MANNERS["plain"])
+        self._before = " ".join(turn.answer or "" for turn in task.history).lower()
         self._names = _disease_names(self._memory, library)
 
     def text(self) -> str:
