@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import yaml
 
+from bench.core.yaml_lines import parse_yaml
 from bench.knowledge.library import Library
 from bench.knowledge.outline import Outline
-from bench.yaml_file import parse_yaml
 
 RUNS = 5
 

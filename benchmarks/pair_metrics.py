@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from rouge_score.rouge_scorer import RougeScorer
 from sacrebleu.metrics import BLEU
 
-from bench.pairs import Kernel, moments
+from bench.scoring.pairs import Kernel, moments
 from benchmarks.corpus import notes
 from metrics.bleu import bleu_kernel
 from metrics.rouge_l import rouge_l_kernel

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
+from bench.api.context import Context
+from bench.api.generator import GeneratorCard, subject_of
 from bench.backbones.prompt import GENERATING, Prompt
-from bench.backbones.tasks import Write
-from bench.context import Context
-from bench.generating import GeneratorCard, subject_of
+from bench.backbones.requests import Write
+from bench.backbones.templates import Template
 from bench.knowledge.cases import Case
-from bench.prompts import Template
 from bench.records.record import SECTIONS, Origin, PatientRecord, RecordSections
 
 PROMPT = Template(Path(__file__).with_name("direct.j2"))

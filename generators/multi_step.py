@@ -13,15 +13,15 @@ from typing import ClassVar
 
 from pydantic import BaseModel
 
+from bench.api.context import Context
+from bench.api.generator import GeneratorCard, subject_of
 from bench.backbones.prompt import GENERATING, Answer, AskError, Prompt
-from bench.backbones.tasks import Write
-from bench.context import Context
-from bench.generating import GeneratorCard, subject_of
+from bench.backbones.requests import Write
+from bench.backbones.templates import Template
 from bench.knowledge.cases import Case
 from bench.knowledge.course import Presentation
-from bench.knowledge.describing import describe
+from bench.knowledge.description import describe
 from bench.knowledge.outline import Outline, Severity
-from bench.prompts import Template
 from bench.records.record import (
     BasicSections,
     ExaminationSections,

@@ -7,14 +7,14 @@ case's seed: our reading of the paper's "temporal probability distributions".
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from bench.api.context import Context
+from bench.api.generator import GeneratorCard
 from bench.backbones.prompt import JUDGING, Answer, Prompt
-from bench.backbones.tasks import Judge, Verdict
-from bench.context import Context
-from bench.generating import GeneratorCard
+from bench.backbones.requests import Judge, Verdict
+from bench.backbones.templates import Template
 from bench.knowledge.cases import Case
 from bench.knowledge.course import draw_presentation
-from bench.knowledge.describing import describe
-from bench.prompts import Template
+from bench.knowledge.description import describe
 from bench.records.formats import Text
 from bench.records.record import Origin, PatientRecord
 from generators.multi_step import Knowledge, MultiStep

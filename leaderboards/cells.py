@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from bench.stats import Interval
-from bench.tables import Result, Results, Value
+from bench.report.tables import Result, Results, Value
+from bench.scoring.intervals import Interval
 
 STAND_IN = "stand-in: made by the embedded rules, no language model; not comparable with the paper"
 PARTLY = "partly a stand-in: * was written or judged by the embedded rules, no language model"

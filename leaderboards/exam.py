@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bench.runs.experiment import MEDQA, ZERO_SHOT
+from bench.api.metric import Difference, Score
+from bench.experiments.experiment import MEDQA, ZERO_SHOT
+from bench.report.tables import Named, Result, Results
 from bench.runs.folder import NOBODY
-from bench.scoring import Difference, Score
-from bench.tables import Named, Result, Results
-from bench.training.answering import OUTCOMES, PUT
+from bench.students.answer import OUTCOMES, PUT
 from leaderboards.paper_audit import BASELINE, COLUMNS_5, GENERATED, OURS, Fit, table5
 from leaderboards.paper_figures import NOT_IN_PAPER, paper_backbone
 

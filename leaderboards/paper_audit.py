@@ -11,7 +11,7 @@ from math import comb
 from pathlib import Path
 from typing import get_args
 
-from bench.stats import wilson
+from bench.scoring.intervals import wilson
 from leaderboards.denominators import (
     Printed,
     Rounding,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from bench.tables import Named
+from bench.report.tables import Named
 
 TABLE_3 = Path(__file__).parent / "paper" / "table3.csv"
 TABLE_4 = Path(__file__).parent / "paper" / "table4.csv"

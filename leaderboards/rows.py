@@ -6,7 +6,16 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar
 
-from bench.tables import SCORE_COLUMNS, Grid, Named, Result, Results, Value, csv_text, score_cells
+from bench.report.tables import (
+    SCORE_COLUMNS,
+    Grid,
+    Named,
+    Result,
+    Results,
+    Value,
+    csv_text,
+    score_cells,
+)
 from leaderboards.cells import bound_cells, interval_cells
 
 SCHEMA_VERSION = 1

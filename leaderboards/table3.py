@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-from bench.page import Chart, Point, html_page
-from bench.scoring import Difference, Score
-from bench.stats import Interval
-from bench.tables import Grid, Named, Result, Results, Value, csv_text, markdown_text
+from bench.api.metric import Difference, Score
+from bench.report.page import Chart, Point, html_page
+from bench.report.tables import Grid, Named, Result, Results, Value, csv_text, markdown_text
+from bench.scoring.intervals import Interval
 from leaderboards.cells import (
     bracketed,
     failure_words,

@@ -7,9 +7,9 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any, ClassVar
 
-from bench.page import Chart, Point, html_page
-from bench.scoring import Difference, Score
-from bench.tables import Grid, Named, Result, Results, Value, csv_text, markdown_text
+from bench.api.metric import Difference, Score
+from bench.report.page import Chart, Point, html_page
+from bench.report.tables import Grid, Named, Result, Results, Value, csv_text, markdown_text
 from leaderboards.cells import (
     bound_cells,
     bracketed,

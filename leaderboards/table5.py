@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from bench.page import Chart, Point, html_page
-from bench.runs.experiment import MEDQA, ZERO_SHOT
-from bench.scoring import Difference, Score
-from bench.tables import Grid, Named, Result, Results, csv_text, markdown_text
-from bench.training.answering import OUTCOMES
+from bench.api.metric import Difference, Score
+from bench.experiments.experiment import MEDQA, ZERO_SHOT
+from bench.report.page import Chart, Point, html_page
+from bench.report.tables import Grid, Named, Result, Results, csv_text, markdown_text
+from bench.students.answer import OUTCOMES
 from leaderboards.cells import (
     bracketed,
     failure_words,

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from bench.runs.experiment import ZERO_SHOT
-from bench.scoring import Score
-from bench.tables import Result, Value
-from bench.training.answering import OUTCOMES
+from bench.api.metric import Score
+from bench.experiments.experiment import ZERO_SHOT
+from bench.report.tables import Result, Value
+from bench.students.answer import OUTCOMES
 from leaderboards.cells import bound_cells, interval_cells
 from leaderboards.exam import ALL, Exam
 from leaderboards.paper_figures import NOT_IN_PAPER

@@ -8,18 +8,18 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
+from bench.api.context import Context
+from bench.api.failure import Failure, guarded
+from bench.api.metric import Items, MetricCard, Score
 from bench.backbones.prompt import JUDGING, Answer, AskError, Prompt
-from bench.backbones.tasks import Judge, Verdict
-from bench.context import Context
-from bench.failure import Failure, guarded
-from bench.flow import ordered_map
-from bench.knowledge.describing import describe
+from bench.backbones.requests import Judge, Verdict
+from bench.backbones.templates import Template
+from bench.core.concurrency import ordered_map
+from bench.knowledge.description import describe
 from bench.knowledge.outline import Outline
-from bench.prompts import Template
 from bench.records.formats import Text
 from bench.records.record import SECTIONS, PatientRecord
-from bench.scoring import Items, MetricCard, Score
-from bench.stats import wilson
+from bench.scoring.intervals import wilson
 
 PROMPT = Template(Path(__file__).with_name("accuracy.j2"))
 BY_CONSTRUCTION = "by construction: the rules wrote and judged from the same knowledge"

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.encoders.bert import Encoder, TokenVectors, in_parallel
-from bench.errors import UserError
-from bench.pairs import Grouping, Kernel, MatrixKernel, PairMetric, View, runs, signature_of
-from bench.scoring import MetricCard
+from bench.api.metric import MetricCard
+from bench.backbones.encoder import Encoder, TokenVectors, in_parallel
+from bench.core.errors import UserError
+from bench.scoring.pairs import Grouping, Kernel, MatrixKernel, PairMetric, View, runs, signature_of
 
 if TYPE_CHECKING:
     import torch
 
-    from bench.context import Context
+    from bench.api.context import Context
 
 ROWS = 64
 """Rows of a stored block: what a killed run computes again at most."""

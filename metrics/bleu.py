@@ -16,14 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sacrebleu.metrics import BLEU
 
-from bench.errors import UserError
-from bench.pairs import Grouping, Kernel, Matrix, PairMetric, View, signature_of
-from bench.scoring import MetricCard
+from bench.api.metric import MetricCard
+from bench.core.errors import UserError
+from bench.scoring.pairs import Grouping, Kernel, Matrix, PairMetric, View, signature_of
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-    from bench.context import Context
+    from bench.api.context import Context
 
 Tokenizer = Literal["13a", "intl", "zh", "char", "none"]
 ORDERS = 4

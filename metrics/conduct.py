@@ -9,15 +9,15 @@ from importlib.metadata import version
 from typing import ClassVar, Literal
 
 from bench.agents.styles import FILE, styles
-from bench.context import Context
-from bench.dialogues.dialogue import Dialogue, Exchange
+from bench.api.context import Context
+from bench.api.metric import Direction, MetricCard, Score, Talks
+from bench.core.sentences import sentences
 from bench.knowledge.library import Library
-from bench.pooling import Pool
-from bench.ratings import NO_STYLE
+from bench.records.dialogue import Dialogue, Exchange
 from bench.records.formats import facts
 from bench.records.record import PatientRecord
-from bench.scoring import Direction, MetricCard, Score, Talks
-from bench.sentences import sentences
+from bench.scoring.clusters import Pool
+from bench.scoring.ratings import NO_STYLE
 
 ALIKE = 95
 """Similarity (rapidfuzz ratio, 0 to 100) from which two replies are one reply repeated."""
@@ -93,7 +93,7 @@ def _signature(measure: Measure, context: Context) -> str:
 
 
 def over_cap(dialogue: Dialogue, library: Library) -> Values:
-    """Share of replies with more sentences than their style allows (`bench.sentences`)."""
+    """Share of replies with more sentences than their style allows (`bench.core.sentences`)."""
     if dialogue.style is None:
         return NO_STYLE
     style = styles().get(dialogue.style)

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.encoders.bert import WINDOW
-from bench.pairs import Kernel, Matrix, PairMetric, signature_of
-from bench.scoring import MetricCard
-from bench.stats import PairMoments
+from bench.api.metric import MetricCard
+from bench.backbones.encoder import WINDOW
+from bench.scoring.intervals import PairMoments
+from bench.scoring.pairs import Kernel, Matrix, PairMetric, signature_of
 
 if TYPE_CHECKING:
-    from bench.context import Context
+    from bench.api.context import Context
 
 
 @dataclass(frozen=True)

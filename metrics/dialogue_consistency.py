@@ -7,17 +7,17 @@ from typing import ClassVar
 
 from bench.agents.memory import decompose_record
 from bench.agents.triplets import check_labels, fact_id
+from bench.api.context import Context
+from bench.api.failure import Failure, guarded
+from bench.api.metric import MetricCard, Score, Talks
 from bench.backbones.prompt import JUDGING, Prompt
-from bench.backbones.tasks import LabelTask, StatementLabels
-from bench.context import Context
-from bench.dialogues.dialogue import Dialogue, Exchange, Fact
-from bench.failure import Failure, guarded
-from bench.flow import ordered_map
-from bench.model import Model
-from bench.pooling import Pool, difference
-from bench.prompts import Template
-from bench.scoring import MetricCard, Score, Talks
-from bench.stats import Interval
+from bench.backbones.requests import LabelTask, StatementLabels
+from bench.backbones.templates import Template
+from bench.core.concurrency import ordered_map
+from bench.core.schema import Model
+from bench.records.dialogue import Dialogue, Exchange, Fact
+from bench.scoring.clusters import Pool, difference
+from bench.scoring.intervals import Interval
 
 PROMPT = Template(Path(__file__).with_name("dialogue_consistency.j2"))
 NO_RECORD = "no record to compare with (add --records FILE)"

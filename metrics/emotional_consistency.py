@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from bench.agents.styles import styles
+from bench.api.metric import MetricCard
 from bench.backbones.prompt import AskError
-from bench.dialogues.dialogue import Dialogue
-from bench.prompts import Template
-from bench.ratings import NO_STYLE, RatingMetric
-from bench.scoring import MetricCard
+from bench.backbones.templates import Template
+from bench.records.dialogue import Dialogue
+from bench.scoring.ratings import NO_STYLE, RatingMetric
 
 PROMPT = Template(Path(__file__).with_name("emotional_consistency.j2"))
 

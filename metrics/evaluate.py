@@ -22,13 +22,21 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from bench.errors import UserError
-from bench.pairs import Grouping, Kernel, MatrixKernel, PairMetric, View, signature_of, view_text
-from bench.scoring import Direction, Items, MetricCard, Score
-from bench.stats import Interval, mean_interval
+from bench.api.metric import Direction, Items, MetricCard, Score
+from bench.core.errors import UserError
+from bench.scoring.intervals import Interval, mean_interval
+from bench.scoring.pairs import (
+    Grouping,
+    Kernel,
+    MatrixKernel,
+    PairMetric,
+    View,
+    signature_of,
+    view_text,
+)
 
 if TYPE_CHECKING:
-    from bench.context import Context
+    from bench.api.context import Context
 
 Over = Literal["pairs", "records"]
 MOST = 100_000

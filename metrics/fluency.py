@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import ClassVar
 
-from bench.prompts import Template
-from bench.ratings import RatingMetric
-from bench.scoring import MetricCard
+from bench.api.metric import MetricCard
+from bench.backbones.templates import Template
+from bench.scoring.ratings import RatingMetric
 
 PROMPT = Template(Path(__file__).with_name("fluency.j2"))
 

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from bench.api.failure import Failure, guarded
+from bench.api.metric import Items, MetricCard, Score, no_score
 from bench.backbones.prompt import AskError
-from bench.failure import Failure, guarded
-from bench.flow import ordered_map
-from bench.pairs import Kernel, MatrixKernel, PairMetric, signature_of, view_text
-from bench.prompts import Template
+from bench.backbones.templates import Template
+from bench.core.concurrency import ordered_map
 from bench.records.record import PatientRecord
-from bench.scoring import Items, MetricCard, Score, no_score
-from bench.stats import Interval
+from bench.scoring.intervals import Interval
+from bench.scoring.pairs import Kernel, MatrixKernel, PairMetric, signature_of, view_text
 
 if TYPE_CHECKING:
-    from bench.context import Context
+    from bench.api.context import Context
 
 ROLE = "scorer"
 NO_SCORER = (

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from rapidfuzz.distance import LCSseq
 from rapidfuzz.process import cdist
 
-from bench.pairs import Kernel, Matrix, PairMetric, signature_of
-from bench.scoring import MetricCard
+from bench.api.metric import MetricCard
+from bench.scoring.pairs import Kernel, Matrix, PairMetric, signature_of
 
 if TYPE_CHECKING:
-    from bench.context import Context
+    from bench.api.context import Context
 
 _WORD = re.compile("[a-z0-9]+")
 _CHARACTERS = 0x110000

@@ -11,16 +11,16 @@ from commands import inside
 from rules_run import LIBRARY, context, generate, run
 
 from bench.agents.styles import styles
-from bench.cli.interviewing import COMMANDS
+from bench.api.generator import GeneratorCard
+from bench.api.metric import Items, MetricCard
+from bench.cli.chat_session import COMMANDS
 from bench.cli.main import app
-from bench.dialogues.dialogue import Dialogue
-from bench.generating import GeneratorCard
+from bench.experiments.experiment import experiment_from
 from bench.knowledge.cases import plan
-from bench.pairs import MatrixKernel, PairMetric
-from bench.records.files import RecordFile
+from bench.records.dialogue import Dialogue
 from bench.records.record import PatientRecord
-from bench.runs.experiment import experiment_from
-from bench.scoring import Items, MetricCard
+from bench.records.record_files import RecordFile
+from bench.scoring.pairs import MatrixKernel, PairMetric
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = {path.name: path.read_text("utf-8") for path in (ROOT / "README.md", *ROOT.glob("docs/*"))}

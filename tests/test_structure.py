@@ -15,17 +15,13 @@ PACKAGES = ("bench", "generators", "metrics", "leaderboards")
 FILES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
 FLOORS = (
     ("bench.cli", "bench.hub"),
-    ("bench.runs",),
-    ("bench.agents", "bench.training"),
-    ("bench.page",),
-    ("bench.ratings", "bench.pooling"),
-    ("bench.context", "bench.generating", "bench.scoring", "bench.pairs", "bench.tables"),
-    ("bench.drafting", "bench.medqa"),
-    ("bench.failure", "bench.prompts"),
-    ("bench.backbones", "bench.encoders"),
+    ("bench.experiments", "bench.stages", "bench.runs", "bench.report", "bench.scoring", "bench.api")
+    + ("bench.agents", "bench.students", "bench.medqa"),
+    ("bench.authoring",),
+    ("bench.backbones",),
     ("bench.journal",),
-    ("bench.dialogues",),
-    ("bench.knowledge", "bench.records"),
+    ("bench.records",),
+    ("bench.knowledge",),
 )
 """A module imports nothing of a floor above its own; modules not named stand on the ground."""
 
@@ -117,7 +113,7 @@ def test_start_up_imports_nothing_heavy(arguments):
 def test_listing_imports_no_plug_in():
     told = run(
         "import sys\n"
-        "from bench.plugins import REGISTRIES\n"
+        "from bench.core.registry import REGISTRIES\n"
         "assert all(registry.plugins() for registry in REGISTRIES.values())\n"
         "print(*[n for n in sys.modules if n.split('.')[0] in ('generators', 'metrics')])"
     )

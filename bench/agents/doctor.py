@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.backbones.asking import Respondent
 from bench.backbones.prompt import GENERATING, Prompt
-from bench.backbones.tasks import Ask, Turn
-from bench.prompts import Template
+from bench.backbones.requests import Ask, Turn
+from bench.backbones.respondent import Respondent
+from bench.backbones.templates import Template
 
 PROMPT = Template(Path(__file__).with_name("doctor.j2"))
 

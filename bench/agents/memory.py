@@ -10,11 +10,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.backbones.asking import Respondent
 from bench.backbones.prompt import JUDGING, Answer, Prompt
-from bench.backbones.tasks import Extract, Extracted
-from bench.dialogues.dialogue import Fact, FormatName, Learned
-from bench.prompts import Template
+from bench.backbones.requests import Extract, Extracted
+from bench.backbones.respondent import Respondent
+from bench.backbones.templates import Template
+from bench.records.dialogue import Fact, FormatName, Learned
 from bench.records.formats import Fact as Line
 from bench.records.formats import Json, Text
 from bench.records.formats import facts as lines_of

@@ -13,7 +13,6 @@ from pathlib import Path
 from bench.agents.memory import Memory, distinct, extract
 from bench.agents.styles import style as style_of
 from bench.agents.triplets import Engine
-from bench.backbones.asking import Respondent
 from bench.backbones.prompt import (
     GENERATING,
     Answer,
@@ -23,10 +22,11 @@ from bench.backbones.prompt import (
     Prompt,
     Refused,
 )
-from bench.backbones.tasks import Reply, Turn
-from bench.dialogues.dialogue import Attempt, Exchange, Fact, Label, Learned, Updating
-from bench.errors import UserError
-from bench.prompts import Template
+from bench.backbones.requests import Reply, Turn
+from bench.backbones.respondent import Respondent
+from bench.backbones.templates import Template
+from bench.core.errors import UserError
+from bench.records.dialogue import Attempt, Exchange, Fact, Label, Learned, Updating
 
 PROMPT = Template(Path(__file__).with_name("patient.j2"))
 REGENERATIONS = 5

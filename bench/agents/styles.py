@@ -5,10 +5,10 @@ from pathlib import Path
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from bench.errors import UserError
-from bench.model import Model
-from bench.plugins import nearest
-from bench.yaml_file import read_yaml
+from bench.core.errors import UserError
+from bench.core.registry import nearest
+from bench.core.schema import Model
+from bench.core.yaml_lines import read_yaml
 
 FILE = Path(__file__).with_name("styles.yaml")
 PLANNED = ("plain", "upset", "verbose", "reserved", "tangent", "pleasing")

@@ -5,18 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from bench.backbones.asking import Respondent
+from bench.api.context import Context
+from bench.backbones.nli import CrossEncoder
 from bench.backbones.prompt import JUDGING, Answer, AskError, Prompt
-from bench.backbones.tasks import Labelled, Labels, LabelTask, StatementLabels
-from bench.context import Context
-from bench.dialogues.dialogue import Fact, Label
-from bench.encoders.nli import CrossEncoder
-from bench.errors import UserError
-from bench.flow import ordered_map
+from bench.backbones.requests import Labelled, Labels, LabelTask, StatementLabels
+from bench.backbones.respondent import Respondent
+from bench.backbones.templates import Template
+from bench.core.concurrency import ordered_map
+from bench.core.errors import UserError
+from bench.core.registry import nearest
+from bench.core.sentences import sentences
 from bench.journal.journal import Journal
-from bench.plugins import nearest
-from bench.prompts import Template
-from bench.sentences import sentences
+from bench.records.dialogue import Fact, Label
 
 PROMPT = Template(Path(__file__).with_name("label.j2"))
 ROLE = "triplets"

@@ -6,7 +6,7 @@ from typing import Any, Generic, Literal, Protocol, Self, TypeVar, runtime_check
 
 from pydantic import BaseModel
 
-from bench.backbones.tasks import Task
+from bench.backbones.requests import Task
 
 T = TypeVar("T", bound=BaseModel | str)
 
@@ -89,7 +89,7 @@ class Backbone(Protocol):
 
         Raises:
             bench.backbones.prompt.Unreachable: the exchange failed and may be tried another day.
-            bench.errors.UserError: no exchange can succeed until the user changes something.
+            bench.core.errors.UserError: no exchange can succeed until the user changes something.
         """
         ...
 

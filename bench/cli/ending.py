@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import typer
 
 if TYPE_CHECKING:
-    from bench.failure import Failure
+    from bench.api.failure import Failure
 
 R = TypeVar("R")
 FAILED_ITEMS = 3
@@ -35,7 +35,7 @@ def report_failures(failures: "Sequence[Failure]", where: str) -> None:
     Raises:
         typer.Exit: with code 3, if any failed.
     """
-    from bench.tables import printable
+    from bench.report.tables import printable
 
     if not failures:
         return

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from bench.cli.knowing import Drafts, Knowledge
+from bench.cli.knowledge_options import Drafts, Knowledge
 
 if TYPE_CHECKING:
-    from bench.drafting.building import Subject
-    from bench.drafting.source import Source
+    from bench.authoring.draft import Subject
+    from bench.authoring.source import Source
     from bench.knowledge.outline import Outline
 
 FAULTY = 3
@@ -20,7 +20,7 @@ app = typer.Typer(help="The disease knowledge.", no_args_is_help=True, rich_mark
 
 def _say(text: str, *, err: bool = False) -> None:
     """Print one line; what a terminal would obey, or take for another line, is spelt out."""
-    from bench.tables import printable
+    from bench.report.tables import printable
 
     typer.echo(printable(text).replace("\n", "\\x0a"), err=err)
 
@@ -46,9 +46,9 @@ def show_outline(
     kb: list[Path] | None = Knowledge,
 ) -> None:
     """Show an outline as a language model is given it, a draft with where each field comes from."""
-    from bench.knowledge.describing import describe, trace
+    from bench.knowledge.description import describe, trace
     from bench.knowledge.library import Library
-    from bench.tables import printable
+    from bench.report.tables import printable
 
     outline = Library(*(kb or ()), drafts=True, clashing=True).get(disease)
     typer.echo(printable(describe(outline)))
@@ -64,7 +64,7 @@ def check_outlines(
     kb: list[Path] | None = Knowledge,
 ) -> None:
     """Find what is wrong in outlines: beyond the schema, what contradicts itself or is copied."""
-    from bench.knowledge.inspecting import inspect_outlines
+    from bench.authoring.inspection import inspect_outlines
     from bench.knowledge.library import FOLDER
 
     found = inspect_outlines([FOLDER, *(kb or ())], paths or ())
@@ -80,10 +80,10 @@ def check_outlines(
 @app.command("stats")
 def show_stats(kb: list[Path] | None = Knowledge, drafts: bool = Drafts) -> None:
     """Count what the outlines of each department hold: the median and the range."""
+    from bench.authoring.counts import COUNTS, count_outlines
     from bench.cli.screen import show_grids
-    from bench.knowledge.counting import COUNTS, count_outlines
     from bench.knowledge.library import Library
-    from bench.tables import Grid
+    from bench.report.tables import Grid
 
     counted = count_outlines(Library(*(kb or ()), drafts=drafts))
     rows = tuple(
@@ -98,7 +98,7 @@ def write_index(
     kb: Path | None = typer.Option(None, "--kb", help="Your folder of outlines; ours if none."),
 ) -> None:
     """Write the index of a folder of outlines anew: what it lists need not be read to list it."""
-    from bench.files import write_text
+    from bench.core.atomic import write_text
     from bench.knowledge.library import FOLDER, INDEX, build_index
 
     folder = kb or FOLDER
@@ -124,10 +124,10 @@ def build_draft(
     ),
 ) -> None:
     """Draft an outline from encyclopedia text (HTML, Markdown or plain text) for you to check."""
+    from bench.authoring.draft_file import draft_path, keep_copy, plan_subject, write_draft
+    from bench.authoring.source import read_sources
     from bench.cli.ending import run_until_stopped
-    from bench.drafting.filing import draft_path, keep_copy, plan_subject, write_draft
-    from bench.drafting.source import read_sources
-    from bench.files import check_writable
+    from bench.core.atomic import check_writable
     from bench.knowledge.library import Library, holds_outlines
 
     disease = " ".join(disease.split())
@@ -154,13 +154,13 @@ async def _draft(
     journal_path: Path,
     retry_failed: bool,
 ) -> "Outline":
+    from bench.authoring.draft import draft_outline
     from bench.backbones.prompt import AskError
-    from bench.drafting.building import draft_outline
-    from bench.errors import UserError
+    from bench.core.errors import UserError
+    from bench.experiments.experiment import parse_choice
     from bench.journal.journal import Journal
     from bench.knowledge.library import Library
-    from bench.runs.experiment import parse_choice
-    from bench.runs.team import Team
+    from bench.runs.roles import Team
 
     journal = Journal.open(journal_path)
     team = Team(journal, Library(), at_once=8, retry_failed=retry_failed)
@@ -181,7 +181,7 @@ def _tell(outline: "Outline", path: Path, kb: Path) -> None:
     """Say what the draft rests on, and what comes next."""
     from shlex import quote
 
-    from bench.knowledge.inspecting import inspect_outlines
+    from bench.authoring.inspection import inspect_outlines
     from bench.knowledge.library import FOLDER
 
     made = outline.provenance
@@ -209,9 +209,9 @@ def approve_draft(
     """Record that you have checked a draft; from then on runs use it."""
     from datetime import UTC, datetime
 
-    from bench.errors import UserError
+    from bench.authoring.inspection import inspect_outlines
+    from bench.core.errors import UserError
     from bench.knowledge.approval import approve
-    from bench.knowledge.inspecting import inspect_outlines
     from bench.knowledge.library import FOLDER, Library
 
     library = Library(base=kb, drafts=True, clashing=True)

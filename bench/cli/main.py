@@ -8,8 +8,9 @@ import sys
 
 import typer
 
-from bench.cli import auditing, chatting, kb, listing, medqa, remembering, running, scoring, showing
-from bench.errors import UserError
+from bench.cli import chat, kb, medqa, memory, paper_audit, run, score, show
+from bench.cli import list as list_command
+from bench.core.errors import UserError
 
 app = typer.Typer(
     name="pzbench",
@@ -19,15 +20,15 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command("reproduce")(running.reproduce)
-app.command("run")(running.run)
-app.command("score")(scoring.score)
-app.command("show")(showing.show)
-app.command("chat")(chatting.chat)
-app.command("memory")(remembering.memory)
-app.command("paper-audit")(auditing.paper_audit)
-app.command("schema")(listing.print_schema)
-app.command("list")(listing.list_plugins)
+app.command("reproduce")(run.reproduce)
+app.command("run")(run.run)
+app.command("score")(score.score)
+app.command("show")(show.show)
+app.command("chat")(chat.chat)
+app.command("memory")(memory.memory)
+app.command("paper-audit")(paper_audit.paper_audit)
+app.command("schema")(list_command.print_schema)
+app.command("list")(list_command.list_plugins)
 app.add_typer(kb.app, name="kb")
 app.add_typer(medqa.app, name="medqa")
 
@@ -54,7 +55,7 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        from bench.tables import printable
+        from bench.report.tables import printable
 
         typer.echo(printable(f"pzbench: {error}"), err=True)
         sys.exit(2)

@@ -9,9 +9,9 @@ import typer
 from bench.cli.paths import usable
 
 if TYPE_CHECKING:
-    from bench.failure import Failure
+    from bench.api.failure import Failure
     from bench.medqa.classify import Classified
-    from bench.medqa.files import QuestionSet
+    from bench.medqa.question_files import QuestionSet
 
 Source = typer.Option(
     None,
@@ -39,7 +39,7 @@ def show_questions(
     from bench.medqa.audit import DEPARTMENTS, is_audited_split, manifest
     from bench.medqa.classify import read_labels, unlabelled
     from bench.medqa.departments import Departments
-    from bench.tables import Grid, printable
+    from bench.report.tables import Grid, printable
 
     questions = _read(medqa)
     given = read_labels(labels) if labels else None
@@ -98,8 +98,8 @@ def classify_questions(
     ),
 ) -> None:
     """Have a language model say to which department each question belongs: three votes each."""
+    from bench.api.failure import Failure
     from bench.cli.ending import report_failures, run_until_stopped
-    from bench.failure import Failure
     from bench.medqa.classify import Classified, agreement
 
     kept = journal or out.with_name(f".{out.name}.journal.sqlite")
@@ -117,8 +117,8 @@ def classify_questions(
 
 
 def _read(source: str | None) -> "QuestionSet":
-    from bench.medqa.loading import load_questions
-    from bench.tables import printable
+    from bench.medqa.sources import load_questions
+    from bench.report.tables import printable
 
     questions = load_questions(source)
     for warning in questions.warnings:
@@ -132,8 +132,8 @@ def _check_places(out: Path, journal: Path) -> None:
     Raises:
         UserError: if not.
     """
-    from bench.errors import UserError
-    from bench.files import check_writable
+    from bench.core.atomic import check_writable
+    from bench.core.errors import UserError
 
     if out.exists() and not out.is_file() and not out.is_dir():
         raise UserError(f"{out} is no regular file: name one to keep the labels in")
@@ -148,7 +148,7 @@ def _labels_before(out: Path, source: str) -> int:
     Raises:
         UserError: if it is the question file, or holds anything but labels.
     """
-    from bench.errors import UserError
+    from bench.core.errors import UserError
     from bench.medqa.classify import read_classified
 
     if not out.exists():
@@ -166,8 +166,8 @@ def _labels_before(out: Path, source: str) -> int:
 
 def _write(out: Path, rows: "list[Classified]", least: int) -> None:
     """Write the labels; beside the file if it holds more than these."""
-    from bench.files import write_text
-    from bench.tables import printable
+    from bench.core.atomic import write_text
+    from bench.report.tables import printable
 
     kept = len(rows) < least
     place = out.with_name(f"{out.name}.partial") if kept else out
@@ -190,11 +190,11 @@ async def _classify(
     questions: "QuestionSet", backbone: str, journal_path: Path, at_once: int, retry_failed: bool
 ) -> "list[Classified | Failure]":
     from bench.cli.screen import Progressing
+    from bench.experiments.experiment import parse_choice
     from bench.journal.journal import Journal
     from bench.knowledge.library import Library
     from bench.medqa.classify import classify
-    from bench.runs.experiment import parse_choice
-    from bench.runs.team import Team
+    from bench.runs.roles import Team
 
     journal = Journal.open(journal_path)
     team = Team(journal, Library(), at_once=at_once, retry_failed=retry_failed)

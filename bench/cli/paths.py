@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bench.errors import UserError
+from bench.core.errors import UserError
 
 
 def usable(path: Path | None) -> Path | None:

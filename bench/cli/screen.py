@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from bench.tables import Grid, printable
+from bench.report.tables import Grid, printable
 
 PLAIN_WIDTH = 150
 """Characters of a line where the output is no terminal."""

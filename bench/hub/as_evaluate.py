@@ -14,15 +14,15 @@ from typing import Any, TypeVar
 import datasets
 import evaluate
 
-from bench.errors import UserError
+from bench.api.adapters import make_metric
+from bench.api.metric import Items, Score
+from bench.core.errors import UserError
+from bench.experiments.experiment import Choice
 from bench.knowledge.library import Library
-from bench.records.files import checked, json_line, without_none
 from bench.records.record import PatientRecord
-from bench.runs.experiment import Choice
-from bench.runs.plugged import make_metric
-from bench.runs.scoring import score_items
+from bench.records.record_files import checked, json_line, without_none
 from bench.runs.settings import Settings
-from bench.scoring import Items, Score
+from bench.scoring.scores import score_items
 
 T = TypeVar("T")
 _INPUTS = """

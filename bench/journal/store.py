@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.errors import UserError
+from bench.core.errors import UserError
 
 BATCH = 100
 """Rows after which a commit takes no further job; a batch is what waits while one is written."""

@@ -13,10 +13,10 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
-from bench.errors import UserError
-from bench.files import write_text
+from bench.core.atomic import write_text
+from bench.core.errors import UserError
+from bench.core.yaml_lines import parse_yaml
 from bench.knowledge.outline import Approval, Outline
-from bench.yaml_file import parse_yaml
 
 _APPROVAL = re.compile(r"""^(["']?)approval\1[ \t]*:.*\n?(?:[ \t]+.*\n?)*""", re.MULTILINE)
 """The key with its value, be it spread over several lines."""

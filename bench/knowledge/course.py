@@ -8,8 +8,8 @@ each part is drawn from the outline by the case's seed.
 import random
 from collections.abc import Sequence
 
+from bench.core.schema import Model
 from bench.knowledge.outline import SEVERITIES, AgeGroup, Outline, Severity, Weighted
-from bench.model import Model
 
 
 class Presentation(Model):

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from bench.errors import UserError
+from bench.core.errors import UserError
+from bench.core.schema import Model
+from bench.core.yaml_lines import YamlFile, read_yaml
 from bench.knowledge.approval import is_draft
 from bench.knowledge.outline import Outline
-from bench.model import Model
-from bench.yaml_file import YamlFile, read_yaml
 
 FOLDER = Path(__file__).parent / "outlines"
 INDEX = "index.json"

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from bench.model import Model
+from bench.core.schema import Model
 
 Severity = Literal["mild", "moderate", "severe"]
 AgeGroup = Literal["children", "adults", "elderly"]

@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from bench.model import Model
+from bench.core.schema import Model
 
 LIST = Path(__file__).with_name("departments.v1.jsonl")
 MANIFEST = LIST.with_name("departments.v1.manifest.json")

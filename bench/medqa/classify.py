@@ -12,21 +12,21 @@ from typing import Literal, get_args
 
 from pydantic import Field, model_validator
 
-from bench.agreement import cohen_kappa
-from bench.backbones.asking import Respondent
+from bench.api.failure import Failure, guarded
 from bench.backbones.prompt import JUDGING, Prompt
-from bench.backbones.tasks import ChooseAnswer
-from bench.errors import UserError
-from bench.failure import Failure, guarded
-from bench.flow import ordered_map
+from bench.backbones.requests import ChooseAnswer
+from bench.backbones.respondent import Respondent
+from bench.backbones.templates import Template
+from bench.core.concurrency import ordered_map
+from bench.core.errors import UserError
+from bench.core.schema import Model
 from bench.medqa.audit import DEPARTMENTS, Clarity, audited, is_audited_split
 from bench.medqa.departments import Assigned
-from bench.medqa.files import QuestionSet
 from bench.medqa.question import Question
-from bench.model import Model
-from bench.prompts import Template
-from bench.records.files import checked_as, json_lines
-from bench.stats import Interval
+from bench.medqa.question_files import QuestionSet
+from bench.records.record_files import checked_as, json_lines
+from bench.scoring.agreement import cohen_kappa
+from bench.scoring.intervals import Interval
 
 TEMPLATE = Template(Path(__file__).with_name("classify.j2"))
 PASSES = 3

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bench.medqa.audit import DEPARTMENTS, Clarity, audited
-from bench.medqa.files import QuestionSet
 from bench.medqa.question import Question
+from bench.medqa.question_files import QuestionSet
 from bench.medqa.rule import decide
 
 Source = Literal["own", "audited", "llm", "rule"]

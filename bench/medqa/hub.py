@@ -1,6 +1,6 @@
 """Questions from the Hugging Face hub, only when asked: `hub:REPO@REVISION`.
 
-Promise: a hub that does not answer as a hub is said to be so within seconds (`knocking`), and one
+Promise: a hub that does not answer as a hub is said to be so within seconds (`preflight`), and one
 that falls silent later within `SILENCE` seconds of the last thing it sent. A revision that is in
 the cache is read from there, and nobody is asked. Not promised: the length of a download while
 something arrives.
@@ -20,16 +20,16 @@ from pathlib import Path
 from textwrap import shorten
 from typing import IO, Any
 
-from bench.errors import UserError
-from bench.medqa.files import QuestionSet, question_set
-from bench.medqa.knocking import OTHERWISE, knock
+from bench.core.errors import UserError
+from bench.medqa.preflight import OTHERWISE, knock
+from bench.medqa.question_files import QuestionSet, question_set
 from bench.medqa.rows import Row
 
 SCHEME = "hub:"
 SPLIT = "test"
 SILENCE = 40.0
 """Seconds in which nothing arrives, after which a download is given up."""
-FETCHING = Path(__file__).with_name("fetching.py")
+DOWNLOAD = Path(__file__).with_name("download.py")
 HOMES = (
     "HF_HOME", "HF_DATASETS_CACHE", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "XDG_CACHE_HOME",
 )  # fmt: skip
@@ -78,7 +78,7 @@ def read_hub(text: str) -> QuestionSet:
 
 
 def _rows(rows: Any) -> Iterator[Row]:
-    from bench.records.files import without_none
+    from bench.records.record_files import without_none
 
     for number, row in enumerate(rows, start=1):
         yield f"row {number}", "", without_none(row)
@@ -152,7 +152,7 @@ def _fetch(place: Place) -> list[Path]:
     # In a folder of its own, for a folder OWNER/NAME here would be taken for the dataset.
     with tempfile.TemporaryDirectory(prefix="pzbench-") as empty, tempfile.TemporaryFile() as out:
         child = subprocess.Popen(
-            [sys.executable, "-P", str(FETCHING), place.repo, place.revision, SPLIT],
+            [sys.executable, "-P", str(DOWNLOAD), place.repo, place.revision, SPLIT],
             stdin=subprocess.PIPE,  # shut when we end, however that is; so does the child then
             stdout=out,
             stderr=subprocess.DEVNULL,  # bars and warnings of libraries

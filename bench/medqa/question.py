@@ -3,7 +3,7 @@
 import hashlib
 import unicodedata
 
-from bench.model import Model
+from bench.core.schema import Model
 
 
 def question_id(text: str) -> str:

@@ -7,8 +7,8 @@ from json import JSONDecodeError, JSONDecoder
 from pathlib import Path
 from typing import Any
 
-from bench.errors import UserError
-from bench.records.files import json_lines
+from bench.core.errors import UserError
+from bench.records.record_files import json_lines
 
 Row = tuple[str, str, object]
 """Where it stands ("line 3"), what it is called (or ""), and its JSON value."""

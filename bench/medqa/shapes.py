@@ -9,7 +9,7 @@ import re
 from string import ascii_uppercase
 from typing import Any
 
-from bench.errors import UserError
+from bench.core.errors import UserError
 from bench.medqa.question import Question, question_id
 
 LONGEST = 100_000

@@ -5,9 +5,9 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from bench.errors import UserError
-from bench.records.files import arrow_schema, checked, without_none
+from bench.core.errors import UserError
 from bench.records.record import PatientRecord
+from bench.records.record_files import arrow_schema, checked, without_none
 
 if TYPE_CHECKING:
     from datasets import Dataset

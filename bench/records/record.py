@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
+from bench.core.schema import Model
 from bench.knowledge.outline import Severity
-from bench.model import Model
 
 SCHEMA_VERSION = 1
 

@@ -9,16 +9,16 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from bench.dialogues.dialogue import Dialogue, FormatName
-from bench.dialogues.files import DialogueFile
-from bench.errors import UserError
-from bench.failure import Failure
-from bench.files import PARTIAL, write_text
-from bench.model import Model
-from bench.records.files import RecordFile
+from bench.api.failure import Failure
+from bench.api.metric import Difference, Score
+from bench.core.atomic import PARTIAL, write_text
+from bench.core.errors import UserError
+from bench.core.schema import Model
+from bench.experiments.experiment import ZERO_SHOT, Experiment, Interaction, Interviews
+from bench.records.dialogue import Dialogue, FormatName
+from bench.records.dialogue_files import DialogueFile
 from bench.records.record import PatientRecord
-from bench.runs.experiment import ZERO_SHOT, Experiment, Interaction, Interviews
-from bench.scoring import Difference, Score
+from bench.records.record_files import RecordFile
 
 NOBODY = "none"
 """The backbone of a generator that asks no model."""

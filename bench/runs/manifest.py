@@ -8,12 +8,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from bench import agents, training
-from bench.generating import Generator, GeneratorCard
+from bench import agents, students
+from bench.api.generator import Generator, GeneratorCard
+from bench.api.metric import Metric, MetricCard
+from bench.experiments.experiment import Experiment
 from bench.knowledge.library import Library
-from bench.runs.experiment import Experiment
-from bench.runs.team import Team, settled
-from bench.scoring import Metric, MetricCard
+from bench.runs.roles import Team, settled
 
 PACKAGES = (
     "numpy",
@@ -30,7 +30,7 @@ PACKAGES = (
 _AGENTS = Path(agents.__file__).parent
 PROMPTS = (*sorted(_AGENTS.glob("*.j2")), _AGENTS / "styles.yaml")
 """What doctor, patient and labeller are told."""
-TRAINING = sorted(Path(training.__file__).parent.glob("*.j2"))
+TRAINING = sorted(Path(students.__file__).parent.glob("*.j2"))
 """What a student is told."""
 
 

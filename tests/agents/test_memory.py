@@ -8,10 +8,10 @@ from openai_server import OpenAIServer
 from strategies import records
 
 from bench.agents.memory import Memory, decompose, decompose_record, is_private, rebuild
-from bench.backbones.asking import Respondent
-from bench.backbones.openai import OpenAI
-from bench.dialogues.dialogue import Fact, FormatName, Learned
+from bench.backbones.openai.backbone import OpenAI
+from bench.backbones.respondent import Respondent
 from bench.journal.journal import Journal
+from bench.records.dialogue import Fact, FormatName, Learned
 from bench.records.record import Examination, PatientRecord, Profile, RecordSections
 
 FORMATS: tuple[FormatName, ...] = ("json", "text", "atomic")

@@ -16,12 +16,12 @@ from scripted import Scripted
 from bench.agents.memory import Memory
 from bench.agents.patient import REGENERATIONS, Patient
 from bench.agents.triplets import make_engine
-from bench.backbones.openai import OpenAI
+from bench.api.metric import Talks
+from bench.backbones.openai.backbone import OpenAI
 from bench.backbones.prompt import AskError
-from bench.backbones.tasks import Extracted, Labelled, Labels, Reply, StatementLabels, Turn
-from bench.dialogues.dialogue import Dialogue, Exchange, Round, Updating
-from bench.errors import UserError
-from bench.scoring import Talks
+from bench.backbones.requests import Extracted, Labelled, Labels, Reply, StatementLabels, Turn
+from bench.core.errors import UserError
+from bench.records.dialogue import Dialogue, Exchange, Round, Updating
 from metrics.conduct import Conduct
 
 ORDER = ("contradiction", "entailment", "neutral")

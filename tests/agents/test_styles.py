@@ -5,7 +5,7 @@ import pytest
 from bench.agents import styles as module
 from bench.agents.patient import PROMPT
 from bench.agents.styles import planned_style, style, styles
-from bench.errors import UserError
+from bench.core.errors import UserError
 
 CAPS = {"plain": 3, "upset": 3, "verbose": 8, "reserved": 3, "tangent": 5, "pleasing": 5}
 

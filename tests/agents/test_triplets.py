@@ -10,10 +10,10 @@ from rules_run import context
 from scripted import Scripted
 
 from bench.agents.triplets import Labelling, make_engine
-from bench.context import Context
-from bench.dialogues.dialogue import Fact
-from bench.encoders import nli
-from bench.errors import UserError
+from bench.api.context import Context
+from bench.backbones import nli
+from bench.core.errors import UserError
+from bench.records.dialogue import Fact
 
 FACTS = tuple(Fact(id=f"F{n}", text=text) for n, text in enumerate((AGE, FEVER, WORK), start=1))
 SAID = ("I am 50 years old. I never have fever at night.", "I do not know.")
@@ -133,6 +133,6 @@ def test_a_model_that_is_not_there_is_the_users_error(text: str) -> None:
 def test_a_missing_package_says_what_to_install(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bench.weights.find_spec", lambda name: None)
+    monkeypatch.setattr("bench.backbones.weights.find_spec", lambda name: None)
     with context() as given, pytest.raises(UserError, match=r"patient-zero-bench\[neural\]"):
         make_engine(f"nli/{folder}", given)

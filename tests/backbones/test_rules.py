@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from bench.backbones.prompt import JUDGING, AskError, Prompt
+from bench.backbones.requests import Draft, Judge, Subject, Write
 from bench.backbones.rules.backbone import Rules
 from bench.backbones.rules.judge import judge, number, read_reference
 from bench.backbones.rules.matching import states
 from bench.backbones.rules.writer import write
-from bench.backbones.tasks import Draft, Judge, Subject, Write
 from bench.knowledge.cases import plan_case
 from bench.knowledge.course import draw_presentation
 from bench.knowledge.library import Library

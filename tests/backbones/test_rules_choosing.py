@@ -4,9 +4,9 @@ import random
 
 import pytest
 
+from bench.backbones.requests import ChooseAnswer, Reflect
 from bench.backbones.rules.choosing import choose
 from bench.backbones.rules.reflecting import reflect
-from bench.backbones.tasks import ChooseAnswer, Reflect
 from bench.knowledge.library import Library
 
 LIBRARY = Library()

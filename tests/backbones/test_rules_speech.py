@@ -5,12 +5,12 @@ import re
 
 import pytest
 
+from bench.backbones.requests import LabelTask
 from bench.backbones.rules.extracting import statements
 from bench.backbones.rules.phrasing import lower_first
 from bench.backbones.rules.recalling import read_fact
 from bench.backbones.rules.relating import relate
 from bench.backbones.rules.speaking import say
-from bench.backbones.tasks import LabelTask
 from bench.knowledge.library import Library
 
 LIBRARY = Library()

@@ -9,17 +9,7 @@ import pytest
 
 from bench.agents.styles import styles
 from bench.backbones.prompt import GENERATING, JUDGING, Prompt
-from bench.backbones.rules.backbone import Rules
-from bench.backbones.rules.extracting import extract, statements
-from bench.backbones.rules.phrasing import sentences
-from bench.backbones.rules.questioning import ask
-from bench.backbones.rules.rating import _CAPS, rate
-from bench.backbones.rules.recalling import recall
-from bench.backbones.rules.relating import relate
-from bench.backbones.rules.replying import reply
-from bench.backbones.rules.saying import sayings, under
-from bench.backbones.rules.writer import write
-from bench.backbones.tasks import (
+from bench.backbones.requests import (
     Ask,
     Extract,
     Extracted,
@@ -32,6 +22,16 @@ from bench.backbones.tasks import (
     Turn,
     Write,
 )
+from bench.backbones.rules.backbone import Rules
+from bench.backbones.rules.extracting import extract, statements
+from bench.backbones.rules.phrasing import sentences
+from bench.backbones.rules.questioning import ask
+from bench.backbones.rules.rating import _CAPS, rate
+from bench.backbones.rules.recalling import recall
+from bench.backbones.rules.relating import relate
+from bench.backbones.rules.replying import reply
+from bench.backbones.rules.saying import sayings, under
+from bench.backbones.rules.writer import write
 from bench.knowledge.cases import plan_case
 from bench.knowledge.course import draw_presentation
 from bench.knowledge.library import Library
@@ -164,6 +164,7 @@ def test_what_the_patient_says_never_contradicts_what_it_holds(outline: Outline)
         told = fact_texts(record)
         for name in FORMATS if number < 2 else ["atomic"]:
             for turn in interview(FORMATS[name].render(record), style, (number, name)):
+                assert turn.answer is not None
                 assert at_odds(turn.answer, told, turn.question) == [], turn
                 for statement in statements(turn.answer, turn.question):
                     assert at_odds(statement, told, turn.question) == [], turn
@@ -176,6 +177,7 @@ def test_the_diagnosis_is_told_only_where_the_own_history_tells_it(outline: Outl
     own = record.epidemiology
     history = " ".join((*own.medical_history, *own.family_history)).lower()
     for turn in interview(Text().render(record), "verbose", 3):
+        assert turn.answer is not None
         for name in (outline.name, *outline.synonyms):
             assert name.lower() not in turn.answer.lower() or name.lower() in history, turn
 

@@ -13,7 +13,7 @@ import pytest
 from commands import KEY, Ended, experiment, inside, script
 from openai_server import OpenAIServer
 
-from bench.failure import Failure
+from bench.api.failure import Failure
 from bench.runs.folder import RunFolder
 
 MODEL = "openai/gpt-4o-2024-08-06"

@@ -14,11 +14,11 @@ from rules_run import run as run_rules
 from terminal import Terminal
 
 from bench.agents.memory import decompose_record
-from bench.cli.interviewing import Interview
-from bench.dialogues.dialogue import Dialogue
-from bench.dialogues.files import DialogueFile
+from bench.cli.chat_session import Interview
 from bench.knowledge.library import Library
-from bench.records.files import RecordFile, json_line
+from bench.records.dialogue import Dialogue
+from bench.records.dialogue_files import DialogueFile
+from bench.records.record_files import RecordFile, json_line
 
 LIBRARY = Library()
 SCIATICA = ("--disease", "sciatica", "--seed", "4")

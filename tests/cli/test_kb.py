@@ -9,7 +9,7 @@ import pytest
 import yaml
 from commands import experiment, inside, script
 
-from bench.errors import UserError
+from bench.core.errors import UserError
 from bench.knowledge.library import FOLDER, INDEX, Library
 
 LIBRARY = Library()

@@ -15,8 +15,8 @@ from bench.medqa import classify as classify_module
 from bench.medqa.audit import DEPARTMENTS, audited
 from bench.medqa.classify import CHOICES, Classified, Pass, agreement, read_labels
 from bench.medqa.departments import Assigned
-from bench.medqa.files import QuestionSet
 from bench.medqa.question import Question, question_id
+from bench.medqa.question_files import QuestionSet
 
 KEY = "sk-very-secret-0123456789"
 

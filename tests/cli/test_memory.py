@@ -8,8 +8,8 @@ from florist import BITE, RECORD, SAYS_BITE
 from rules_run import run as run_rules
 from talks import talk
 
-from bench.cli.inviting import unknown_patient
-from bench.dialogues.dialogue import (
+from bench.cli.find_patient import unknown_patient
+from bench.records.dialogue import (
     Attempt,
     Dialogue,
     DialogueOrigin,
@@ -17,7 +17,7 @@ from bench.dialogues.dialogue import (
     Fact,
     Learned,
 )
-from bench.dialogues.files import DialogueFile, write_dialogues
+from bench.records.dialogue_files import DialogueFile, write_dialogues
 
 FALSE, TRUE = "I am 61 years old.", "I am 50 years old."
 

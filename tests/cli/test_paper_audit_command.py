@@ -6,7 +6,7 @@ from pathlib import Path
 
 from commands import inside, script
 
-from bench.plugins import REPORTS
+from bench.core.registry import REPORTS
 
 
 def test_it_prints_every_table_and_writes_both_files(tmp_path: Path) -> None:

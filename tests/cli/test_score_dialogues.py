@@ -10,9 +10,9 @@ from openai_server import OpenAIServer, Seen
 from patients import patient
 from talks import talk
 
-from bench.dialogues.dialogue import Dialogue
-from bench.dialogues.files import write_dialogues
-from bench.records.files import write_records
+from bench.records.dialogue import Dialogue
+from bench.records.dialogue_files import write_dialogues
+from bench.records.record_files import write_records
 
 TRANSCRIPT = """=== P1
 Style: reserved

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from rules_run import LIBRARY, Seen, context, generate
 
+from bench.api.failure import Failure
 from bench.backbones.prompt import Completion, Prompt
-from bench.backbones.tasks import Judge, Verdict, Write
-from bench.failure import Failure
+from bench.backbones.requests import Judge, Verdict, Write
+from bench.core.registry import GENERATORS
 from bench.knowledge.cases import plan
-from bench.plugins import GENERATORS
 from bench.records.record import PatientRecord
 from generators.direct import Direct
 from generators.multi_step import MultiStep
@@ -155,7 +155,7 @@ def test_one_bad_case_costs_that_case_alone(method):
 
 
 def test_unknown_names_and_options_are_told_apart():
-    from bench.errors import UserError
+    from bench.core.errors import UserError
 
     with pytest.raises(UserError, match="did you mean 'direct'"):
         GENERATORS.load("dirct")
@@ -164,7 +164,7 @@ def test_unknown_names_and_options_are_told_apart():
 
 
 def test_the_ordered_map_is_bounded_and_keeps_order():
-    from bench.flow import ordered_map
+    from bench.core.concurrency import ordered_map
 
     under_way = most = 0
 

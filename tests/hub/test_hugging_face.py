@@ -18,20 +18,20 @@ from hypothesis import strategies as st
 from patients import context, patient
 from strategies import records as any_record
 
-from bench.errors import UserError
+from bench.api.adapters import make_metric
+from bench.api.metric import Difference, Items, Score
+from bench.core.errors import UserError
+from bench.core.registry import METRICS
+from bench.experiments.experiment import Choice
 from bench.hub import SCRIPT, evaluate_metric
 from bench.journal.journal import Journal
-from bench.pairs import view_text
-from bench.plugins import METRICS
 from bench.records.dataset import from_dataset, to_dataset
-from bench.records.files import RecordFile, json_line, write_records
 from bench.records.record import PatientRecord
-from bench.runs.comparing import compare
-from bench.runs.experiment import Choice
-from bench.runs.plugged import make_metric
-from bench.runs.scoring import score_items
+from bench.records.record_files import RecordFile, json_line, write_records
 from bench.runs.settings import Settings
-from bench.scoring import Difference, Items, Score
+from bench.scoring.comparison import compare
+from bench.scoring.pairs import view_text
+from bench.scoring.scores import score_items
 from benchmarks.corpus import notes
 
 RECORDS = [

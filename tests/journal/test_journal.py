@@ -14,11 +14,11 @@ from journals import asked, ran, said
 from openai_server import OpenAIServer
 from pydantic import BaseModel
 
-from bench.backbones.asking import Respondent, request_of
-from bench.backbones.openai import OpenAI
+from bench.backbones.openai.backbone import OpenAI
 from bench.backbones.prompt import Answer, Completion, Invalid, Message, Prompt, Sampling
-from bench.backbones.tasks import Rate
-from bench.errors import UserError
+from bench.backbones.requests import Rate
+from bench.backbones.respondent import Respondent, request_of
+from bench.core.errors import UserError
 from bench.journal.journal import Entry, Journal, canonical, key_of
 
 
@@ -70,7 +70,7 @@ PARTS: dict[str, st.SearchStrategy[Any]] = {
         Rate,
         dialogue=st.just(()),
         rubric=WORDS,
-        style=WORDS,
+        manner=st.dictionaries(st.just("style"), WORDS),
         low=st.just(1),
         high=st.integers(2, 5),
     ),

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from journals import SECONDS, asked, ran, said
 
-from bench.errors import UserError
+from bench.core.errors import UserError
 from bench.journal.journal import Entry, Journal, canonical, key_of
 from bench.journal.store import APPLICATION_ID, PAGE
 

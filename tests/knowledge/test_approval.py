@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
-from bench.errors import UserError
+from bench.core.errors import UserError
+from bench.core.yaml_lines import parse_yaml, read_yaml
 from bench.knowledge.approval import approve, is_draft
 from bench.knowledge.library import FOLDER, parse_outline, read_outline
-from bench.yaml_file import parse_yaml, read_yaml
 
 TODAY = date(2025, 1, 2)
 

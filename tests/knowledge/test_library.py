@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bench.errors import UserError
+from bench.core.errors import UserError
 from bench.knowledge.cases import plan, plan_case
 from bench.knowledge.course import draw_presentation
-from bench.knowledge.describing import describe
+from bench.knowledge.description import describe
 from bench.knowledge.library import FOLDER, INDEX, Library, build_index, read_outline
 from bench.knowledge.outline import AGE_GROUPS, SEVERITIES, Outline, age_group
 

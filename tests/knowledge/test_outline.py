@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.backbones.requests import Subject, Write
 from bench.backbones.rules.writer import write
-from bench.backbones.tasks import Subject, Write
 from bench.knowledge.course import draw_presentation
-from bench.knowledge.describing import describe
+from bench.knowledge.description import describe
 from bench.knowledge.library import Library
 from bench.knowledge.outline import AGE_GROUPS, SEVERITIES, Outline, Symptom
 from bench.records.record import SECTIONS, RecordSections

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.stats import mcnemar, wilson
+from bench.scoring.intervals import mcnemar, wilson
 from leaderboards import paper_audit as audit
 from leaderboards.denominators import (
     best_case,

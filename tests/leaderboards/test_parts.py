@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from rules_run import run
 
-from bench.runs.experiment import TALKING
-from bench.runs.results import make_tables, read_results
+from bench.experiments.experiment import TALKING
+from bench.report.results import make_tables, read_results
 
 RECORDS: dict[str, Any] = {
     "departments": ["Urology"],

@@ -10,14 +10,14 @@ from typing import Any, cast
 import pytest
 from rules_run import LIBRARY, run
 
+from bench.api.adapters import make_generator, make_metric
 from bench.backbones.rules.backbone import Rules
-from bench.plugins import TABLES
-from bench.runs.experiment import MEDQA, Experiment, load_experiment
+from bench.core.registry import TABLES
+from bench.experiments.experiment import MEDQA, Experiment, load_experiment
+from bench.report.results import make_tables
 from bench.runs.manifest import describe_run
-from bench.runs.plugged import make_generator, make_metric
-from bench.runs.results import make_tables
-from bench.runs.team import Team
-from bench.runs.testset import with_test
+from bench.runs.roles import Team
+from bench.stages.exam_questions import with_test
 from leaderboards.exam import ALL
 from leaderboards.rows import COLUMNS
 from leaderboards.table5_csv import DIFFERENCES

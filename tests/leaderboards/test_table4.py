@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from bench.scoring import Difference, Score
-from bench.stats import Interval
-from bench.tables import Named, Result, Results
+from bench.api.metric import Difference, Score
+from bench.report.tables import Named, Result, Results
+from bench.scoring.intervals import Interval
 from leaderboards.paper_figures import TABLE_4, interview_figure, share_of
 from leaderboards.table4 import ANSWERS, FORMATS, Table4
 
@@ -318,7 +318,7 @@ def test_a_hostile_name_is_no_markup() -> None:
 
 
 def test_the_preset_is_the_papers_experiment() -> None:
-    from bench.runs.experiment import load_experiment
+    from bench.experiments.experiment import load_experiment
 
     preset = load_experiment(Path(Table4.preset))
     interviews = preset.dialogues

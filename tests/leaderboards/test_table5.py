@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from scipy.stats import binomtest
 
+from bench.experiments.experiment import load_experiment
 from bench.medqa.audit import DEPARTMENTS
-from bench.runs.experiment import load_experiment
-from bench.runs.grading import differences, grade, outcomes
-from bench.tables import Named, Result, Results
-from bench.training.answering import Answered, Outcome
+from bench.report.tables import Named, Result, Results
+from bench.stages.exam_scores import differences, grade, outcomes
+from bench.students.answer import Answered, Outcome
 from leaderboards.exam import ALL
 from leaderboards.table5 import Table5
 

@@ -9,10 +9,10 @@ import pytest
 from pydantic import ValidationError
 from rules_run import run
 
+from bench.report.results import make_tables, read_results
+from bench.report.tables import Grid, Named, Result, csv_text, markdown_text
 from bench.runs.folder import RunFolder
-from bench.runs.results import make_tables, read_results
-from bench.stats import Interval
-from bench.tables import Grid, Named, Result, csv_text, markdown_text
+from bench.scoring.intervals import Interval
 from leaderboards.paper_figures import figure, paper_backbone
 from leaderboards.rows import COLUMNS, Rows
 from leaderboards.table3 import COLUMNS as TABLE_COLUMNS

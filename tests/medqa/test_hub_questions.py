@@ -18,7 +18,7 @@ from invented import original
 from small_hub import COMMIT, SmallHub
 
 from bench.medqa import hub as hub_module
-from bench.medqa import knocking
+from bench.medqa import preflight as knocking
 
 REPO = "Invented/MedQA-Small-4-options"
 ALLOWED = 10.0
@@ -209,7 +209,7 @@ def test_the_hub_is_asked_with_the_token_of_the_user_alone(tmp_path: Path):
 def test_a_download_ends_with_the_process_that_began_it(silent: str):
     pytest.importorskip("datasets")
     child = subprocess.Popen(
-        [sys.executable, "-P", str(hub_module.FETCHING), REPO, COMMIT, "test"],
+        [sys.executable, "-P", str(hub_module.DOWNLOAD), REPO, COMMIT, "test"],
         stdin=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env={

@@ -9,8 +9,8 @@ from invented import original
 from bench.medqa import audit
 from bench.medqa.audit import DEPARTMENTS, audited, manifest
 from bench.medqa.departments import Assigned, Departments, ignored
-from bench.medqa.files import QuestionSet
 from bench.medqa.question import Question
+from bench.medqa.question_files import QuestionSet
 from bench.medqa.rule import decide
 
 GLAUCOMA = (

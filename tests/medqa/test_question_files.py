@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from invented import endings, mirage, original, shuffled
 
-from bench.errors import UserError
+from bench.core.errors import UserError
 from bench.medqa.audit import difference
 from bench.medqa.classify import read_labels
-from bench.medqa.files import read_questions
-from bench.medqa.loading import VARIABLE, load_questions
 from bench.medqa.question import question_id
+from bench.medqa.question_files import read_questions
+from bench.medqa.sources import VARIABLE, load_questions
 
 
 def written(path: Path, rows: list[Any], lines: bool = True) -> Path:

@@ -6,7 +6,7 @@ from functools import cache
 
 from bench.knowledge.library import FOLDER, outline_files
 from bench.medqa.audit import DEPARTMENTS, audited
-from bench.medqa.loading import load_questions
+from bench.medqa.sources import load_questions
 
 SAMPLE = load_questions("sample")
 RUN = 6

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from rules_run import LIBRARY, Seen, context, generate
 
+from bench.api.metric import Items, Score
 from bench.backbones.prompt import Completion, Prompt
+from bench.backbones.requests import Judge, Verdict
 from bench.backbones.rules.backbone import Rules
-from bench.backbones.tasks import Judge, Verdict
-from bench.errors import UserError
+from bench.core.errors import UserError
 from bench.knowledge.cases import plan
 from bench.records.record import SECTIONS, PatientRecord
-from bench.scoring import Items, Score
-from bench.stats import wilson
+from bench.scoring.intervals import wilson
 from generators.direct import Direct
 from metrics.accuracy import BY_CONSTRUCTION, Accuracy
 

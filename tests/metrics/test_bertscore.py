@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from patients import context, patient
 
-from bench.encoders.bert import Encoder
-from bench.errors import UserError
+from bench.api.metric import Items
+from bench.backbones.encoder import Encoder
+from bench.core.errors import UserError
 from bench.journal.journal import Journal
-from bench.pairs import Matrix
-from bench.scoring import Items
+from bench.scoring.pairs import Matrix
 from benchmarks.corpus import notes
 from metrics import bertscore
 from metrics.bertscore import BertScore

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sacrebleu.metrics import BLEU
 
-from bench.errors import UserError
-from bench.pairs import Matrix, moments
+from bench.core.errors import UserError
+from bench.scoring.pairs import Matrix, moments
 from benchmarks.corpus import notes
 from metrics.bleu import Bleu, Tokenizer, _tokenise, bleu_kernel
 

@@ -8,10 +8,10 @@ from patients import patient
 from rules_run import LIBRARY, context
 from talks import talk
 
-from bench.dialogues.dialogue import Attempt, Dialogue, DialogueOrigin, Exchange, Fact, Learned
+from bench.api.metric import Score, Talks
+from bench.records.dialogue import Attempt, Dialogue, DialogueOrigin, Exchange, Fact, Learned
 from bench.records.record import Origin, PatientRecord
-from bench.scoring import Score, Talks
-from bench.stats import cluster_bootstrap
+from bench.scoring.intervals import cluster_bootstrap
 from metrics.conduct import MEASURES, Conduct, is_act, leaked_diagnosis, stage_directions
 
 LISTING = next(one for one in LIBRARY.listings if one.synonyms)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from patients import context, patient
 
+from bench.api.metric import Items
 from bench.journal.journal import Journal
-from bench.pairs import KernelDifference, MatrixKernel, moments, view_text
-from bench.scoring import Items
+from bench.scoring.pairs import KernelDifference, MatrixKernel, moments, view_text
 from benchmarks.corpus import notes
 from metrics.cosine import Cosine, CosineKernel
 

@@ -13,15 +13,15 @@ from patients import patient
 from rules_run import LIBRARY, context
 from talks import talk
 
-from bench.backbones.asking import Respondent
-from bench.backbones.openai import OpenAI
+from bench.api.context import Context
+from bench.api.metric import Score, Talks
+from bench.backbones.openai.backbone import OpenAI
+from bench.backbones.respondent import Respondent
 from bench.backbones.rules.backbone import Rules
-from bench.context import Context
-from bench.dialogues.dialogue import Dialogue, DialogueOrigin
-from bench.errors import UserError
+from bench.core.errors import UserError
 from bench.journal.journal import Journal
-from bench.scoring import Score, Talks
-from bench.stats import cluster_bootstrap
+from bench.records.dialogue import Dialogue, DialogueOrigin
+from bench.scoring.intervals import cluster_bootstrap
 from metrics.dialogue_consistency import SELF_CHECKED, DialogueConsistency
 
 ASKED = re.compile(r"The patient answers \(statement 1\):\n\n(.*?)\n\nDoes the answer", re.DOTALL)

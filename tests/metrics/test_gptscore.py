@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from patients import context, patient
 
-from bench.backbones.asking import Respondent
+from bench.api.metric import Items, Score
 from bench.backbones.prompt import Completion, Prompt, Unreachable
-from bench.errors import UserError
+from bench.backbones.respondent import Respondent
+from bench.core.errors import UserError
 from bench.journal.journal import Journal
-from bench.pairs import view_text
 from bench.records.record import PatientRecord
-from bench.scoring import Items, Score
+from bench.scoring.pairs import view_text
 from metrics.gptscore import _TEMPLATE, MOST_FAILURES, NO_SCORER, GptScore, probability
 
 RECORDS = [

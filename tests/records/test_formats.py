@@ -5,7 +5,7 @@ import json
 from hypothesis import given
 from strategies import records
 
-from bench.plugins import FORMATS
+from bench.core.registry import FORMATS
 from bench.records.formats import Atomic, Json, Text, describe_examination, facts
 from bench.records.record import PatientRecord
 

@@ -15,26 +15,26 @@ from commands import experiment, inside
 from openai_server import OpenAIServer
 from rules_run import LIBRARY, Seen, context, run
 
+from bench.api.adapters import Line
+from bench.api.context import Context
+from bench.api.failure import Failure
+from bench.api.generator import GeneratorCard
 from bench.backbones.prompt import GENERATING, Completion, Invalid, Prompt
+from bench.backbones.requests import Extract
 from bench.backbones.structured import parse, strict_schema
-from bench.backbones.tasks import Extract
 from bench.cli.ending import report_failures
-from bench.context import Context
-from bench.errors import UserError
-from bench.failure import Failure
-from bench.flow import ordered_map
-from bench.generating import GeneratorCard
+from bench.core.concurrency import ordered_map
+from bench.core.errors import UserError
+from bench.core.registry import METRICS
+from bench.experiments.experiment import Experiment
+from bench.experiments.plan import estimate
 from bench.journal.journal import Journal
 from bench.knowledge.cases import Case, plan
-from bench.plugins import METRICS
 from bench.records.record import Examination, RecordSections
-from bench.runs.costs import estimate
-from bench.runs.experiment import Experiment
+from bench.report.results import make_tables, read_results
+from bench.report.tables import Named, printable
 from bench.runs.folder import safe_name
-from bench.runs.plugged import Line
-from bench.runs.register import Register, yielded
-from bench.runs.results import make_tables, read_results
-from bench.tables import Named, printable
+from bench.stages.register import Register, yielded
 from leaderboards.rows import Rows
 from leaderboards.table3 import Table3
 
@@ -259,7 +259,7 @@ def test_a_generator_that_asks_nobody_is_no_models(tmp_path, monkeypatch):
                 "examination_results": (),
             }
 
-    from bench.plugins import GENERATORS
+    from bench.core.registry import GENERATORS
 
     load = GENERATORS.load
     monkeypatch.setattr(GENERATORS, "load", lambda n: Silent if n == "silent" else load(n))
@@ -401,7 +401,7 @@ def test_score_leaves_its_input_alone(tmp_path):
 
 
 def test_a_plan_counts_the_judge_of_a_method_that_asks_nobody(tmp_path, monkeypatch):
-    from bench.plugins import GENERATORS
+    from bench.core.registry import GENERATORS
 
     load = GENERATORS.load
     monkeypatch.setattr(GENERATORS, "load", lambda n: Yields if n == "yields" else load(n))

@@ -8,7 +8,7 @@ from typing import Any
 
 from scripted import Scripted
 
-from bench.backbones.tasks import (
+from bench.backbones.requests import (
     Extract,
     Extracted,
     Labelled,
@@ -16,7 +16,8 @@ from bench.backbones.tasks import (
     LabelTask,
     StatementLabels,
 )
-from bench.dialogues.dialogue import Label
+from bench.core.sentences import sentences
+from bench.records.dialogue import Label
 from bench.records.record import (
     BasicInformation,
     DiseaseInformation,
@@ -24,7 +25,6 @@ from bench.records.record import (
     Examination,
     PatientRecord,
 )
-from bench.sentences import sentences
 
 RECORD = PatientRecord(
     id="FLO-1",

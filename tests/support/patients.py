@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, cast
 
-from bench.backbones.asking import Respondent
-from bench.context import Context
+from bench.api.context import Context
+from bench.backbones.respondent import Respondent
 from bench.journal.journal import Journal
 from bench.records.record import (
     BasicInformation,

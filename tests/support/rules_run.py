@@ -6,18 +6,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bench.backbones.asking import Respondent
+from bench.api.context import Context
+from bench.api.failure import Failure
+from bench.api.generator import EachCase, Writer
 from bench.backbones.prompt import Backbone, Completion, Prompt
+from bench.backbones.respondent import Respondent
 from bench.backbones.rules.backbone import Rules
-from bench.context import Context
-from bench.failure import Failure
-from bench.generating import EachCase, Writer
+from bench.experiments.engine import execute
+from bench.experiments.experiment import Experiment
 from bench.journal.journal import Journal
 from bench.knowledge.cases import Case
 from bench.knowledge.library import Library
 from bench.records.record import PatientRecord
-from bench.runs.engine import execute
-from bench.runs.experiment import Experiment
 from bench.runs.folder import RunFolder
 from bench.runs.settings import Settings
 

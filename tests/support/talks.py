@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import strategies as st
 from strategies import characters, records, words
 
-from bench.dialogues.dialogue import (
+from bench.records.dialogue import (
     Attempt,
     Dialogue,
     DialogueOrigin,

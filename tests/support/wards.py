@@ -9,10 +9,10 @@ from typing import Any
 
 from rules_run import LIBRARY
 
-from bench.backbones.asking import Respondent
+from bench.api.context import Context
 from bench.backbones.prompt import Backbone, Completion, Prompt
-from bench.backbones.tasks import Choice, ChooseAnswer, Lesson, Reflect
-from bench.context import Context
+from bench.backbones.requests import Choice, ChooseAnswer, Lesson, Reflect
+from bench.backbones.respondent import Respondent
 from bench.journal.journal import Journal
 from bench.medqa.question import Question, question_id
 from bench.records.record import (

@@ -14,16 +14,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from bench.backbones.prompt import AskError, Completion, Prompt
-from bench.backbones.rules.choosing import choose
-from bench.backbones.rules.extracting import extract
-from bench.backbones.rules.judge import judge
-from bench.backbones.rules.questioning import ask
-from bench.backbones.rules.rating import rate
-from bench.backbones.rules.reflecting import reflect
-from bench.backbones.rules.relating import relate
-from bench.backbones.rules.replying import reply
-from bench.backbones.rules.writer import write
-from bench.backbones.tasks import (
+from bench.backbones.requests import (
     Ask,
     ChooseAnswer,
     Extract,
@@ -35,6 +26,15 @@ from bench.backbones.tasks import (
     Task,
     Write,
 )
+from bench.backbones.rules.choosing import choose
+from bench.backbones.rules.extracting import extract
+from bench.backbones.rules.judge import judge
+from bench.backbones.rules.questioning import ask
+from bench.backbones.rules.rating import rate
+from bench.backbones.rules.reflecting import reflect
+from bench.backbones.rules.relating import relate
+from bench.backbones.rules.replying import reply
+from bench.backbones.rules.writer import write
 from bench.journal.journal import key_of
 from bench.knowledge import course, outline
 from bench.knowledge.library import Library

@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
+from bench.backbones.requests import Choice, ChooseAnswer
 from bench.backbones.rules.matching import words
-from bench.backbones.tasks import Choice, ChooseAnswer
 from bench.knowledge.cases import derive_seed
 from bench.knowledge.library import Library
 from bench.knowledge.outline import Outline

@@ -7,10 +7,10 @@ import random
 import re
 from functools import lru_cache
 
+from bench.backbones.requests import Extract, Extracted
 from bench.backbones.rules.phrasing import RELATIVES, plain, segments, sentences, upper_first, words
 from bench.backbones.rules.voicing import BODIES
 from bench.backbones.rules.wording import listed, third
-from bench.backbones.tasks import Extract, Extracted
 from bench.knowledge.library import Library
 
 _NOTHING = re.compile(

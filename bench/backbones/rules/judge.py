@@ -8,6 +8,7 @@ import random
 import re
 from collections.abc import Callable, Iterator, Sequence
 
+from bench.backbones.requests import Judge, SectionVerdict, Verdict
 from bench.backbones.rules.matching import (
     may_name,
     resembles,
@@ -17,7 +18,6 @@ from bench.backbones.rules.matching import (
     stating,
     words,
 )
-from bench.backbones.tasks import Judge, SectionVerdict, Verdict
 from bench.knowledge.library import Library
 from bench.knowledge.outline import (
     AGE_GROUPS,

@@ -3,8 +3,8 @@
 import random
 from functools import cache
 
+from bench.backbones.requests import Ask
 from bench.backbones.rules.saying import sayings, under
-from bench.backbones.tasks import Ask
 from bench.knowledge.library import Library
 
 

@@ -4,8 +4,8 @@ import random
 import re
 from collections.abc import Sequence
 
+from bench.backbones.requests import Rate, Rating
 from bench.backbones.rules.phrasing import sentences
-from bench.backbones.tasks import Rate, Rating
 from bench.knowledge.library import Library
 
 # Those of the styles (bench/agents/styles.yaml), which stand above this floor; a test compares.

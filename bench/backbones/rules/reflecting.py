@@ -2,8 +2,8 @@
 
 import random
 
+from bench.backbones.requests import Lesson, Reflect
 from bench.backbones.rules.matching import words
-from bench.backbones.tasks import Lesson, Reflect
 from bench.knowledge.library import Library
 
 SIGNS = 12

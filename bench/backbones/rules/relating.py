@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from bench.backbones.requests import Labelled, Labels, LabelTask, StatementLabels
 from bench.backbones.rules.claiming import Claims, claims, clash, fact_claims
 from bench.backbones.rules.denying import answered_no, denials
 from bench.backbones.rules.phrasing import (
@@ -26,9 +27,8 @@ from bench.backbones.rules.phrasing import (
     words,
 )
 from bench.backbones.rules.recalling import Kind, read_fact
-from bench.backbones.tasks import Labelled, Labels, LabelTask, StatementLabels
-from bench.dialogues.dialogue import Label
 from bench.knowledge.library import Library
+from bench.records.dialogue import Label
 
 _LESS = words(
     "loss lose lost lack less poor reduced reduce reduction hardly little few refuse seldom rare "

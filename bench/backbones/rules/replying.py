@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from bench.backbones.requests import Reply
 from bench.backbones.rules.matching import states
 from bench.backbones.rules.phrasing import lower_first, sentences, upper_first, words
 from bench.backbones.rules.recalling import Held, read_fact, recall
@@ -16,7 +17,6 @@ from bench.backbones.rules.relating import clashes
 from bench.backbones.rules.saying import sayings
 from bench.backbones.rules.speaking import say, say_course
 from bench.backbones.rules.topics import Topic, belongs, topics_of
-from bench.backbones.tasks import Reply
 from bench.knowledge.library import Library
 from bench.knowledge.outline import AGE_GROUPS
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from bench.backbones.prompt import AskError
-from bench.backbones.tasks import Write
+from bench.backbones.requests import Write
 from bench.knowledge.course import Presentation, draw_duration, draw_one, fitting
 from bench.knowledge.library import Library
 from bench.knowledge.outline import (

@@ -1,0 +1,156 @@
+"""Interviews: a doctor agent asks a patient agent, in one round or two (paper section 4.3)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from bench.agents.doctor import Doctor
+from bench.agents.memory import Memory, decompose
+from bench.agents.patient import Patient
+from bench.agents.styles import style
+from bench.agents.triplets import make_engine
+from bench.api.context import Context
+from bench.backbones.prompt import AskError
+from bench.backbones.requests import Turn
+from bench.core.errors import UserError
+from bench.records.dialogue import (
+    Dialogue,
+    DialogueOrigin,
+    Exchange,
+    FormatName,
+    Round,
+    Updating,
+)
+from bench.records.record import PatientRecord
+
+QUESTIONS = 13
+"""Questions of a round in the paper."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How a record is interviewed."""
+
+    format: FormatName = "atomic"
+    """How the patient holds the record."""
+    updating: Updating = "strict"
+    """Whether memory is updated, and by which rule."""
+    rounds: Literal[1, 2] = 1
+    """1 for a single dialogue, 2 for a cross-dialogue."""
+    questions: int = QUESTIONS
+    """Questions of each round, at least 1."""
+    style: str = "plain"
+    """Conversational style of the patient."""
+    triplets: str = "batched"
+    """Triplet engine; none is asked where memory is not updated."""
+    decomposition: Literal["rules", "model"] = "rules"
+    """Who takes the record apart into facts: the rules from its fields, or the patient's model
+    from its plain text, for records that are little more than free text."""
+    replicate: str = ""
+    """What else tells this interview from another of the same record, for instance the method."""
+
+    def __post_init__(self) -> None:
+        """Raises UserError for what no interview can have."""
+        style(self.style)
+        if self.rounds not in (1, 2) or self.questions < 1:
+            raise UserError(
+                "an interview has 1 or 2 rounds of at least 1 question, "
+                f"not {self.rounds} of {self.questions}"
+            )
+
+    @property
+    def interaction(self) -> Literal["single", "cross"]:
+        """The paper's word for the number of rounds."""
+        return "single" if self.rounds == 1 else "cross"
+
+
+async def converse(record: PatientRecord, setting: Setting, context: Context) -> Dialogue:
+    """Interview a record.
+
+    The history is cleared between rounds: in round two doctor and patient know nothing of what was
+    said in round one but for what the patient's memory gained, if it is updated.
+
+    Raises:
+        AskError: somebody gave no answer; it holds the keys of all that was asked before.
+        UserError: for an unknown style or engine, or a role that nobody fills.
+    """
+    where = "/".join(
+        part
+        for part in (
+            setting.replicate,
+            record.id,
+            setting.interaction,
+            setting.format,
+            setting.updating,
+        )
+        if part
+    )
+    engine = None if setting.updating == "none" else make_engine(setting.triplets, context)
+    memory = await _memory(record, setting, context)
+    built = memory.facts if setting.decomposition == "model" else None
+    patient = Patient(
+        memory, setting.style, context.role("patient"), engine, setting.updating, where
+    )
+    doctor = Doctor(context.role("doctor"))
+    rounds: list[Round] = []
+    for number in range(1, setting.rounds + 1):
+        try:
+            rounds.append(await _round(patient, doctor, number, record.department, setting))
+        except AskError as failure:
+            raise failure.after(
+                _keys(one for part in rounds for one in part.exchanges)
+            ) from failure
+    return Dialogue(
+        id=record.id,
+        department=record.department,
+        style=setting.style,
+        format=setting.format,
+        updating=setting.updating,
+        rounds=tuple(rounds),
+        record=record,
+        facts=built,
+        origin=DialogueOrigin(
+            patient=context.role("patient").pinned,
+            doctor=context.role("doctor").pinned,
+            triplets=engine.name if engine else "",
+        ),
+    )
+
+
+async def _memory(record: PatientRecord, setting: Setting, context: Context) -> Memory:
+    """The memory as first built: the same facts in every interview of a record."""
+    if setting.decomposition == "rules":
+        return Memory(record, setting.format)
+    note = Memory(record, "text").render()
+    where = "/".join(part for part in (setting.replicate, record.id, "decompose") if part)
+    facts = await decompose(note, context.role("patient"), where)
+    return Memory(record, setting.format, facts=facts)
+
+
+async def _round(
+    patient: Patient, doctor: Doctor, number: int, department: str, setting: Setting
+) -> Round:
+    """One sitting, begun without any history."""
+    exchanges: list[Exchange] = []
+    for turn in range(1, setting.questions + 1):
+        history = tuple(Turn(question=one.question, answer=one.answer) for one in exchanges)
+        asked: tuple[str, ...] = ()
+        try:
+            left = setting.questions - len(exchanges)
+            where = f"{patient.replicate}/r{number}/t{turn}/ask"
+            question, asked = await doctor.ask(department, history, left, where)
+            exchange = await patient.answer(question, history, number, turn)
+        except AskError as failure:
+            raise failure.after((*_keys(exchanges), *asked)) from failure
+        exchanges.append(exchange.model_copy(update={"keys": asked}))
+    return Round(exchanges=tuple(exchanges))
+
+
+def _keys(exchanges: Iterable[Exchange]) -> tuple[str, ...]:
+    """The journal keys of some exchanges, in the order asked."""
+    keys: list[str] = []
+    for one in exchanges:
+        keys += one.keys
+        for attempt in one.attempts:
+            keys += attempt.keys
+    return tuple(keys)

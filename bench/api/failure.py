@@ -1,0 +1,69 @@
+"""One item that could not be made or scored: recorded, counted, shown, and never the run's end."""
+
+from collections.abc import Awaitable, Sequence
+from typing import TypeVar
+
+from bench.backbones.prompt import AskError
+from bench.core.errors import UserError
+from bench.core.schema import Model
+
+R = TypeVar("R")
+HEALED = ("unreachable", "error")
+"""Outcomes that nobody stores: the same command tries again."""
+
+
+class Failure(Model):
+    """One item that could not be made or scored; recorded, counted and shown."""
+
+    item: str
+    """Id of the case or item; "*" for a whole cell."""
+    stage: str
+    """The stage, or what else was being done."""
+    outcome: str
+    """"refusal", "invalid", "unreachable" or "error"."""
+    reason: str
+    metric: str = ""
+    """The metric that could not score it; empty where it could not be made."""
+    cell: dict[str, str] = {}
+    """The factors of its cell."""
+    keys: tuple[str, ...] = ()
+    """Journal keys of the exchanges made for it."""
+
+    @property
+    def heals(self) -> bool:
+        """Whether the same command asks again; else `--retry-failed` does."""
+        return self.outcome in HEALED
+
+
+class Unscored(Exception):
+    """Raised by a metric for a whole cell: it has no value, for a reason and with failures."""
+
+    def __init__(self, reason: str, failures: Sequence[Failure] = ()) -> None:
+        """Keep both."""
+        super().__init__(reason)
+        self.reason = reason
+        self.failures = tuple(failures)
+
+
+def failure_of(item: str, stage: str, error: Exception) -> Failure:
+    """An exception as one item's failure."""
+    if isinstance(error, AskError):
+        return Failure(
+            item=item, stage=stage, outcome=error.outcome, reason=error.reason, keys=error.keys
+        )
+    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    return Failure(item=item, stage=stage, outcome="error", reason=reason)
+
+
+async def guarded(work: Awaitable[R], item: str, stage: str) -> R | Failure:
+    """What the work gives, or its failure; only what ends a run is let through.
+
+    Whatever a plug-in raises for one item must cost that item alone, so this one place catches
+    everything but `UserError` and `Unscored`.
+    """
+    try:
+        return await work
+    except (UserError, Unscored):
+        raise
+    except Exception as error:  # noqa: BLE001
+        return failure_of(item, stage, error)

@@ -1,0 +1,142 @@
+"""Where a draft goes, under which id, and its file."""
+
+import re
+import shutil
+from difflib import get_close_matches
+from itertools import count
+from pathlib import Path
+
+import yaml
+
+from bench.authoring.draft import Subject
+from bench.authoring.source import one_line
+from bench.core.atomic import write_text
+from bench.core.errors import UserError
+from bench.knowledge.library import Library, file_folder, holds_outlines
+from bench.knowledge.outline import Outline
+
+_HEADER = """\
+# Drafted by {backbone} from {sources}: not checked by anybody.
+# `pzbench kb show {id} --kb FOLDER` sets each field beside the words that it comes from. What
+# `provenance.unsupported` lists stands in no source: check that first, mend what is wrong, then
+# record it with `pzbench kb approve {id} --by NAME --kb FOLDER`.
+"""
+
+
+def plan_subject(library: Library, disease: str, department: str | None, replace: bool) -> Subject:
+    """The id and department of the draft of a disease.
+
+    Raises:
+        UserError: if the disease has an outline and is not to be replaced, or if the department
+            is not said or probably misspelt.
+    """
+    departments = {listing.department for listing in library.listings}
+    near = get_close_matches(department or "", departments, n=1)
+    if near and department not in departments:
+        raise UserError(f"there is no department {department!r}; did you mean {near[0]!r}?")
+    listing = library.listing(disease)
+    if listing is not None and not replace:
+        what = "a draft" if listing.draft else "an outline"
+        raise UserError(
+            f"{disease!r} has {what} already, {listing.id} {listing.name} "
+            f"({library.filed[listing.id].path}); --replace drafts one that takes its place"
+        )
+    if listing is not None:
+        return Subject(listing.id, listing.name, department or listing.department)
+    if department is None:
+        known = ", ".join(sorted(departments))
+        raise UserError(f"--department of {disease!r} is missing: {known}, or another")
+    _slug(department)
+    return Subject(_next_id(library, department), disease, department)
+
+
+def _next_id(library: Library, department: str) -> str:
+    """The department's letters with the next free number."""
+    used = [
+        (found[1].upper(), int(found[2]), listing.department)
+        for listing in library.listings
+        if (found := re.fullmatch(r"(.+)-([0-9]{1,9})", listing.id))
+    ]
+    own = [prefix for prefix, _, name in used if name == department]
+    words = re.findall(r"[^\W_]+", department.upper())
+    new = "".join(word[0] for word in words) if words[1:] else words[0][:3]
+    letters = own[0] if own else new
+    numbers = [number for prefix, number, _ in used if prefix == letters]
+    return f"{letters}-{max(numbers, default=0) + 1:02d}"
+
+
+def draft_path(folder: Path, subject: Subject) -> Path:
+    """The file that a draft is written to.
+
+    Raises:
+        UserError: if a file is there that is no draft.
+    """
+    filed = file_folder(folder) if holds_outlines(folder) else {}
+    if subject.id in filed:
+        if not filed[subject.id].listing.draft:
+            raise UserError(
+                f"{filed[subject.id].path} is no draft: move it away before another takes its place"
+            )
+        return filed[subject.id].path
+    path = folder / _slug(subject.department) / f"{_slug(subject.name)}.yaml"
+    if path.exists():
+        raise UserError(f"{path} is there already: move it away first")
+    return path
+
+
+def keep_copy(path: Path) -> Path | None:
+    """Copy what is at a path to a name beside it that is free; none if nothing is there.
+
+    Raises:
+        UserError: if it cannot be copied.
+    """
+    if not path.exists():
+        return None
+    kept = next(
+        copy
+        for number in count(1)
+        if not (copy := path.with_name(f"{path.name}.{number}")).exists()
+    )
+    try:
+        shutil.copy2(path, kept)
+    except OSError as error:
+        raise UserError(f"{path} cannot be copied to {kept} ({error}): move it away") from error
+    return kept
+
+
+def _slug(text: str) -> str:
+    words = re.findall(r"[^\W_]+", text.lower())
+    if not words:
+        raise UserError(f"no file can be named after {text!r}: give a name with letters")
+    return "_".join(words)[:80]
+
+
+def write_draft(path: Path, outline: Outline) -> None:
+    """Write a draft with a head that says what it is.
+
+    Raises:
+        UserError: if the file would not hold the draft as it is.
+    """
+    made = outline.provenance
+    if made is None:
+        raise ValueError(f"{outline.id} is no draft")
+    head = _HEADER.format(
+        backbone=one_line(made.backbone),
+        sources=one_line(", ".join(one.name for one in made.sources)),
+        id=one_line(outline.id),
+    )
+    data = outline.model_dump(mode="json", exclude_defaults=True)
+    # A few line ends of Unicode are read as they were only if they are written as escapes.
+    for unicode in (True, False):
+        text = head + yaml.safe_dump(data, sort_keys=False, allow_unicode=unicode, width=100)
+        if _holds(text, outline):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return write_text(path, text)
+    raise UserError(f"the draft of {outline.name} would not be read as it was written")
+
+
+def _holds(text: str, outline: Outline) -> bool:
+    try:
+        return Outline.model_validate(yaml.safe_load(text)) == outline
+    except (yaml.YAMLError, ValueError):
+        return False

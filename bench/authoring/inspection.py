@@ -1,0 +1,123 @@
+"""Inspects files of outlines: everything wrong with each and between them, with file and line."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from bench.authoring.checks import faults
+from bench.authoring.overlap import overlaps
+from bench.core.errors import UserError
+from bench.core.yaml_lines import Location, YamlFile, read_yaml
+from bench.knowledge.approval import is_draft
+from bench.knowledge.library import name_key, outline_files
+from bench.knowledge.outline import Outline
+
+Kept = dict[str, tuple[Outline, YamlFile]]
+Told = list[tuple[Path, str]]
+"""Files, each with a sentence on what is wrong."""
+
+
+@dataclass
+class Inspection:
+    """What was found."""
+
+    files: int = 0
+    drafts: list[str] = field(default_factory=list)
+    """Ids of the drafts that nobody has approved as they stand."""
+    faults: list[str] = field(default_factory=list)
+    """One sentence for each fault."""
+    changed: list[str] = field(default_factory=list)
+    """One sentence for each draft that was changed after its approval."""
+
+    @property
+    def complaints(self) -> list[str]:
+        """Everything that is wrong."""
+        return [*self.faults, *self.changed]
+
+
+def inspect_outlines(folders: Sequence[Path], paths: Sequence[Path] = ()) -> Inspection:
+    """Check folders of outlines, or files; an outline replaces one of the same id in an earlier.
+
+    Where `paths` are given, these alone are checked, as one more folder that comes last; the
+    others are there to be compared with.
+
+    Raises:
+        UserError: if a path is not there or holds no outline, or the units library is missing.
+    """
+    told: Told = []
+    kept: Kept = {}
+    checked: set[Path] = set()
+    for layer in [*([folder] for folder in folders), *([paths] if paths else [])]:
+        files = _files(layer)
+        own = _read_layer(files, told)
+        # What comes last is what is blamed for what it shares with others.
+        kept = {identity: one for identity, one in kept.items() if identity not in own} | own
+        checked = set(files) if layer is paths else checked | set(files)
+    found = Inspection(files=len(checked))
+    for outline, read in kept.values():
+        if read.path not in checked:
+            continue
+        told += [(read.path, f"{read.place(one.where)}: {one.says}") for one in faults(outline)]
+        if is_draft(outline, read.text):
+            found.drafts.append(outline.id)
+            if outline.approval is not None:
+                found.changed.append(
+                    f"{read.place(('approval',))}: the text was changed after "
+                    f"{outline.approval.by} approved it; approve it again"
+                )
+    told += _between(kept)
+    found.faults += dict.fromkeys(says for path, says in told if path in checked)
+    return found
+
+
+def _files(paths: Iterable[Path]) -> list[Path]:
+    """The files that are meant, each once."""
+    every = [file for path in paths for file in ([path] if path.is_file() else outline_files(path))]
+    return list({file.resolve(): file for file in every}.values())
+
+
+def _read_layer(files: Iterable[Path], told: Told) -> Kept:
+    """The outlines of files that may share no id, by id."""
+    own: Kept = {}
+    for file in files:
+        for outline, read in _read(file, told):
+            if outline.id in own:
+                other = own[outline.id][1].path
+                told.append((file, f"{file}: the id {outline.id} is taken by {other}"))
+            own[outline.id] = (outline, read)
+    return own
+
+
+def _read(path: Path, told: Told) -> Iterator[tuple[Outline, YamlFile]]:
+    """The outline of a file, if it follows the schema."""
+    try:
+        file = read_yaml(path, "the outline")
+        yield Outline.model_validate(file.data), file
+    except UserError as error:
+        told.append((path, str(error)))
+    except ValidationError as error:
+        told += [
+            (path, f"{file.place(fault['loc'])}: {fault['msg']}")
+            for fault in error.errors(include_url=False, include_input=False)
+        ]
+
+
+def _between(kept: Kept) -> Iterator[tuple[Path, str]]:
+    """Names and ids that two diseases share, and text that was copied."""
+    owners = {name_key(identity): identity for identity in reversed(kept)}
+    for identity, (outline, file) in kept.items():
+        names: list[tuple[Location, str]] = [(("id",), identity), (("name",), outline.name)]
+        names += [(("synonyms", at), name) for at, name in enumerate(outline.synonyms)]
+        for where, name in names:
+            owner = owners.setdefault(name_key(name), identity)
+            if owner != identity:
+                yield file.path, f"{file.place(where)}: {name!r} is a name of {owner} as well"
+    for found in overlaps(outline for outline, _ in kept.values()):
+        path = kept[found.second][1].path
+        yield (
+            path,
+            f"{path}: {found.share:.1%} of its text is that of {found.first}, for instance "
+            f"{found.example!r}; write it anew",
+        )

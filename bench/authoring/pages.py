@@ -1,0 +1,118 @@
+"""Pages as their readers see them: HTML and Markdown to plain text, one block a line."""
+
+import re
+from typing import Any
+
+from bench.core.errors import UserError
+
+_BLANKS = re.compile(r"\s+")
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+HIDDEN = ("script", "style", "title", "meta", "link", "base")
+ASIDE = ("nav", "footer", "noscript", "template")
+INLINE = ("a", "abbr", "b", "code", "em", "i", "mark", "small", "span", "strong", "sub", "u")
+_NUMBERS = re.compile(r"[-−–+]?\d+(\s*[,;−–-]\s*\d+)*")
+_BRACKETED = re.compile(r"[\[(].*[\])]", re.DOTALL)
+_TEN = re.compile(r"(?<![\d.,])10\s*$")
+_UNIT = re.compile(r"(?<![^\W\d_])([^\W\d_]|[cdkmnµμ]m|ft|in)$")
+
+
+class NoText(Exception):
+    """Why a file holds no text that can be read, as the end of a sentence."""
+
+
+def html_text(data: str | bytes) -> str:
+    """What a reader of a page sees.
+
+    Raises:
+        NoText: if it is no page, or if the rest of it stands in a script that does not end.
+        UserError: if the library that reads pages is not installed.
+    """
+    try:
+        from bs4 import BeautifulSoup
+        from bs4.dammit import UnicodeDammit
+        from bs4.element import NavigableString
+    except ImportError as error:
+        raise UserError(
+            "reading HTML and Markdown needs beautifulsoup4: pip install 'patient-zero-bench[kb]'"
+        ) from error
+    html = data if isinstance(data, str) else UnicodeDammit(data, is_html=True).unicode_markup
+    check_text(html or "\ufffd")
+    page = BeautifulSoup(html or "", "html.parser")
+    for hidden in page(_hidden(html or "")):
+        hidden.decompose()
+    for raised in page("sup"):
+        raised.replace_with(_raised(raised))
+    for inline in page(list(INLINE)):
+        inline.unwrap()
+    page.smooth()
+    for text in page.find_all(string=lambda text: type(text) is NavigableString):
+        text.replace_with(_BLANKS.sub(" ", text))  # only blocks begin new lines
+    return page.get_text("\n")
+
+
+def markdown_text(text: str) -> str:
+    """What a reader of rendered Markdown sees.
+
+    Raises:
+        NoText, UserError: as for HTML.
+    """
+    try:
+        from markdown_it import MarkdownIt
+    except ImportError as error:
+        raise UserError(
+            "reading Markdown needs markdown-it-py: pip install 'patient-zero-bench[kb]'"
+        ) from error
+    check_text(text)
+    return html_text(str(MarkdownIt("commonmark").enable("table").render(text)))
+
+
+def check_text(text: str) -> None:
+    """Refuse what was never text.
+
+    Raises:
+        NoText: if it holds control characters, or bytes that could not be decoded.
+    """
+    if found := re.search(r"[\x00-\x08\x0e-\x1f\ufffd]", text):
+        raise NoText(f"is not text (it holds {found[0]!a})")
+
+
+def _hidden(html: str) -> list[str]:
+    """The elements that a reader does not see, apart from those whose end was forgotten.
+
+    Such a one would take the rest of the page with it. A head is not among them, for its end may
+    rightly be left out; its children are.
+    """
+    shown = _COMMENT.sub("", html).lower()
+    for name in ("script", "style"):
+        if shown.rfind(f"<{name}") > shown.rfind(f"</{name}"):
+            raise NoText(f"has a <{name}> that does not end: what follows it would be lost")
+    ended = [
+        name
+        for name in ("title", *ASIDE)
+        if len(re.findall(rf"<{name}\b", shown)) <= shown.count(f"</{name}")
+    ]
+    return [*(name for name in HIDDEN if name != "title"), *ended]
+
+
+def _raised(sup: Any) -> str:
+    """A superscript as text: a power is written so, the number of a note is left out."""
+    text = _BLANKS.sub(" ", sup.get_text()).strip()
+    before = str(sup.find_previous(string=True) or "")
+    following = sup.next_sibling
+    if _is_note(sup) or _BRACKETED.fullmatch(text):
+        return ""
+    if not _NUMBERS.fullmatch(text):
+        return text
+    if _TEN.search(before) or not text[0].isdigit():
+        return "^" + text.replace("−", "-").replace("–", "-")
+    isotope = not before or before[-1].isspace()
+    isotope = isotope and isinstance(following, str) and following[:1].isalpha()
+    return text if isotope or _UNIT.search(before) else ""
+
+
+def _is_note(sup: Any) -> bool:
+    """Whether it links to another place of the page, or says that it is a reference."""
+    links = [*sup("a"), *(one for one in sup.parents if one.name == "a")]
+    if any("#" in str(link.get("href", "")) for link in links):
+        return True
+    return bool({"reference", "citation", "footnote", "noprint"} & set(sup.get("class", ())))

@@ -1,0 +1,242 @@
+"""Language models run in process by transformers.
+
+Prompts asked at the same time share forward passes: while one runs, the others gather. An answer
+depends on its own prompt and key, not on its neighbours (see `bench.backbones.local.causal` for the
+precision of that). A batch that fails is tried again one by one; what fails alone is that item's
+failure.
+"""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from jinja2 import TemplateError
+from pydantic import BaseModel
+
+from bench.backbones.prompt import AskError, Completion, Prompt
+from bench.backbones.structured import schema_message
+from bench.backbones.weights import folder_of, identity, need
+from bench.core.errors import UserError
+
+if TYPE_CHECKING:
+    from bench.backbones.local.causal import CausalModel
+
+GATHER = 0.005
+"""Seconds that prompts are waited for before a batch goes off."""
+FAILED = (RuntimeError, IndexError, ValueError)
+"""What a forward pass raises for want of memory or for tokens it cannot take."""
+
+
+@dataclass(eq=False)
+class _Job:
+    """One row that waits for a forward pass."""
+
+    group: tuple[Any, ...]
+    """Rows of one group may share a pass."""
+    tokens: Sequence[int]
+    detail: Any
+    done: "asyncio.Future[Any]" = field(repr=False)
+
+
+class Transformers:
+    """A causal language model in process; writes, and scores given text."""
+
+    version: str
+    endpoint = "chat"
+    transport = ("device", "batch_size")
+    reads: Literal["task", "messages"] = "messages"
+
+    def __init__(
+        self, model: str, *, device: str = "auto", batch_size: int = 8, dtype: str = "auto"
+    ) -> None:
+        """Find the model; it is loaded at the first exchange.
+
+        Args:
+            model: Folder with a saved model, or its name on the hub.
+            device: Where it runs: auto, cpu, cuda, cuda:1, mps.
+            batch_size: Rows of a forward pass at most.
+            dtype: auto (as saved), float32, bfloat16 or float16.
+
+        Raises:
+            UserError: the extra is not installed, there is no such model, or an option has no
+                sense.
+        """
+        if not model:
+            raise UserError('hf/ lacks a model: write for instance "hf/path/to/folder".')
+        if batch_size < 1:
+            raise UserError("batch_size must be at least 1.")
+        if dtype not in ("auto", "float32", "bfloat16", "float16"):
+            raise UserError(f'dtype is "{dtype}": it may be auto, float32, bfloat16 or float16.')
+        need(f"hf/{model}", "torch", "transformers")
+        self._folder = folder_of(model, f"hf/{model}")
+        # A folder's place says nothing about the model; its content does.
+        self.name = f"hf/{self._folder.resolve().name if Path(model).is_dir() else model}"
+        self.version = identity(self._folder) + ("" if dtype == "auto" else f"|dtype={dtype}")
+        self._device = device
+        self._dtype = dtype
+        self._batch_size = batch_size
+        self._model: CausalModel | None = None
+        self._broken = ""
+        self._loading = threading.Lock()
+        self._waiting: list[_Job] = []
+        self._worker: asyncio.Task[None] | None = None
+
+    async def complete(self, prompt: Prompt[Any], key: str) -> Completion:
+        model = await asyncio.to_thread(self._loaded)
+        messages = list(prompt.messages)
+        if issubclass(prompt.answer, BaseModel):
+            messages.append(schema_message(prompt.answer))
+        try:
+            tokens = model.chat(messages)
+        except TemplateError as error:
+            raise AskError(f"{self.name}'s chat template refused the prompt: {error}") from error
+        most = self._room(model, len(tokens), prompt.sampling.max_tokens)
+        group = ("generate", prompt.sampling.temperature, most)
+        made = await self._passed(group, tokens, key)
+        ended = bool(made) and made[-1] in model.ends
+        return Completion(
+            text=model.words(made[:-1] if ended else made),
+            outcome="answer" if ended else "cut",
+            model=self.name,
+            input_tokens=len(tokens),
+            output_tokens=len(made),
+        )
+
+    async def logprobs(self, context: str, text: str) -> tuple[float, ...]:
+        """Natural-log probability of each token of `text` after `context`; each value <= 0.
+
+        The two are tokenized apart, so the tokens of the text do not depend on the context. If
+        both exceed the model's window, the context loses its beginning. Without any context the
+        text's first token has no probability and is left out, unless the tokenizer puts a token
+        of its own in front.
+
+        Raises:
+            AskError: the text alone exceeds the window.
+        """
+        model = await asyncio.to_thread(self._loaded)
+        before, own = model.text(context), model.text(text)
+        least = len(model.begin) + (1 if before else 0)
+        if len(own) + least > model.limit:
+            raise AskError(
+                f"{self.name} cannot score a text of {len(own)} tokens: its window holds "
+                f"{model.limit}, {least} of them before the text"
+            )
+        room = model.limit - len(own) - len(model.begin)
+        before = before[max(0, len(before) - room) :]
+        tokens = [*model.begin, *before, *own]
+        start = max(1, len(tokens) - len(own))
+        if start >= len(tokens):
+            return ()
+        return tuple(await self._passed(("score",), tokens, start))
+
+    async def close(self) -> None:
+        if self._worker is not None and not self._worker.done():
+            self._worker.cancel()
+        for job in self._waiting:
+            job.done.cancel()
+        self._waiting = []
+        model, self._model = self._model, None
+        if model is not None:
+            model.relieve()
+
+    def _room(self, model: "CausalModel", used: int, wanted: int) -> int:
+        """Tokens that an answer may have.
+
+        Raises:
+            AskError: the prompt leaves no room.
+        """
+        room = model.limit - used
+        if room < 1:
+            raise AskError(
+                f"{self.name} cannot read a prompt of {used} tokens: its window holds {model.limit}"
+            )
+        if room >= wanted:
+            return wanted
+        # In steps, so that prompts of different lengths can share a pass; by the prompt's own
+        # length, so that its neighbours do not matter.
+        step = max(1, model.limit // 16)
+        return max(room - room % step, min(room, step))
+
+    def _loaded(self) -> "CausalModel":
+        """The model, loaded once; what could not be loaded is not tried again.
+
+        Raises:
+            UserError: it cannot be loaded.
+        """
+        with self._loading:
+            if self._model is None and not self._broken:
+                try:
+                    from bench.backbones.local.causal import CausalModel
+
+                    self._model = CausalModel(self._folder, self._device, self._dtype)
+                # Missing libraries, devices, memory, files: each raises something else, and all
+                # items would meet it.
+                except Exception as error:  # noqa: BLE001
+                    self._broken = " ".join(str(error).split())[:300] or type(error).__name__
+            if self._model is None:
+                raise UserError(f"{self.name} cannot be loaded: {self._broken}")
+            return self._model
+
+    async def _passed(self, group: tuple[Any, ...], tokens: Sequence[int], detail: Any) -> Any:
+        """What a forward pass gives for one row, whichever pass that is.
+
+        Raises:
+            AskError: the row failed alone.
+        """
+        loop = asyncio.get_running_loop()
+        job = _Job(group, tokens, detail, loop.create_future())
+        if self._worker is None or self._worker.done() or self._worker.get_loop() is not loop:
+            # Rows of a loop that has ended have nobody waiting for them.
+            self._waiting = []
+            self._worker = loop.create_task(self._work())
+        self._waiting.append(job)
+        return await job.done
+
+    async def _work(self) -> None:
+        """Run batches until nothing waits."""
+        await asyncio.sleep(GATHER)
+        while self._waiting:
+            first = self._waiting[0].group
+            batch = [job for job in self._waiting if job.group == first][: self._batch_size]
+            self._waiting = [job for job in self._waiting if job not in batch]
+            batch = [job for job in batch if not job.done.done()]  # its asker may be gone
+            if batch:
+                await self._settle(batch)
+            await asyncio.sleep(GATHER)
+
+    async def _settle(self, batch: list[_Job]) -> None:
+        running = asyncio.ensure_future(asyncio.to_thread(self._run, batch))
+        await asyncio.wait([running])
+        unforeseen = running.exception()
+        results = [unforeseen] * len(batch) if unforeseen else running.result()
+        for job, result in zip(batch, results, strict=True):
+            if job.done.done():
+                continue
+            if isinstance(result, BaseException):
+                job.done.set_exception(result)
+            else:
+                job.done.set_result(result)
+
+    def _run(self, batch: list[_Job]) -> list[Any]:
+        """Results in the order of the rows; a row that fails alone gives its AskError."""
+        model = self._loaded()
+        try:
+            return list(self._forward(model, batch))
+        except FAILED as error:
+            if len(batch) == 1:
+                size = len(batch[0].tokens)
+                said = " ".join(str(error).split())[:200] or type(error).__name__
+                return [AskError(f"{self.name} failed on a row of {size} tokens: {said}")]
+        model.relieve()
+        return [result for job in batch for result in self._run([job])]
+
+    def _forward(self, model: "CausalModel", batch: list[_Job]) -> Sequence[Any]:
+        rows = [job.tokens for job in batch]
+        details = [job.detail for job in batch]
+        if batch[0].group[0] == "score":
+            return model.score(rows, details)
+        _, temperature, most = batch[0].group
+        return model.generate(rows, details, temperature, most)

@@ -1,0 +1,227 @@
+"""The task kinds: the typed form of what is asked of a backbone.
+
+A kind says what is wanted and what is known, never which method asks. Language models read the
+prompt's messages; the rules read these inputs. A gold answer is never among them.
+"""
+
+from typing import ClassVar, Literal
+
+from bench.core.schema import Model
+from bench.knowledge.course import Presentation
+from bench.knowledge.outline import Outline
+from bench.records.dialogue import Label
+from bench.records.record import RecordSections, Section
+
+
+class Task(Model):
+    """Base of the task kinds."""
+
+    kind: ClassVar[str]
+
+
+class Subject(Model):
+    """What is fixed of the patient to be written."""
+
+    department: str
+    disease: str
+    gender: Literal["female", "male"]
+    age: int
+    """Age in years."""
+
+
+class Write(Task):
+    """Write sections of a patient record (paper section 3.1)."""
+
+    kind: ClassVar[str] = "write"
+    wanted: tuple[Section, ...]
+    subject: Subject
+    outline: Outline | None = None
+    """The disease outline, where the method gives it."""
+    presentation: Presentation | None = None
+    """The drawn course of the illness, where the method gives it."""
+    known: dict[Section, object] = {}
+    """Sections written before, as JSON values."""
+
+
+class Judge(Task):
+    """Decide whether each section of a record agrees with the outline (paper section 4.1.2)."""
+
+    kind: ClassVar[str] = "judge"
+    record: RecordSections
+    outline: Outline
+
+
+class Extract(Task):
+    """State what a text says as atomic facts or as the named fields."""
+
+    kind: ClassVar[str] = "extract"
+    text: str
+    question: str = ""
+    """What the text answers, if it is an answer."""
+    fields: tuple[str, ...] = ()
+    """Fields wanted; empty for all atomic facts."""
+
+
+class LabelTask(Task):
+    """Relate each of some statements to each of some facts (paper equation 1)."""
+
+    kind: ClassVar[str] = "label"
+    statements: tuple[str, ...]
+    facts: dict[str, str]
+    """Facts by id."""
+    question: str = ""
+    """What the statements answer, if they are one."""
+
+
+class Turn(Model):
+    """One question with its answer."""
+
+    question: str
+    answer: str | None = None
+    """None for a closing turn of the doctor."""
+
+
+class Rate(Task):
+    """Rate a dialogue by a rubric."""
+
+    kind: ClassVar[str] = "rate"
+    rubric: str
+    """Name of the rubric, for instance "fluency"; its words are in the prompt."""
+    dialogue: tuple[Turn, ...]
+    manner: dict[str, str] = {}
+    """How the patient was to be, by axis, for instance {"style": "upset"}."""
+    low: int
+    high: int
+
+
+class Reply(Task):
+    """Answer a doctor's question as the patient."""
+
+    kind: ClassVar[str] = "reply"
+    memory: str
+    """What the patient knows, in the agent's format."""
+    manner: dict[str, str] = {}
+    """How the patient is to be, by axis."""
+    history: tuple[Turn, ...]
+    """This round's exchanges so far."""
+    question: str
+    avoid: tuple[str, ...] = ()
+    """Facts that an earlier try contradicted."""
+
+
+class Ask(Task):
+    """Ask the next question as the doctor."""
+
+    kind: ClassVar[str] = "ask"
+    department: str
+    history: tuple[Turn, ...]
+    """This round's exchanges so far."""
+    left: int
+    """Questions left, this one included."""
+
+
+class ChooseAnswer(Task):
+    """Answer a multiple-choice question."""
+
+    kind: ClassVar[str] = "answer"
+    question: str
+    options: dict[str, str]
+    memory: tuple[str, ...] = ()
+    """Cases and rules retrieved for the question."""
+
+
+class Draft(Task):
+    """Draft a part of a disease outline from source texts (paper section 3.1, step 1)."""
+
+    kind: ClassVar[str] = "draft"
+    disease: str
+    part: str
+    sources: tuple[str, ...]
+
+
+class Reflect(Task):
+    """State a rule that would have avoided a failure."""
+
+    kind: ClassVar[str] = "reflect"
+    situation: str
+    given: str
+    """The answer that was given."""
+    correct: str
+    """What the practised record supports; never a test question's gold answer."""
+
+
+class SectionVerdict(Model):
+    """One section's verdict, reasons first."""
+
+    reasons: str
+    """What was compared and what was found."""
+    aligned: bool
+    """Whether everything in the section agrees with medical standards."""
+
+
+class Verdict(Model):
+    """The answer to `Judge`."""
+
+    basic_information: SectionVerdict
+    epidemiology: SectionVerdict
+    disease_information: SectionVerdict
+    examination_results: SectionVerdict
+
+    @property
+    def accurate(self) -> bool:
+        """Whether every section is aligned."""
+        return all(section.aligned for _, section in self)
+
+
+class Labelled(Model):
+    """What a statement is to one fact; a fact that is not named is neutral."""
+
+    fact: str
+    """Id of the fact."""
+    label: Label
+
+
+class StatementLabels(Model):
+    """One statement's labels."""
+
+    statement: int
+    """Number of the statement, from 1."""
+    labels: tuple[Labelled, ...]
+    """Facts that the statement entails or contradicts; those it is neutral to may be left out."""
+
+
+class Labels(Model):
+    """The answer to `LabelTask`."""
+
+    statements: tuple[StatementLabels, ...]
+
+
+class Extracted(Model):
+    """The answer to `Extract`: the smallest self-contained statements, in order."""
+
+    facts: tuple[str, ...]
+
+
+class Rating(Model):
+    """The answer to `Rate`, reasons first."""
+
+    reasons: str
+    score: int
+
+
+class Choice(Model):
+    """The answer to `ChooseAnswer`, reasons first; asked for with the question's own letters."""
+
+    reasons: str
+    """What speaks for the option chosen and against the others."""
+    letter: str
+    """Letter of the option chosen."""
+
+
+class Lesson(Model):
+    """The answer to `Reflect`, reasons first."""
+
+    reasons: str
+    """What was overlooked."""
+    rule: str
+    """What to do in such a situation, in one or two sentences."""

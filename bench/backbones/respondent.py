@@ -1,0 +1,205 @@
+"""Asking a backbone: every exchange through the journal, invalid answers asked again.
+
+A repair is an exchange of its own, with its own key, so a kill between two of them costs only the
+one in flight.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from typing import Any
+
+from bench.backbones.prompt import (
+    Answer,
+    AskError,
+    Backbone,
+    Completion,
+    Invalid,
+    Prompt,
+    Refused,
+    Scores,
+    Spent,
+    Streams,
+    T,
+)
+from bench.backbones.structured import parse, schema_of, with_fault
+from bench.core.errors import UserError
+from bench.journal.journal import Entry, Journal
+
+REPAIRS = 2
+"""How often an invalid answer is shown to the model and asked again."""
+
+
+def request_of(backbone: Backbone, prompt: Prompt[Any], label: str | None = None) -> dict[str, Any]:
+    """Everything an answer depends on; its hash is the journal key.
+
+    `label` is what a user calls the backbone to tell it from another of the same name.
+    """
+    request: dict[str, Any] = {
+        "backbone": backbone.name,
+        "version": backbone.version,
+        "endpoint": backbone.endpoint,
+        "messages": [asdict(message) for message in prompt.messages],
+        "answer": schema_of(prompt.answer),
+        "sampling": asdict(prompt.sampling),
+        "replicate": prompt.replicate,
+    }
+    if label is not None:
+        request["label"] = label
+    if backbone.reads == "task":
+        request["task"] = {"kind": prompt.task.kind, **prompt.task.model_dump(mode="json")}
+    return request
+
+
+class Respondent:
+    """A backbone in a role."""
+
+    def __init__(
+        self,
+        role: str,
+        backbone: Backbone,
+        journal: Journal,
+        *,
+        at_once: int = 32,
+        retry_failed: bool = False,
+        label: str | None = None,
+    ) -> None:
+        """`at_once` bounds the exchanges in flight; `retry_failed` asks stored failures again."""
+        self.role = role
+        self.backbone = backbone
+        self.spent = Spent()
+        self._journal = journal
+        self._slots = asyncio.Semaphore(at_once)
+        self._retry_failed = retry_failed
+        self._label = label
+
+    @property
+    def name(self) -> str:
+        """Name of the backbone."""
+        return self.backbone.name
+
+    @property
+    def pinned(self) -> str:
+        """Name with the version, where there is one: what a signature says."""
+        version = self.backbone.version
+        return f"{self.backbone.name}@{version}" if version else self.backbone.name
+
+    @property
+    def stand_in(self) -> bool:
+        """Whether the backbone is no model, only the embedded stand-in for one."""
+        return bool(getattr(self.backbone, "stand_in", False))
+
+    async def ask(
+        self, prompt: Prompt[T], on_text: Callable[[str], None] | None = None
+    ) -> Answer[T]:
+        """The validated answer to a prompt.
+
+        `on_text` hears a plain text while it is made, if it is made now by a backbone that
+        streams; of answers asked again it hears the first. What is stored does not depend on it.
+
+        Raises:
+            Refused, Invalid: stored, and raised again on replay until `retry_failed`.
+            Unreachable: not stored.
+            UserError: the run cannot go on.
+        """
+        try:
+            return await self._ask(prompt, on_text)
+        except (Refused, Invalid) as failure:
+            if not self._retry_failed or not await self._forget(failure.keys):
+                raise
+        return await self._ask(prompt, on_text)
+
+    async def _forget(self, keys: tuple[str, ...]) -> bool:
+        """Remove a failed ask's rows if all are of an earlier run."""
+        entries = [self._journal.get(key) for key in keys]
+        if not all(entry is not None and entry.earlier for entry in entries):
+            return False
+        await self._journal.forget(keys)
+        return True
+
+    async def _ask(self, prompt: Prompt[T], on_text: Callable[[str], None] | None) -> Answer[T]:
+        keys: list[str] = []
+        asked = prompt
+        fault = ""
+        for repair in range(1, 2 + REPAIRS):
+            try:
+                completion, key = await self._exchange(asked, on_text if repair == 1 else None)
+            except AskError as failure:
+                raise failure.after(tuple(keys)) from failure
+            keys.append(key)
+            if completion.outcome == "refusal":
+                raise Refused(completion.text or "the model refused", tuple(keys))
+            whole = completion.outcome != "cut"
+            try:
+                value = parse(completion.text, prompt.answer, whole=whole)
+                if prompt.check is not None:
+                    prompt.check(value)
+                return Answer(value, tuple(keys))
+            except ValueError as error:
+                fault = str(error)
+            if not whole:
+                fault = f"the answer was cut off after {prompt.sampling.max_tokens} tokens: {fault}"
+            asked = with_fault(prompt, completion.text, fault, repair)
+        raise Invalid(f"no valid answer in {1 + REPAIRS} tries: {fault}", tuple(keys))
+
+    async def _exchange(
+        self, prompt: Prompt[Any], on_text: Callable[[str], None] | None
+    ) -> tuple[Completion, str]:
+        backbone = self.backbone
+
+        async def compute(key: str) -> bytes:
+            given: Any
+            async with self._slots:
+                if on_text is not None and prompt.answer is str and isinstance(backbone, Streams):
+                    given = await backbone.stream(prompt, key, on_text)
+                else:
+                    given = await backbone.complete(prompt, key)
+            # A plug-in that imports nothing of ours gives a mapping.
+            completion = given if isinstance(given, Completion) else Completion(**given)
+            # Half a character (a lone surrogate) becomes "?": no file can hold it.
+            return json.dumps(asdict(completion), ensure_ascii=False).encode(errors="replace")
+
+        entry = await self._journal.once(request_of(backbone, prompt, self._label), compute)
+        self._count(entry)
+        return Completion(**json.loads(entry.body)), entry.key
+
+    async def logprobs(
+        self, context: str, text: str, replicate: str
+    ) -> tuple[tuple[float, ...], str]:
+        """Natural-log probability of each token of `text` after `context`, and the journal key.
+
+        Raises:
+            UserError: if the backbone gives no log-probabilities.
+            Unreachable, AskError: this text could not be scored.
+        """
+        backbone = self.backbone
+        if not isinstance(backbone, Scores):
+            raise UserError(
+                f"{backbone.name} gives no log-probabilities: this needs a causal LM, for "
+                f"instance --{self.role} hf/MODEL or an endpoint that echoes them"
+            )
+
+        async def compute(_: str) -> bytes:
+            async with self._slots:
+                return json.dumps(await backbone.logprobs(context, text)).encode()
+
+        request = {
+            "backbone": backbone.name,
+            "version": backbone.version,
+            "endpoint": "logprobs",
+            "context": context,
+            "text": text,
+            "replicate": replicate,
+        }
+        if self._label is not None:
+            request["label"] = self._label
+        entry = await self._journal.once(request, compute)
+        self._count(entry)
+        return tuple(json.loads(entry.body)), entry.key
+
+    def _count(self, entry: Entry) -> None:
+        if entry.computed:
+            self.spent = replace(self.spent, asked=self.spent.asked + 1)
+        else:
+            self.spent = replace(self.spent, replayed=self.spent.replayed + 1)

@@ -1,0 +1,110 @@
+"""Saved models: where their files lie, and what tells one from another."""
+
+import hashlib
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from bench.core.errors import UserError
+
+INSTALL = "pip install 'patient-zero-bench[neural]'"
+SETTINGS = (
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "sentencepiece.bpe.model",
+    "spiece.model",
+    "vocab.json",
+    "vocab.txt",
+    "merges.txt",
+    "chat_template.jinja",
+)
+WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
+"""The first kind that is there is the one that is loaded."""
+WHOLE = 256 * 2**20
+"""Bytes of a file up to which its hash reads it whole."""
+BLOCK = 4096
+BLOCKS = 256
+"""Blocks read of a larger one, evenly spread: gigabytes stay cheap."""
+
+
+def need(user: str, *packages: str) -> None:
+    """See that packages are installed.
+
+    Raises:
+        UserError: one is not.
+    """
+    for package in packages:
+        if find_spec(package) is None:
+            raise UserError(f"{user} needs the package {package}: {INSTALL}")
+
+
+def folder_of(model: str, user: str) -> Path:
+    """The folder of a saved model: the one named, or that of a model of the hub.
+
+    Raises:
+        UserError: there is no such model, or no way to reach the hub.
+    """
+    return Path(model) if Path(model).is_dir() else _from_hub(model, user)
+
+
+def _from_hub(model: str, user: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError
+
+    folder = Path()
+    try:
+        for weights in WEIGHTS:
+            wanted = [*SETTINGS, weights, f"{weights}.index.json"]
+            # Other folders hold the same weights for other libraries.
+            got = snapshot_download(model, allow_patterns=wanted, ignore_patterns=["*/*"])
+            folder = Path(got)
+            if any(folder.glob(weights)):
+                break
+    # Connection errors, missing repositories and an empty offline cache are all OSError.
+    except (OSError, HFValidationError) as error:
+        raise UserError(
+            f"{user}: {model!r} is neither a folder nor found on the Hugging Face hub "
+            f"({type(error).__name__}): give a path or a model id"
+        ) from error
+    return folder
+
+
+def identity(folder: Path) -> str:
+    """sha256 over settings, tokenizer and weights; the same wherever the files lie.
+
+    Of large weights it reads size and blocks spread over the file, the beginning (the tensors'
+    names and shapes) among them: another training of the same model is told apart, a change of a
+    few bytes may not be.
+
+    Raises:
+        UserError: the folder holds no model.
+    """
+    weights = next((found for one in WEIGHTS if (found := sorted(folder.glob(one)))), [])
+    if not (folder / "config.json").is_file():
+        raise UserError(f"{folder} holds no model: config.json is missing")
+    if not weights:
+        raise UserError(f"{folder} holds no model: there are neither {' nor '.join(WEIGHTS)}")
+    whole = hashlib.sha256()
+    for path in [*(path for name in SETTINGS if (path := folder / name).is_file()), *weights]:
+        now = path.stat()
+        digest = _digest(path.resolve(), now.st_size, now.st_mtime_ns)
+        whole.update(f"{path.name} {digest}\n".encode())
+    return whole.hexdigest()
+
+
+@lru_cache(maxsize=1024)
+def _digest(path: Path, size: int, changed: int) -> str:
+    """Hash of a file, read once for as long as it does not change."""
+    with path.open("rb") as file:
+        if size <= WHOLE:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+        read = hashlib.sha256(f"{size}\n".encode())
+        for place in range(BLOCKS):
+            file.seek((size - BLOCK) * place // (BLOCKS - 1))
+            read.update(file.read(BLOCK))
+    return read.hexdigest()

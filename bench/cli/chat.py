@@ -1,0 +1,174 @@
+"""`pzbench chat`: a person is the doctor."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, cast, get_args
+
+import typer
+
+from bench.cli.knowledge_options import Drafts, Knowledge
+from bench.cli.paths import usable
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from bench.agents.interview import Setting
+    from bench.backbones.respondent import Respondent
+    from bench.knowledge.cases import Case
+    from bench.knowledge.library import Library
+    from bench.records.record import PatientRecord
+
+SEEDS = 1_000_000
+"""Seeds to draw from where none is given."""
+OTHERS = ("generator", "triplets")
+"""Roles beside the patient's, filled by the same backbone."""
+
+
+PatientId = typer.Option(None, "--patient", help="Id of a patient in --run.")
+Run = typer.Option(None, "--run", callback=usable, help="Run folder that holds the patient.")
+Method = typer.Option(None, "--method", help="Whose patient, where several generators wrote it.")
+RecordPath = typer.Option(
+    None, "--record", callback=usable, help="File of a record; with --patient, of several."
+)
+Disease = typer.Option(
+    None, "--disease", help="Write a patient with this disease; one drawn by the seed if none."
+)
+Style = typer.Option("plain", "--style", help="How the patient talks.")
+Form = typer.Option("atomic", "--format", help="How the record is held: json, text or atomic.")
+BackboneName = typer.Option(
+    "rules", "--backbone", "-b", help="Who writes the patient, answers and checks."
+)
+Triplets = typer.Option("batched", "--triplets", help="What checks: batched, per-fact, nli/PATH.")
+Taking = typer.Option("strict", "--updating", help="What memory takes: none, strict, algorithm.")
+Seed = typer.Option(None, "--seed", help="Seed of the patient that is written; drawn if none.")
+Kept = typer.Option(
+    None, "--journal", callback=usable, help="Journal to keep answers in; none is kept if none."
+)
+Out = typer.Option(None, "--out", callback=usable, help="Save the dialogue here at the end.")
+
+
+def chat(
+    patient: str | None = PatientId,
+    run: Path | None = Run,
+    method: str | None = Method,
+    record: Path | None = RecordPath,
+    disease: str | None = Disease,
+    style: str = Style,
+    form: str = Form,
+    backbone: str = BackboneName,
+    triplets: str = Triplets,
+    updating: str = Taking,
+    kb: list[Path] | None = Knowledge,
+    drafts: bool = Drafts,
+    seed: int | None = Seed,
+    journal: Path | None = Kept,
+    out: Path | None = Out,
+) -> None:
+    """Interview a patient: you are the doctor. Inside, /help lists the commands."""
+    import asyncio
+    import secrets
+
+    from bench.agents.interview import Setting
+    from bench.cli.find_patient import find_patient, plan_patient
+    from bench.knowledge.library import Library
+    from bench.records.dialogue import FormatName, Updating
+
+    drawn = secrets.randbelow(SEEDS) if seed is None else seed
+    setting = Setting(
+        style=style,
+        format=cast("FormatName", _one_of("format", form, get_args(FormatName))),
+        updating=cast("Updating", _one_of("updating", updating, get_args(Updating))),
+        triplets=triplets,
+        replicate=f"chat/{drawn}",
+    )
+    library = Library(*(kb or ()), drafts=drafts)
+    _check_out(out)
+    chosen = find_patient(patient, run, method, record, disease)
+    if chosen is None:
+        typer.echo(f"writing a patient; --seed {drawn} gives the same one again", err=True)
+    who = chosen or plan_patient(library, disease, drawn)
+    try:
+        with asyncio.Runner() as runner:
+            _talk(runner, who, setting, library, backbone, journal, out)
+    except KeyboardInterrupt:
+        typer.echo("stopped", err=True)
+        raise typer.Exit(130) from None
+
+
+def _talk(
+    runner: "asyncio.Runner",
+    who: "PatientRecord | Case",
+    setting: "Setting",
+    library: "Library",
+    backbone: str,
+    kept: Path | None,
+    out: Path | None,
+) -> None:
+    """Engage everybody, write the patient if there is none, and let them talk."""
+    from bench.agents.triplets import make_engine
+    from bench.api.context import Context
+    from bench.api.failure import guarded
+    from bench.backbones.respondent import Respondent
+    from bench.cli.chat_session import Aloud, Interview
+    from bench.cli.find_patient import write_patient
+    from bench.experiments.experiment import parse_choice
+    from bench.journal.journal import Journal
+    from bench.knowledge.cases import Case
+    from bench.runs.roles import make_backbone
+
+    made = make_backbone(parse_choice(backbone), library)
+    journal = Journal.open(kept)
+    # What was refused in an earlier conversation is asked again: a person asks.
+    patient = Aloud("patient", made, journal, retry_failed=True)
+    roles = {role: Respondent(role, made, journal, retry_failed=True) for role in OTHERS}
+    context = Context(journal, library, {"patient": patient, **roles})
+    try:
+        # Before a patient is written, which may cost something.
+        engine = None if setting.updating == "none" else make_engine(setting.triplets, context)
+        record = runner.run(write_patient(who, context)) if isinstance(who, Case) else who
+        _introduce(record, setting, patient)
+        interview = Interview(record, setting, patient, engine, library)
+        try:
+            interview.talk(runner)
+        finally:  # whatever ended it, what was said is kept
+            if out is not None:
+                interview.save(out)
+    finally:
+        runner.run(journal.close())
+        runner.run(guarded(made.close(), made.name, "close"))
+
+
+def _introduce(record: "PatientRecord", setting: "Setting", patient: "Respondent") -> None:
+    """Say who sits there, and who plays."""
+    from bench.cli.chat_session import note
+    from bench.report.tables import printable
+
+    basic = record.basic_information
+    where = f", {record.department}" if record.department else ""
+    typer.echo(
+        printable(
+            f"{basic.name}, {basic.age}, {basic.gender}{where}. Style {setting.style}, "
+            f"memory as {setting.format}, answered by {patient.name}."
+        )
+    )
+    if patient.stand_in:
+        note("stand-in: the rules are a small program, no language model, and talk like one")
+    note("ask as the doctor; /help lists commands, Ctrl-D ends")
+
+
+def _one_of(option: str, given: str, known: tuple[str, ...]) -> str:
+    from bench.core.errors import UserError
+    from bench.core.registry import nearest
+
+    if given not in known:
+        raise UserError(f"--{option} cannot be {given!r}{nearest(given, list(known))}")
+    return given
+
+
+def _check_out(out: Path | None) -> None:
+    from bench.core.atomic import check_writable
+    from bench.core.errors import UserError
+
+    if out is not None:
+        if out.exists():
+            raise UserError(f"--out {out} is there already: name another file")
+        check_writable(out)

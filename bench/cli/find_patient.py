@@ -1,0 +1,141 @@
+"""Which patient a person wants to talk to: one of a run, of a file, or one still to be written."""
+
+import json
+import random
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.core.errors import UserError
+from bench.core.registry import nearest
+from bench.knowledge.cases import Case, derive_seed, plan_case
+from bench.knowledge.library import Library
+from bench.records.record import PatientRecord
+from bench.records.record_files import RecordFile, checked, read_nonempty, without_none
+from bench.runs.folder import RunFolder
+
+if TYPE_CHECKING:
+    from bench.api.context import Context
+
+MOST_LISTED = 20
+"""Ids that a sentence may list."""
+WRITER = "patient-zero"
+"""Generator of patients that are written for a conversation."""
+
+
+def find_patient(
+    patient: str | None,
+    run: Path | None,
+    method: str | None,
+    record: Path | None,
+    disease: str | None,
+) -> PatientRecord | None:
+    """The record that the options name; none if one is to be written.
+
+    Raises:
+        UserError: if they name none that there is, or several.
+    """
+    sources = (("run", run), ("record", record), ("disease", disease))
+    named = [f"--{option}" for option, given in sources if given is not None]
+    if len(named) > 1:
+        raise UserError(f"{' and '.join(named)} name different patients: leave one out")
+    if method is not None and run is None:
+        raise UserError("--method tells the patients of a run apart: add --run DIR")
+    if run is not None:
+        return _in_run(run, patient, method)
+    if record is not None:
+        return _in_file(record, patient)
+    if patient is not None:
+        raise UserError(f"where is the patient {patient!r}? add --run DIR or --record FILE")
+    return None
+
+
+def plan_patient(library: Library, disease: str | None, seed: int) -> Case:
+    """The case of a patient to be written; the disease is drawn by the seed if none is named.
+
+    Raises:
+        UserError: if there is no such disease, with the nearest.
+    """
+    if disease is None:
+        drawn = random.Random(derive_seed(seed, "chat"))
+        disease = drawn.choice(library.listings).id
+    return plan_case(library.get(disease), 0, seed)
+
+
+async def write_patient(case: Case, context: "Context") -> PatientRecord:
+    """The record of a case, by the generator `WRITER`.
+
+    Raises:
+        UserError: if it could not be written.
+    """
+    from bench.api.adapters import make_generator
+    from bench.api.failure import Failure
+    from bench.experiments.experiment import Choice
+
+    generator = make_generator(Choice(name=WRITER))
+    (made,) = [one async for one in generator.generate([case], context)]
+    if isinstance(made, Failure):
+        name = context.role("generator").name
+        raise UserError(f"{name} wrote no patient ({made.outcome}): {made.reason}")
+    return made
+
+
+def unknown_patient(where: Path, identity: str, known: list[str]) -> UserError:
+    """The sentence for an id that is not there, with the nearest or, of a few, all there are."""
+    known = sorted(set(known))
+    if len(known) > MOST_LISTED and not get_close_matches(identity, known, n=1, cutoff=0.5):
+        return UserError(f"{where} holds no patient {identity!r}, but {len(known)} others")
+    return UserError(f"{where} holds no patient {identity!r}{nearest(identity, known)}")
+
+
+def _in_run(run: Path, identity: str | None, method: str | None) -> PatientRecord:
+    folder = RunFolder(run)
+    filed = {
+        (f"{cell.backbone}/{cell.method}", cell.method): RecordFile(path)
+        for cell in folder.cells()
+        if (path := folder.records(cell)).exists()
+    }
+    if not filed:
+        raise UserError(f"{run} holds no patients; `pzbench list runs` shows the runs there are")
+    if method is not None:
+        known = [name for names in filed for name in names]
+        filed = {names: records for names, records in filed.items() if method in names}
+        if not filed:
+            raise UserError(f"{run} holds no method {method!r}{nearest(method, known)}")
+    if identity is None:
+        raise UserError(f"which patient of {run}? add --patient ID")
+    found = {
+        name: record
+        for (name, _), records in filed.items()
+        for record in records
+        if record.id == identity
+    }
+    if not found:
+        raise unknown_patient(
+            run, identity, [one.id for records in filed.values() for one in records]
+        )
+    if len(found) > 1:
+        raise UserError(f"{identity} was written by {', '.join(found)}: add --method, one of them")
+    return next(iter(found.values()))
+
+
+def _in_file(path: Path, identity: str | None) -> PatientRecord:
+    """The record of an id, or the only one."""
+    records = list(_whole(path) or read_nonempty(path))
+    found = [one for one in records if identity in (None, one.id)]
+    if identity is not None and not found:
+        raise unknown_patient(path, identity, [one.id for one in records])
+    if len(found) > 1:
+        raise UserError(f"{path} holds {len(found)} patients: add --patient ID")
+    return found[0]
+
+
+def _whole(path: Path) -> list[PatientRecord]:
+    """The record of a file that is one JSON object over several lines; empty for any other."""
+    if not path.is_file() or path.suffix == ".parquet":
+        return []
+    try:
+        data = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        return []
+    return list(checked([("the record", without_none(data))], str(path)))

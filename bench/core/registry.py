@@ -1,0 +1,176 @@
+"""The registries: entry-point groups, listed without importing anything.
+
+A plug-in is named `NAME = "module:Attribute"` in one of the groups of an installed package.
+"""
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from bench.core.errors import UserError
+
+HOME = Path(__file__).resolve().parents[2]
+OURS = ("bench", "generators", "metrics", "leaderboards")
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """One entry, not imported yet."""
+
+    name: str
+    target: str
+    """"module:Attribute"."""
+    package: str
+    """Distribution that brings it, with its version."""
+
+
+class Registry:
+    """The plug-ins of one group."""
+
+    def __init__(self, group: str, noun: str, required: tuple[str, ...]) -> None:
+        """`noun` is used in errors; `required` are attributes that a plug-in must have."""
+        self.group = group
+        self.noun = noun
+        self._required = required
+
+    @cached_property
+    def _points(self) -> dict[str, EntryPoint]:
+        found: dict[str, EntryPoint] = {}
+        for point in entry_points(group=self.group):
+            mine = point.dist is not None and point.dist.name == "patient-zero-bench"
+            if mine or point.name not in found:
+                found[point.name] = point
+        return found
+
+    def plugins(self) -> tuple[Plugin, ...]:
+        """What there is, by name; imports nothing."""
+        return tuple(
+            Plugin(
+                name=name,
+                target=point.value,
+                package=f"{point.dist.name} {point.dist.version}" if point.dist else "unknown",
+            )
+            for name, point in sorted(self._points.items())
+        )
+
+    def load(self, name: str) -> Any:
+        """The class or function behind a name.
+
+        Raises:
+            UserError: if there is no such plug-in (with the nearest name), if it cannot be
+                imported, or if it lacks what a plug-in of its group must have.
+        """
+        point = self._points.get(name)
+        if point is None:
+            raise UserError(f"there is no {self.noun} {name!r}{nearest(name, self._points)}")
+        try:
+            target = point.load()
+        except ImportError as error:
+            blame = shadow(point.module) or f"importing {point.value} failed ({error})"
+            raise UserError(f"the {self.noun} {name!r} cannot be used: {blame}") from error
+        # A foreign module may raise anything while it is imported.
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise UserError(f"the {self.noun} {name!r} cannot be used: {reason}") from error
+        missing = [attribute for attribute in self._required if not hasattr(target, attribute)]
+        if missing:
+            raise UserError(f"the {self.noun} {name!r} ({point.value}) lacks {', '.join(missing)}")
+        return target
+
+    def required(self, name: str) -> tuple[str, ...]:
+        """The options of a plug-in that have no default.
+
+        Raises:
+            UserError: as `load`.
+        """
+        return tuple(
+            parameter.name
+            for parameter in inspect.signature(self.load(name)).parameters.values()
+            if parameter.kind is parameter.KEYWORD_ONLY and parameter.default is parameter.empty
+        )
+
+    def make(self, name: str, options: Mapping[str, Any], *arguments: Any) -> Any:
+        """An instance with options.
+
+        Raises:
+            UserError: as `load`, and for an option that it does not have or refuses.
+        """
+        target = self.load(name)
+        parameters = inspect.signature(target).parameters.values()
+        known = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+        takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
+        for option in options:
+            if option not in known and not takes_any:
+                raise UserError(
+                    f"the {self.noun} {name!r} has no option {option!r}{nearest(option, known)}"
+                )
+        try:
+            return target(*arguments, **_typed(target, options))
+        except (TypeError, ValueError) as error:
+            told = " ".join(str(error).split())
+            raise UserError(f"the {self.noun} {name!r} refuses its options: {told}") from error
+
+
+def _typed(target: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options checked against the annotations of the constructor: "valuez" is no view.
+
+    Raises:
+        ValueError: naming the option, what it may be and what it is.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    hints = get_type_hints(target.__init__) if options else {}
+    typed = dict(options)
+    for option, value in options.items():
+        if option in hints:
+            try:
+                typed[option] = TypeAdapter(hints[option]).validate_python(value)
+            except ValidationError as error:
+                fault = error.errors(include_url=False)[0]["msg"]
+                raise ValueError(f"{option} is {value!r}: {fault}") from error
+    return typed
+
+
+def nearest(word: str, known: "Mapping[str, Any] | list[str]") -> str:
+    """The end of an error sentence: the nearest known word, or all there are."""
+    near = get_close_matches(word, list(known), n=1, cutoff=0.5)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f"; there are: {', '.join(sorted(known))}" if known else "; there are none"
+
+
+def shadow(module: str) -> str | None:
+    """The sentence to say when another file hides one of our packages; none if none does."""
+    top = module.partition(".")[0]
+    if top not in OURS:
+        return None
+    spec = find_spec(top)
+    found = Path(spec.origin).resolve() if spec is not None and spec.origin else None
+    if found is None or found == HOME / top / "__init__.py":
+        return None
+    return (
+        f"{found} hides the package {top!r} of patient-zero-bench: "
+        "rename it, or run from another folder"
+    )
+
+
+GENERATORS = Registry("pzbench.generators", "generator", ("card",))
+METRICS = Registry("pzbench.metrics", "metric", ("card", "score"))
+BACKBONES = Registry("pzbench.backbones", "backbone", ("complete", "close", "endpoint", "reads"))
+FORMATS = Registry("pzbench.formats", "format", ("render",))
+TABLES = Registry("pzbench.tables", "table", ("grids", "files"))
+REPORTS = Registry("pzbench.reports", "report", ("grids", "data", "csv"))
+"""What a command of the same name shows; not among the `REGISTRIES`, for no command runs others."""
+REGISTRIES: dict[str, Registry] = {
+    "generators": GENERATORS,
+    "metrics": METRICS,
+    "backbones": BACKBONES,
+    "formats": FORMATS,
+    "tables": TABLES,
+}

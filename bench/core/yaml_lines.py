@@ -1,0 +1,123 @@
+"""A YAML file with the lines its values stand on, for errors that say where."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bench.core.errors import UserError
+
+_SAFE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+DEEPEST = 100
+"""Levels of lists and mappings that a file may have; far deeper ones would end the process."""
+
+
+class _Loader(_SAFE):  # type: ignore[misc]
+    """The safe loader, which takes no key twice: the first value would be lost without a word."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            # 2024-02-30, or !!int of what is no number.
+            kind = node.tag.rpartition(":")[2]
+            fault = f"{node.value!r} is no {kind}"
+            raise yaml.constructor.ConstructorError(None, None, fault, node.start_mark) from error
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key, _ in node.value:
+            if key.tag != "tag:yaml.org,2002:str":
+                continue
+            if key.value in seen:
+                fault = f"{key.value!r} stands twice"
+                raise yaml.constructor.ConstructorError(None, None, fault, key.start_mark)
+            seen.add(key.value)
+        made: dict[Any, Any] = super().construct_mapping(node, deep)
+        return made
+
+
+Location = Sequence[int | str]
+"""Keys and indices from the root to a value, as pydantic gives them."""
+
+
+@dataclass(frozen=True)
+class YamlFile:
+    """What a file holds."""
+
+    path: Path
+    text: str
+    data: Any
+
+    @cached_property
+    def _root(self) -> Any:
+        return yaml.compose(self.text, _SAFE)
+
+    def line(self, location: Location) -> int:
+        """Line, from 1, of the deepest value there is on the way to a location."""
+        node = self._root
+        if node is None:
+            return 1
+        for part in location:
+            following = next(_children(node, part), None)
+            if following is None:
+                break
+            node = following
+        return int(node.start_mark.line) + 1
+
+    def place(self, location: Location) -> str:
+        """ "FILE, line N: field.0.name": how an error begins."""
+        field = ".".join(str(part) for part in location) or "the whole"
+        return f"{self.path}, line {self.line(location)}: {field}"
+
+
+def read_yaml(path: Path, noun: str) -> YamlFile:
+    """The parsed file; `noun` says what it is, for instance "the outline".
+
+    Raises:
+        UserError: naming the file, and the line where it is not YAML.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{noun} {path} cannot be read ({error})") from error
+    return parse_yaml(path, text)
+
+
+# What one command reads several times is parsed once; nobody changes what was read.
+@lru_cache(maxsize=128)
+def parse_yaml(path: Path, text: str) -> YamlFile:
+    """The parsed text of a file.
+
+    Raises:
+        UserError: naming the file, and the line where it is not YAML.
+    """
+    try:
+        _check_depth(text)
+        return YamlFile(path, text, yaml.load(text, _Loader))
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise UserError(f"{path}, line {line}: not valid YAML ({error.problem})") from error
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from error
+
+
+def _check_depth(text: str) -> None:
+    depth = 0
+    event: Any
+    for event in yaml.parse(text, _SAFE):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            fault = f"more than {DEEPEST} levels"
+            raise yaml.constructor.ConstructorError(None, None, fault, event.start_mark)
+
+
+def _children(node: Any, part: int | str) -> Iterator[Any]:
+    if isinstance(node, yaml.MappingNode):
+        yield from (value for key, value in node.value if key.value == part)
+    elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+        yield from node.value[part : part + 1]

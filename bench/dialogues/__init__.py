@@ -1,1 +1,0 @@
-"""Interviews of patients by doctors, and their files."""

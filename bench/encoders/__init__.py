@@ -1,1 +1,0 @@
-"""Text encoders run in process."""

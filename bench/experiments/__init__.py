@@ -1,0 +1,1 @@
+"""Experiment files, their plan, and what runs them."""

@@ -1,0 +1,274 @@
+"""Reading and writing dialogues, one at a time: JSON Lines, and plain transcripts.
+
+A transcript holds what was said and no more; what else a dialogue knows (attempts, labels, what
+memory gained) needs JSON Lines. docs/protocol.md has its grammar.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from bench.core.atomic import writing
+from bench.core.errors import UserError
+from bench.records.dialogue import Dialogue
+from bench.records.record import PatientRecord
+from bench.records.record_files import checked_as, json_lines
+
+TRANSCRIPT = ".txt"
+"""Ending of plain transcripts."""
+_DIALOGUE = re.compile(r"===\s+(\S.*)")
+_ROUND = re.compile(r"##\s*round\s+(\d+)", re.IGNORECASE)
+_BREAK = re.compile(r"-{3,}")
+_SAID = re.compile(r"(doctor|patient)\s*:(.*)", re.IGNORECASE | re.DOTALL)
+_TOLD = re.compile(r"(style|department)\s*:(.*)", re.IGNORECASE | re.DOTALL)
+_NAMED = re.compile(r"([^\W\d_][\w.'’-]*(?: [A-Z0-9][\w.'’-]*)?)\s*:(?!//|\d).*", re.DOTALL)
+_SECTIONS = {"basic_information", "epidemiology", "disease_information", "examination_results"}
+
+
+class DialogueFile:
+    """The dialogues of a file; each iteration reads it anew, holding one dialogue."""
+
+    def __init__(self, path: Path) -> None:
+        """Dialogues in JSON lines, or in a transcript (`.txt`); nothing is read yet.
+
+        Raises:
+            UserError: if there is no such file.
+        """
+        if not path.is_file():
+            raise UserError(f"there is no file {path}")
+        self.path = path
+        self.notes: tuple[str, ...] = ()
+        """What the last reading left out, in words."""
+
+    def __iter__(self) -> Iterator[Dialogue]:
+        """The dialogues in file order.
+
+        Raises:
+            UserError: naming the line and what is wrong with it, or an id that stands twice.
+        """
+        self.notes = ()
+        rows = self._spoken() if is_transcript(self.path) else json_lines(self.path)
+        return checked_as(Dialogue, rows, str(self.path))
+
+    def _spoken(self) -> Iterator[tuple[str, object]]:
+        try:
+            # Only "\n", "\r\n" and "\r" end a line; a byte order mark is no text.
+            with self.path.open(encoding="utf-8-sig") as file:
+                yield from _Parser(self.path, self._note).parse(file)
+        except UnicodeDecodeError as error:
+            raise UserError(f"{self.path} cannot be read as UTF-8 text ({error})") from error
+
+    def _note(self, words: str) -> None:
+        self.notes = (*self.notes, words)
+
+
+def holds_dialogues(path: Path) -> bool:
+    """Whether a file is a transcript, or its first line of JSON has rounds.
+
+    Raises:
+        UserError: if there is no such file, or its first line is not JSON, or holds neither a
+            dialogue nor a record.
+    """
+    if not path.is_file():
+        raise UserError(f"there is no file {path}")
+    if is_transcript(path) or path.suffix == ".parquet":
+        return is_transcript(path)
+    for where, first in islice(json_lines(path), 1):
+        if isinstance(first, dict) and ("rounds" in first or _SECTIONS & set(first)):
+            return "rounds" in first
+        raise UserError(
+            f"{path}, {where}: this is neither a dialogue, which has 'rounds', nor a record, which "
+            "has 'basic_information'"
+        )
+    raise UserError(f"{path} holds no records and no dialogues: it is empty")
+
+
+def is_transcript(path: Path) -> bool:
+    """Whether a file's name says that it is a plain transcript, in either letter case."""
+    return path.suffix.lower() == TRANSCRIPT
+
+
+def write_dialogues(path: Path, dialogues: Iterable[Dialogue]) -> int:
+    """Write dialogues and give their number; the file appears whole or not at all.
+
+    A path that ends in `.txt` becomes a transcript, any other JSON lines.
+
+    Raises:
+        UserError: if it cannot be written.
+    """
+    form = transcript if is_transcript(path) else json_line
+    count = 0
+    with writing(path) as file:
+        for dialogue in dialogues:
+            file.write(form(dialogue))
+            count += 1
+    return count
+
+
+@dataclass(frozen=True)
+class WithRecords:
+    """Dialogues, each without a record given the one of its id; can be iterated again."""
+
+    dialogues: Iterable[Dialogue]
+    records: Mapping[str, PatientRecord]
+    """Records by id."""
+
+    def __iter__(self) -> Iterator[Dialogue]:
+        """The dialogues in order; one takes over the record's department if it has none."""
+        for dialogue in self.dialogues:
+            record = self.records.get(dialogue.id)
+            if dialogue.record is None and record is not None:
+                department = dialogue.department or record.department
+                given = {"record": record, "department": department}
+                yield dialogue.model_copy(update=given)
+            else:
+                yield dialogue
+
+
+def json_line(dialogue: Dialogue) -> str:
+    """A dialogue as one line of JSON; unknown fields are left out."""
+    return dialogue.model_dump_json(exclude_none=True) + "\n"
+
+
+def transcript(dialogue: Dialogue) -> str:
+    """A dialogue as a plain transcript: id, style, department, and who said what.
+
+    Lines of a turn after its first are indented, so that none is taken for a mark; empty lines
+    and spaces at either end of a line are lost.
+    """
+    lines = [f"=== {' '.join(dialogue.id.split())}"]
+    if style := " ".join((dialogue.style or "").split()):
+        lines.append(f"Style: {style}")
+    if department := " ".join(dialogue.department.split()):
+        lines.append(f"Department: {department}")
+    for number, part in enumerate(dialogue.rounds, start=1):
+        if len(dialogue.rounds) > 1:
+            lines.append(f"## Round {number}")
+        for exchange in part.exchanges:
+            lines += [_turn("Doctor", exchange.question), _turn("Patient", exchange.answer)]
+    return "\n".join(lines) + "\n\n"
+
+
+def _turn(who: str, text: str) -> str:
+    kept = [line.strip() for line in text.splitlines() if line.strip()]
+    return "\n  ".join([f"{who}: {kept[0]}" if kept else f"{who}:", *kept[1:]])
+
+
+@dataclass
+class _Draft:
+    """A dialogue as read so far."""
+
+    id: str
+    line: int
+    """Line at which it began."""
+    told: dict[str, str] = field(default_factory=dict)
+    """Style and department, where they are said."""
+    rounds: list[list[list[str]]] = field(default_factory=lambda: [[]])
+    """Question and answer of each exchange of each round; an open one has no answer."""
+
+    @property
+    def exchanges(self) -> list[list[str]]:
+        """Those of the present round."""
+        return self.rounds[-1]
+
+    @property
+    def open(self) -> bool:
+        """Whether a question waits for its answer."""
+        return bool(self.exchanges) and len(self.exchanges[-1]) == 1
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was said yet."""
+        return not any(self.rounds)
+
+
+class _Parser:
+    """Reads one transcript line by line."""
+
+    def __init__(self, path: Path, note: Callable[[str], None]) -> None:
+        self._path = path
+        self._note = note
+        self._number = 0
+
+    def parse(self, lines: Iterable[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Each dialogue as data, with a word for the line it began at."""
+        draft: _Draft | None = None
+        for self._number, raw in enumerate(lines, start=1):
+            line = raw.rstrip()
+            named = _DIALOGUE.fullmatch(line)
+            if named is not None:
+                if draft is not None:
+                    yield self._done(draft)
+                draft = _Draft(named[1], self._number)
+            elif line.strip():
+                # A file without marks is one dialogue, named like the file.
+                draft = draft or _Draft(self._path.stem, self._number)
+                self._take(draft, line)
+        if draft is not None:
+            yield self._done(draft)
+
+    def _take(self, draft: _Draft, line: str) -> None:
+        heading = _ROUND.fullmatch(line)
+        if heading is not None or _BREAK.fullmatch(line):
+            self._next_round(draft, heading and int(heading[1]))
+        elif said := _SAID.fullmatch(line):
+            self._say(draft, said[1].lower(), said[2].strip())
+        elif draft.exchanges:
+            if (named := _NAMED.fullmatch(line)) and not _TOLD.fullmatch(line):
+                raise self._fault(
+                    f"{named[1]!r} is neither 'Doctor' nor 'Patient'; indent the line if it goes "
+                    "on with the turn before"
+                )
+            whole = [draft.exchanges[-1][-1], line.strip()]
+            draft.exchanges[-1][-1] = "\n".join(part for part in whole if part)
+        elif draft.empty and (told := _TOLD.fullmatch(line)):
+            if text := told[2].strip():
+                draft.told[told[1].lower()] = text
+        else:
+            raise self._fault("a round begins with a line 'Doctor: ...'")
+
+    def _next_round(self, draft: _Draft, number: int | None) -> None:
+        self._drop_open(draft)
+        if draft.exchanges:
+            draft.rounds.append([])
+        if number not in (None, len(draft.rounds)):
+            raise self._fault(f"this is round {len(draft.rounds)} of {draft.id!r}, not {number}")
+
+    def _say(self, draft: _Draft, who: str, text: str) -> None:
+        again = "a turn goes on in lines without a name before them"
+        if who == "doctor":
+            if draft.open:
+                raise self._fault(f"the doctor's question before has no answer; {again}")
+            draft.exchanges.append([text])
+        elif draft.open:
+            draft.exchanges[-1].append(text)
+        elif draft.exchanges:
+            raise self._fault(f"the patient answers twice; {again}")
+        else:
+            raise self._fault("the patient speaks before any doctor's line; the doctor begins")
+
+    def _drop_open(self, draft: _Draft) -> None:
+        if draft.open:
+            (asked,) = draft.exchanges.pop()
+            shown = asked if len(asked) <= 60 else f"{asked[:57]}..."
+            self._note(f"{draft.id}: the last question has no answer and is left out: {shown!r}")
+
+    def _done(self, draft: _Draft) -> tuple[str, dict[str, Any]]:
+        self._drop_open(draft)
+        rounds = [
+            {"exchanges": [{"question": asked, "answer": said} for asked, said in part]}
+            for part in draft.rounds
+            if part
+        ]
+        if not rounds:
+            raise UserError(
+                f"{self._path}, line {draft.line}: the dialogue {draft.id!r} holds no question "
+                "with its answer"
+            )
+        return f"line {draft.line}", {"id": draft.id, **draft.told, "rounds": rounds}
+
+    def _fault(self, words: str) -> UserError:
+        return UserError(f"{self._path}, line {self._number}: {words}")

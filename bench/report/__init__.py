@@ -1,0 +1,1 @@
+"""Results of a run, and the tables and pages made of them."""

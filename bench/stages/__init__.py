@@ -1,0 +1,1 @@
+"""The steps of an experiment, one file (or folder) each."""

@@ -1,0 +1,68 @@
+"""One multiple-choice question to the student: practice or test, with what is remembered.
+
+No department is named: it was often told from the right answer, and would hint at it.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, create_model
+
+from bench.backbones.prompt import JUDGING, Answer, Prompt
+from bench.backbones.requests import Choice, ChooseAnswer
+from bench.backbones.respondent import Respondent
+from bench.backbones.templates import Template
+
+ROLE = "student"
+PROMPT = Template(Path(__file__).with_name("answer.j2"))
+
+
+async def choose(
+    respondent: Respondent,
+    question: str,
+    options: Mapping[str, str],
+    memory: Sequence[str],
+    replicate: str,
+) -> Answer[Choice]:
+    """The letter chosen. What is right is not known here.
+
+    Greedy, so that conditions differ by what was learned and not by luck.
+
+    Raises:
+        AskError: there is none.
+    """
+    task = ChooseAnswer(question=question, options=dict(options), memory=tuple(memory))
+    messages = PROMPT.messages(question=question, options=options, memory=memory)
+    answer = choice_of(tuple(options.items()))
+    return await respondent.ask(Prompt(task, messages, answer, JUDGING, replicate))
+
+
+@lru_cache(maxsize=64)
+def choice_of(options: tuple[tuple[str, str], ...]) -> type[Choice]:
+    """A choice among these letters only; any other is an invalid answer.
+
+    "c", "(C)", "**C**", "Option C" and "C. " with the text of that option mean C.
+    """
+    texts = dict(options)
+
+    def bare(value: object) -> object:
+        found = _LETTER.fullmatch(value) if isinstance(value, str) else None
+        if found is None:
+            return value
+        letter, text = found[1].upper(), _plain(found[2])
+        return letter if text in ("", _plain(texts.get(letter, ""))) else value
+
+    fields: dict[str, Any] = {
+        "letter": (Annotated[Literal[tuple(texts)], BeforeValidator(bare)], ...)
+    }
+    return create_model("Choice", __base__=Choice, **fields)
+
+
+_LETTER = re.compile(r"\W*(?:(?:option|answer|choice)\W+)?([A-Za-z])(?:\W+(.*))?", re.I | re.S)
+
+
+def _plain(text: str | None) -> str:
+    return " ".join(re.findall(r"\w+", text or "")).casefold()

@@ -1,0 +1,285 @@
+"""Training on records, one after the other (paper section 4.4; Agent Hospital, arXiv 2405.02957).
+
+Shared memory is updated in the order of the records. The questions of one record are asked at the
+same time, each knowing what was learned from the records before and nothing of its sisters, whose
+texts could give its answer away; what they teach is added together, in their order. So a training
+gives the same whatever is asked at once.
+"""
+
+from collections import Counter
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args
+
+from pydantic import BaseModel
+
+from bench.api.context import Context
+from bench.api.failure import Failure, guarded
+from bench.backbones.prompt import JUDGING, Answer, Prompt, Unreachable
+from bench.backbones.requests import Choice, Lesson, Reflect
+from bench.backbones.templates import Template
+from bench.core.concurrency import ordered_map
+from bench.core.errors import UserError
+from bench.core.schema import Model
+from bench.records.record import PatientRecord
+from bench.students.choice import ROLE, choose
+from bench.students.experience import Entry, Memory, Recalled, within
+from bench.students.practice import Kind, Practice, PracticeItem
+from bench.students.settings import TrainSettings, count_words
+from bench.students.summary import summarize
+
+T = TypeVar("T", bound=BaseModel)
+PROMPT = Template(Path(__file__).with_name("reflect.j2"))
+Missing = Literal["refused", "invalid", "error"]
+MISSING: dict[str, Missing] = {"refusal": "refused", "invalid": "invalid", "error": "error"}
+"""Our names of the outcomes of an exchange that failed for good."""
+RULE_WORDS = 60
+"""Words that a rule is asked to have at most; one of more than twice as many is not tried."""
+TOLD: dict[Kind, str] = {
+    "examination": "Telling examination",
+    "diagnosis": "Diagnosis",
+    "treatment": "Treated with",
+}
+Verdict = Missing | Literal["", "kept", "rejected", "long"]
+
+
+class Step(Model):
+    """What became of one practice question."""
+
+    after: int
+    """Place of its record, from 1."""
+    record: str
+    kind: Kind
+    outcome: Missing | Literal["right", "wrong"]
+    """Of the first answer; `error` is a request that was rejected."""
+    rule: Verdict = ""
+    """Of the rule that a wrong answer gave: kept if the question was then answered right with it,
+    rejected if not (or `long`); refused, invalid or error if there was none, or no answer with
+    it."""
+    text: str = ""
+    """The rule."""
+    retrieved: tuple[str, ...] = ()
+    """Ids of what was shown from memory."""
+    reason: str = ""
+    """Why an answer or a rule is missing."""
+    keys: tuple[str, ...] = ()
+    """Journal keys of all exchanges."""
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What an agent knows after some records."""
+
+    settings: TrainSettings
+    practised: int = 0
+    """Records practised on."""
+    memory: Memory = field(default_factory=Memory)
+    """The case base and the experience base."""
+    steps: tuple[Step, ...] = ()
+    """Every practice question in order; what was not kept stands here too."""
+
+    @property
+    def condition(self) -> str:
+        """What the records are."""
+        return self.settings.condition
+
+    def after(self, cases: int) -> "Learned":
+        """What was known after the first records.
+
+        Raises:
+            UserError: if fewer were practised on.
+        """
+        if not 0 <= cases <= self.practised:
+            raise UserError(f"{self.practised} cases were practised on, not {cases}")
+        steps = tuple(step for step in self.steps if step.after <= cases)
+        memory = self.memory.after(cases)
+        return replace(self, practised=cases, memory=memory, steps=steps)
+
+    @property
+    def curve(self) -> tuple[int, ...]:
+        """Numbers of cases at which the learning curve is read; the last is all of them."""
+        inner = {point for point in self.settings.curve if 0 < point < self.practised}
+        return (*sorted(inner), self.practised)
+
+    def count(self) -> dict[str, int]:
+        """How often each outcome came and what became of the rules; solved cases are `cases`.
+
+        `patients without` are those whose record gave no question.
+        """
+        outcomes = Counter(step.outcome for step in self.steps)
+        rules = Counter(step.rule for step in self.steps)
+        return {
+            "patients without": self.practised - len({step.after for step in self.steps}),
+            "questions": len(self.steps),
+            **{name: outcomes[name] for name in ("right", "wrong", *get_args(Missing))},
+            "cases": len(self.memory.of("case")),
+            "rules kept": rules["kept"],
+            "rules rejected": rules["rejected"] + rules["long"],
+            "rules missing": sum(rules[name] for name in get_args(Missing)),
+        }
+
+
+async def train(
+    records: Sequence[PatientRecord], context: Context, settings: TrainSettings
+) -> Learned:
+    """Practise on the first `settings.cases` records.
+
+    A training that is interrupted goes on from the journal: what was answered is not asked again.
+
+    Raises:
+        Unreachable: an exchange failed and can be tried another day; what would be learned
+            without it is not what the records teach. Whatever else fails costs its question.
+        UserError: there are fewer records, nobody is named for the role "student", or there is no
+            encoder.
+    """
+    if len(records) < settings.cases:
+        name = f" on {settings.condition}" if settings.condition else ""
+        raise UserError(
+            f"a training{name} of {settings.cases} cases has {len(records)} records: conditions "
+            "are compared by equal numbers, so take fewer cases for all or give more records"
+        )
+    taken = records[: settings.cases]
+    learned = Learned(settings)
+    practice = Practice(taken, context.outlines, settings.seed)
+    for number, record in enumerate(taken, start=1):
+        items = practice.items(record)
+        student = _Student(learned.memory, number, context, settings)
+        results = [one async for one in ordered_map(student.practise, items, context.at_once)]
+        entries = _entries(record, number, items, results)
+        # Nothing is encoded for a record that taught nothing.
+        memory = await learned.memory.plus(entries, context.encoder)
+        steps = (*learned.steps, *results)
+        learned = Learned(settings, practised=number, memory=memory, steps=steps)
+    return learned
+
+
+@dataclass(frozen=True)
+class _Student:
+    """The agent as it is when it meets a record."""
+
+    memory: Memory
+    number: int
+    context: Context
+    settings: TrainSettings
+
+    async def practise(self, item: PracticeItem) -> Step:
+        """Answer a question and, if wrong, draw a rule."""
+        recalled = await self.memory.recall(item.question, self.settings, self.context.encoder)
+        step = Step(
+            after=self.number,
+            record=item.record,
+            kind=item.kind,
+            outcome="right",
+            retrieved=recalled.ids,
+        )
+        given = await self._answer(item, recalled, "")
+        if isinstance(given, Failure):
+            lost = {"outcome": MISSING[given.outcome], "reason": given.reason}
+            return step.model_copy(update={**lost, "keys": given.keys})
+        if given.value.letter == item.correct:
+            return step.model_copy(update={"keys": given.keys})
+        drawn = await self._reflect(item, given.value.letter, recalled)
+        keys = (*given.keys, *drawn.pop("keys"))
+        return step.model_copy(update={"outcome": "wrong", "keys": keys, **drawn})
+
+    async def _answer(
+        self, item: PracticeItem, recalled: Recalled, again: str
+    ) -> Answer[Choice] | Failure:
+        where = self._where(item) + again
+        student = self.context.role(ROLE)
+        return await _tried(choose(student, item.question, item.options, recalled.texts, where))
+
+    async def _reflect(self, item: PracticeItem, letter: str, recalled: Recalled) -> dict[str, Any]:
+        """What the step says of the rule: its verdict, text, keys and why it is missing.
+
+        It is tried with the options turned and as they stood: neither a rule that only names a
+        letter nor a student who likes one passes both.
+        """
+        lesson = await _tried(self._lesson(item, item.options[letter]))
+        if isinstance(lesson, Failure):
+            return _without(lesson)
+        rule = " ".join(lesson.value.rule.split())
+        told: dict[str, Any] = {"text": rule, "keys": lesson.keys}
+        if not rule:
+            return told | {"rule": "invalid", "reason": "the rule is empty"}
+        entry = _rule(item, self.number, 1, rule)
+        room = self.settings.budget
+        if entry.words > room or count_words(rule) > 2 * RULE_WORDS:
+            return told | {"rule": "long"}
+        shown = Recalled(tuple(within((entry, *recalled.entries), room)))
+        for way, again in ((item.turned(), "/with-rule"), (item, "/with-rule-again")):
+            second = await self._answer(way, shown, again)
+            told["keys"] += second.keys
+            if isinstance(second, Failure):
+                return {**_without(second), **told}
+            if second.value.letter != way.correct:
+                return told | {"rule": "rejected"}
+        return told | {"rule": "kept"}
+
+    async def _lesson(self, item: PracticeItem, given: str) -> Answer[Lesson]:
+        task = Reflect(situation=item.question, given=given, correct=item.answer)
+        messages = PROMPT.messages(
+            situation=item.question, given=given, correct=item.answer, words=RULE_WORDS
+        )
+        where = f"{self._where(item)}/reflect"
+        prompt = Prompt(task, messages, Lesson, JUDGING, where)
+        return await self.context.role(ROLE).ask(prompt)
+
+    def _where(self, item: PracticeItem) -> str:
+        parts = (self.settings.condition, "train", str(self.number), item.record, item.kind)
+        return "/".join(part for part in parts if part)
+
+
+async def _tried(work: Awaitable[Answer[T]]) -> Answer[T] | Failure:
+    """What was answered, or why nothing was.
+
+    Raises:
+        Unreachable: what is not answered today may be another day.
+    """
+    found = await guarded(work, "", "practice")
+    if isinstance(found, Failure) and found.outcome == Unreachable.outcome:
+        raise Unreachable(found.reason, found.keys)
+    return found
+
+
+def _without(failure: Failure) -> dict[str, Any]:
+    return {"rule": MISSING[failure.outcome], "reason": failure.reason, "keys": failure.keys}
+
+
+def _entries(
+    record: PatientRecord, number: int, items: Sequence[PracticeItem], steps: Sequence[Step]
+) -> list[Entry]:
+    """What a record taught: one case of all that was answered right at once, and its rules."""
+    paired = list(zip(items, steps, strict=True))
+    solved = [
+        f"{TOLD[item.kind]}: {item.answer}." for item, step in paired if step.outcome == "right"
+    ]
+    entries = []
+    if solved:
+        about = summarize(record)
+        entries.append(
+            Entry(
+                id=f"case {number}",
+                kind="case",
+                after=number,
+                record=record.id,
+                text=f"Case: {about} {' '.join(solved)}",
+                about=about,
+            )
+        )
+    kept = [(item, step.text) for item, step in paired if step.rule == "kept"]
+    return entries + [
+        _rule(item, number, place, rule) for place, (item, rule) in enumerate(kept, start=1)
+    ]
+
+
+def _rule(item: PracticeItem, number: int, place: int, rule: str) -> Entry:
+    return Entry(
+        id=f"rule {number}.{place}",
+        kind="rule",
+        after=number,
+        record=item.record,
+        text=f"Rule: {rule}",
+        about=f"{rule}\n{item.question}",
+    )

@@ -1,0 +1,532 @@
+"""Every fault of a server, met with the real client over its aiohttp transport."""
+
+import asyncio
+import json
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Coroutine
+from email.utils import formatdate
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from openai_server import OpenAIServer, logprob_of, tokens_of
+from openai_server import __file__ as openai_server_module
+from pydantic import BaseModel, Field
+
+from bench.backbones.openai.backbone import Azure, OpenAI, quirks
+from bench.backbones.prompt import (
+    AskError,
+    Completion,
+    Message,
+    Prompt,
+    Sampling,
+    Scores,
+    Unreachable,
+)
+from bench.backbones.requests import Rate
+from bench.backbones.structured import parse
+from bench.core.errors import UserError
+from bench.records.record import RecordSections
+
+SECRET = "sk-very-secret-0123456789"
+
+
+class Finding(BaseModel):
+    name: str
+    value: float | None
+
+
+class Report(BaseModel):
+    verdict: Literal["aligned", "not aligned"]
+    reasons: list[str] = Field(min_length=2)
+    findings: list[Finding]
+    score: Literal[1, 2, 3, 4, 5]
+
+
+def prompt(answer: type[Any] = Report, words: str = "Say it.", **sampling: Any) -> Prompt[Any]:
+    return Prompt(
+        task=Rate(dialogue=(), rubric="y", low=1, high=5),
+        messages=(Message("system", "You are terse."), Message("user", words)),
+        answer=answer,
+        sampling=Sampling(**sampling),
+        replicate="case-1",
+    )
+
+
+def made(server: OpenAIServer, model: str = "words", **options: Any) -> OpenAI:
+    settings: dict[str, Any] = {"base_url": server.url, "max_retries": 1, "timeout": 20.0}
+    return OpenAI(model, **(settings | options))
+
+
+def ran(backbone: OpenAI, work: Coroutine[Any, Any, Any]) -> Any:
+    async def whole() -> Any:
+        try:
+            return await work
+        finally:
+            await backbone.close()
+
+    return asyncio.run(whole())
+
+
+def ask(backbone: OpenAI, asked: Prompt[Any] | None = None) -> Completion:
+    completion = ran(backbone, backbone.complete(asked or prompt(), "0" * 64))
+    assert isinstance(completion, Completion)
+    return completion
+
+
+def test_a_strict_schema_is_asked_for_and_answered(openai_server: OpenAIServer) -> None:
+    completion = ask(made(openai_server), prompt(temperature=0.25, max_tokens=77))
+    assert parse(completion.text, Report).score in range(1, 6)
+    assert (completion.outcome, completion.model) == ("answer", "words-0001")
+    assert completion.input_tokens and completion.output_tokens
+    body = openai_server.seen[0].body
+    assert (body["temperature"], body["max_tokens"]) == (0.25, 77)
+    assert body["response_format"]["json_schema"]["name"] == "Report"
+    assert body["response_format"]["json_schema"]["strict"] is True
+    assert [one["role"] for one in body["messages"]] == ["system", "user"]
+
+
+def test_the_record_itself_can_be_asked_for(openai_server: OpenAIServer) -> None:
+    for mode in ("schema", "object", "text"):
+        completion = ask(made(openai_server, structured=mode), prompt(RecordSections))
+        parse(completion.text, RecordSections)
+    assert [one.format for one in openai_server.seen] == ["json_schema", "json_object", ""]
+
+
+def test_plain_text_asks_for_no_format(openai_server: OpenAIServer) -> None:
+    assert ask(made(openai_server), prompt(str)).text
+    assert "response_format" not in openai_server.seen[0].body
+
+
+@pytest.mark.parametrize(
+    ("refused", "formats"),
+    [
+        (("json_schema",), ["json_schema", "json_object", "json_object"]),
+        (("json_schema", "json_object"), ["json_schema", "json_object", "", ""]),
+    ],
+)
+def test_a_refused_format_steps_down_for_good(
+    openai_server: OpenAIServer, refused: tuple[str, ...], formats: list[str]
+) -> None:
+    openai_server.fail("formats", formats=refused)
+    backbone = made(openai_server)
+
+    async def twice() -> list[Completion]:
+        return [await backbone.complete(prompt(), key) for key in ("a", "b")]
+
+    for completion in ran(backbone, twice()):
+        parse(completion.text, Report)
+    assert [one.format for one in openai_server.seen] == formats
+
+
+def test_many_at_once_learn_of_a_refused_format_together(openai_server: OpenAIServer) -> None:
+    openai_server.latency = 0.05
+    openai_server.fail("formats")
+    backbone = made(openai_server)
+
+    async def many() -> list[Completion]:
+        asked = [backbone.complete(prompt(words=f"Say {n}."), str(n)) for n in range(20)]
+        return await asyncio.gather(*asked)
+
+    assert len([parse(one.text, Report) for one in ran(backbone, many())]) == 20
+    assert openai_server.stats()["peak"] == 20
+    assert len(openai_server.seen) <= 60
+
+
+def test_a_pinned_format_that_is_refused_ends_the_run(openai_server: OpenAIServer) -> None:
+    openai_server.fail("formats")
+    with pytest.raises(UserError, match="set structured to auto"):
+        ask(made(openai_server, structured="schema"))
+
+
+def test_an_overflow_that_names_the_schema_does_not_step_down(openai_server: OpenAIServer) -> None:
+    said = "maximum context length is 9 tokens (7 in the messages, 5 in the response_format schema)"
+    openai_server.fail("status", status=400, code="context_length_exceeded", message=said)
+    with pytest.raises(AskError, match="maximum context length"):
+        ask(made(openai_server))
+    assert openai_server.stats()["total"] == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "outcome"),
+    [("refusal", "refusal"), ("filter", "refusal"), ("length", "cut")],
+)
+def test_outcomes(openai_server: OpenAIServer, kind: Any, outcome: str) -> None:
+    openai_server.fail(kind)
+    completion = ask(made(openai_server))
+    assert completion.outcome == outcome
+    if kind == "refusal":
+        assert completion.text == "I cannot help with that."
+
+
+def test_a_filter_that_answers_400_is_a_refusal(openai_server: OpenAIServer) -> None:
+    openai_server.fail(
+        "status", status=400, code="content_filter", message="filtered by the policy"
+    )
+    completion = ask(made(openai_server))
+    assert (completion.outcome, completion.text) == ("refusal", "filtered by the policy")
+
+
+@pytest.mark.parametrize("kind", ["wrong-schema", "cut-json"])
+def test_what_is_wrong_inside_an_answer_is_left_to_the_parser(
+    openai_server: OpenAIServer, kind: Any
+) -> None:
+    openai_server.fail(kind)
+    completion = ask(made(openai_server))
+    assert completion.outcome == "answer"
+    if kind == "cut-json":
+        parse(completion.text, Report)
+    else:
+        with pytest.raises(ValueError, match="verdict"):
+            parse(completion.text, Report)
+
+
+PASSING: list[tuple[Any, dict[str, Any]]] = [
+    ("status", {"status": 429, "retry_after": "0.05"}),
+    ("status", {"status": 429, "retry_after": "soon"}),
+    ("status", {"status": 500, "retry_after": "0.05"}),
+    ("status", {"status": 503}),
+    ("reset", {}),
+    ("truncated", {}),
+    ("garbage", {}),
+    ("broken-json", {}),
+    ("html", {}),
+    ("no-choices", {}),
+    ("error-200", {}),
+]
+
+
+@pytest.mark.parametrize(("kind", "detail"), PASSING)
+def test_a_passing_fault_is_retried(
+    openai_server: OpenAIServer, kind: Any, detail: dict[str, Any]
+) -> None:
+    openai_server.fail(kind, at=[0], **detail)
+    parse(ask(made(openai_server)).text, Report)
+    assert openai_server.stats()["total"] == 2
+    assert len(openai_server.stats()["bodies"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "detail", "said"),
+    [
+        ("status", {"status": 429, "retry_after": "0.05"}, "429: a planned fault"),
+        ("status", {"status": 500, "retry_after": "0.05"}, "500: a planned fault"),
+        ("reset", {}, "the connection broke"),
+        ("truncated", {}, "the connection broke"),
+        ("garbage", {}, "malformed HTTP"),
+        ("broken-json", {}, "broken JSON"),
+        ("html", {}, "a web page instead of JSON"),
+        ("no-choices", {}, "an answer without a choice"),
+        ("error-200", {}, "an error with status 200: a planned fault"),
+    ],
+)
+def test_a_lasting_fault_is_unreachable_after_the_retries(
+    openai_server: OpenAIServer, kind: Any, detail: dict[str, Any], said: str
+) -> None:
+    openai_server.fail(kind, **detail)
+    with pytest.raises(Unreachable, match=said):
+        ask(made(openai_server))
+    assert openai_server.stats()["total"] == 2
+
+
+def test_silence_is_unreachable_after_the_time_limit(openai_server: OpenAIServer) -> None:
+    openai_server.fail("hang")
+    begun = time.monotonic()
+    with pytest.raises(Unreachable, match="no answer within the time limit"):
+        ask(made(openai_server, timeout=0.3))
+    assert time.monotonic() - begun < 5
+    assert openai_server.stats()["total"] == 2
+
+
+def test_a_long_retry_after_is_capped(
+    openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.backbones.openai.wire.MOST_WAIT", 1.0)
+    in_an_hour = formatdate(time.time() + 3600, usegmt=True)
+    for place, wait in enumerate(("90", "3600", in_an_hour)):
+        openai_server.fail("status", at=[2 * place], status=429, retry_after=wait)
+    begun = time.monotonic()
+    for _ in range(3):
+        parse(ask(made(openai_server)).text, Report)
+    assert 2.5 < time.monotonic() - begun < 10
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+def test_nobody_there_ends_the_run_with_the_address() -> None:
+    at = f"http://127.0.0.1:{free_port()}"
+    there = rf"nobody answers at {at}/v1 \(.*\(connection refused\)\): is the server running"
+    with pytest.raises(UserError, match=there + r".*set base_url or OPENAI_BASE_URL"):
+        ask(OpenAI("words", base_url=f"{at}/v1", max_retries=0))
+    with pytest.raises(UserError, match=r"nowhere\.invalid is not known"):
+        ask(OpenAI("words", base_url="http://nowhere.invalid/v1", max_retries=0))
+
+
+def test_nobody_there_ends_every_first_request_alike() -> None:
+    backbone = OpenAI("words", base_url=f"http://127.0.0.1:{free_port()}/v1", max_retries=0)
+
+    async def many() -> list[Any]:
+        asked = (backbone.complete(prompt(words=f"Say {n}."), str(n)) for n in range(20))
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    assert {type(one) for one in ran(backbone, many())} == {UserError}
+
+
+@pytest.mark.parametrize("status", [None, 500])
+def test_a_server_that_goes_away_later_is_unreachable(
+    openai_server: OpenAIServer, status: int | None
+) -> None:
+    if status is not None:
+        openai_server.fail("status", status=status)
+    backbone = made(openai_server, max_retries=0)
+
+    async def before_and_after() -> None:
+        if status is None:
+            await backbone.complete(prompt(), "a")
+        else:
+            with pytest.raises(Unreachable, match="answers 500"):
+                await backbone.complete(prompt(), "a")
+        await asyncio.to_thread(openai_server.stop)
+        with pytest.raises(Unreachable, match="connection refused"):
+            await backbone.complete(prompt(), "b")
+
+    ran(backbone, before_and_after())
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 405])
+def test_what_the_user_must_put_right_ends_the_run(
+    openai_server: OpenAIServer, status: int
+) -> None:
+    openai_server.fail("status", status=status, message="The model does not exist")
+    with pytest.raises(UserError, match=rf"openai/words at .* answers {status} .*check the model"):
+        ask(made(openai_server))
+    assert openai_server.stats()["total"] == 1
+
+
+def test_spent_quota_ends_the_run_without_retries(openai_server: OpenAIServer) -> None:
+    openai_server.fail("status", status=429, code="insufficient_quota", message="No credit.")
+    with pytest.raises(UserError, match="no quota left: No credit"):
+        ask(made(openai_server))
+    assert openai_server.stats()["total"] == 1
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_an_invalid_request_is_this_items_failure(openai_server: OpenAIServer, status: int) -> None:
+    openai_server.fail("status", status=status, message="too many words")
+    with pytest.raises(AskError, match="too many words") as caught:
+        ask(made(openai_server))
+    assert caught.value.outcome == "error"
+    assert openai_server.stats()["total"] == 1
+
+
+def test_a_refused_parameter_ends_the_run_with_the_way_out(openai_server: OpenAIServer) -> None:
+    said = "Unsupported parameter: 'max_tokens' is not supported with this model."
+    openai_server.fail("status", status=400, code="unsupported_parameter", message=said)
+    with pytest.raises(UserError, match=r"token_limit, or add a row to .*models\.toml"):
+        ask(made(openai_server))
+
+
+@pytest.mark.parametrize(
+    ("model", "omitted", "limit"),
+    [
+        ("gpt-4o-2024-08-06", (), "max_tokens"),
+        ("o3-mini", ("temperature",), "max_completion_tokens"),
+        ("openai/o1", ("temperature",), "max_completion_tokens"),
+        ("gpt-5-mini", ("temperature",), "max_completion_tokens"),
+        ("gpt-5-chat-latest", (), "max_completion_tokens"),
+        ("olmo-2", (), "max_tokens"),
+    ],
+)
+def test_the_table_says_what_a_model_takes(
+    openai_server: OpenAIServer, model: str, omitted: tuple[str, ...], limit: str
+) -> None:
+    ask(made(openai_server, model))
+    body = openai_server.seen[0].body
+    assert ("temperature" in body) == ("temperature" not in omitted)
+    assert limit in body
+    assert len({"max_tokens", "max_completion_tokens"} & set(body)) == 1
+    assert tuple(quirks(model).get("omit", ())) == omitted
+
+
+def test_options_stand_above_the_table(openai_server: OpenAIServer) -> None:
+    ask(made(openai_server, "o3", omit=[], token_limit="max_tokens"))
+    assert {"temperature", "max_tokens"} <= set(openai_server.seen[0].body)
+
+
+def test_options_that_change_what_is_sent_are_in_the_version() -> None:
+    assert OpenAI("o3").version == OpenAI("o3", token_limit="max_completion_tokens").version == ""
+    assert OpenAI("o3", token_limit="max_tokens").version == "token_limit=max_tokens"
+    assert OpenAI("o3", omit=[], structured="text").version == "structured=text|omit="
+
+
+def test_a_missing_key_is_one_sentence(openai_server: OpenAIServer) -> None:
+    backbone = OpenAI("gpt-4o")  # nothing is needed before the first exchange
+    with pytest.raises(UserError, match="set the environment variable OPENAI_API_KEY"):
+        ask(backbone)
+
+
+def test_the_key_goes_out_and_into_no_error(
+    openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+    monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
+    openai_server.key = SECRET
+    assert ask(OpenAI("words")).text
+    openai_server.key = "another"  # the server's 401 repeats the key it was given
+    with pytest.raises(UserError, match=r"Incorrect API key provided: \*\*\*") as caught:
+        ask(OpenAI("words"))
+    assert SECRET not in str(caught.value)
+    assert caught.value.__cause__ is None and caught.value.__context__ is None
+
+
+def test_a_key_of_a_letter_is_left_in_every_word(
+    openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    openai_server.fail("status", status=400, message="bad kind of monkey")
+    with pytest.raises(AskError, match="bad kind of monkey"):
+        ask(made(openai_server))
+
+
+@pytest.mark.parametrize(
+    "address",
+    [f"http://me:{SECRET}@127.0.0.1/v1", "127.0.0.1:8000/v1", "http://", "http://[::1/v1"],
+)
+def test_a_wrong_address_is_refused_without_showing_a_password(address: str) -> None:
+    with pytest.raises(UserError, match="base URL") as caught:
+        ask(OpenAI("words", base_url=address))
+    assert SECRET not in str(caught.value)
+
+
+def test_a_key_that_no_header_can_bear_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-«key»")
+    with pytest.raises(UserError, match="OPENAI_API_KEY holds characters"):
+        ask(OpenAI("words"))
+
+
+def test_senseless_options_are_refused() -> None:
+    wrong: Any = "yes"
+    makers: tuple[Callable[[], OpenAI], ...] = (
+        lambda: OpenAI(""),
+        lambda: OpenAI("m", structured=wrong),
+        lambda: OpenAI("m", timeout=0),
+        lambda: Azure("m", base_url="http://127.0.0.1"),
+    )
+    for make in makers:
+        with pytest.raises(UserError):
+            make()
+
+
+def test_one_object_serves_two_loops(openai_server: OpenAIServer) -> None:
+    backbone = made(openai_server)
+    assert ask(backbone).text == ask(backbone).text
+    assert len(openai_server.stats()["bodies"]) == 1
+
+
+def test_identical_requests_may_vary(openai_server: OpenAIServer) -> None:
+    openai_server.vary = True
+    backbone = made(openai_server)
+    assert ask(backbone).text != ask(backbone).text
+
+
+def test_azure_takes_its_own_settings(
+    openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(
+        UserError, match="AZURE_OPENAI_API_KEY, AZURE_OPENAI_ENDPOINT, OPENAI_API_VERSION"
+    ):
+        ask(Azure("dep"))
+    monkeypatch.setenv("AZURE_OPENAI_API_KEY", SECRET)
+    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", openai_server.azure_endpoint)
+    monkeypatch.setenv("OPENAI_API_VERSION", "2024-10-21")
+    openai_server.key = SECRET
+    backbone = Azure("dep", model="o3-mini", max_retries=1)
+    assert backbone.name == "azure/dep"
+    parse(ask(backbone).text, Report)
+    seen = openai_server.seen[0]
+    assert seen.path == "/openai/deployments/dep/chat/completions?api-version=2024-10-21"
+    assert seen.headers["api-key"] == SECRET
+    assert "temperature" not in seen.body
+    openai_server.fail("status", status=404, message="The deployment does not exist.")
+    with pytest.raises(UserError, match="check the deployment's name") as caught:
+        ask(backbone)
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize("context", ["The patient coughs", ""])
+def test_log_probabilities_of_given_text(openai_server: OpenAIServer, context: str) -> None:
+    text = " and has a mild fever."
+    backbone = made(openai_server)
+    assert isinstance(backbone, Scores)
+    values = ran(backbone, backbone.logprobs(context, text))
+    wanted, before = [], context
+    for token in tokens_of(text):
+        wanted.append(logprob_of(before, token))
+        before += token
+    assert values == tuple(wanted[0 if context else 1 :])
+    assert ran(backbone, backbone.logprobs(context, "")) == ()
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "raised"),
+    [
+        (404, "This is a chat model", UserError),
+        (400, "Setting 'echo' and 'logprobs' together is not supported", UserError),
+        (400, "This model's maximum context length is 8 tokens", AskError),
+    ],
+)
+def test_log_probabilities_refused(
+    openai_server: OpenAIServer, status: int, message: str, raised: type[Exception]
+) -> None:
+    openai_server.fail("status", status=status, message=message)
+    backbone = made(openai_server)
+    with pytest.raises(raised, match=message if raised is AskError else "vLLM does"):
+        ran(backbone, backbone.logprobs("a", " b"))
+
+
+def test_half_characters_of_an_echo_are_counted(openai_server: OpenAIServer) -> None:
+    openai_server.tokens = lambda text: [
+        part
+        for token in tokens_of(text)
+        for part in re.split("(?<=\ufffd)", token.replace("µ", 2 * "\ufffd"))
+    ]
+    backbone = made(openai_server)
+    values = ran(backbone, backbone.logprobs("Take 5 µg", " or 7 µg daily"))
+    assert len(values) == len([" or", " 7", " \ufffd", "\ufffd", "g", " daily"])
+
+
+def test_an_echo_that_does_not_spell_the_text_costs_this_text_alone(
+    openai_server: OpenAIServer,
+) -> None:
+    openai_server.tokens = lambda text: ["?" if "µ" in one else one for one in tokens_of(text)]
+    backbone = made(openai_server)
+    with pytest.raises(AskError, match="do not spell the text"):
+        ran(backbone, backbone.logprobs("Take", " 7 µg daily"))
+    assert len(ran(backbone, backbone.logprobs("Take", " 7 mg daily"))) == 3
+
+
+def test_the_server_runs_as_a_process_of_its_own(openai_server: OpenAIServer) -> None:
+    command = [sys.executable, str(Path(openai_server_module).resolve()), "--latency", "0.01"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            at = f"http://127.0.0.1:{int(process.stdout.readline())}"
+            plan = json.dumps({"kind": "html", "times": 1}).encode()
+            with urllib.request.urlopen(f"{at}/faults", data=plan, timeout=10) as answer:
+                assert json.load(answer) == {"planned": 1}
+            text = ask(OpenAI("words", base_url=f"{at}/v1", max_retries=1)).text
+            with urllib.request.urlopen(f"{at}/stats", timeout=10) as answer:
+                stats = json.load(answer)
+        finally:
+            process.kill()
+    assert (stats["total"], stats["peak"], len(stats["bodies"])) == (2, 1, 1)
+    assert ask(made(openai_server)).text == text

@@ -1,0 +1,206 @@
+"""Test questions: what is shown with them, and what becomes of every kind of answer."""
+
+import asyncio
+import json
+
+import pytest
+from openai_server import OpenAIServer
+from openai_server import Seen as Request
+from wards import (
+    ALPHA,
+    BETA,
+    REFUSAL,
+    Student,
+    by_memory,
+    careful,
+    prompts_of,
+    school,
+    test_question,
+    ward,
+    wrong,
+)
+
+from bench.backbones.openai.backbone import OpenAI
+from bench.backbones.prompt import AskError, Completion, Unreachable
+from bench.backbones.requests import ChooseAnswer
+from bench.medqa.question import Question
+from bench.students.answer import Answered, answer
+from bench.students.settings import TrainSettings, count_words
+from bench.students.training import Learned, train
+
+ALL = TrainSettings(cases=5)
+
+
+def answered(
+    student: Student, question: Question, settings: TrainSettings | None = None
+) -> Answered:
+    """The answer after training, or zero-shot without settings."""
+
+    async def scene() -> Answered:
+        async with school(student) as context:
+            learned = await train(ward(), context, settings) if settings else None
+            student.prompts.clear()
+            return await answer(question, learned, context, settings or ALL, "q")
+
+    return asyncio.run(scene())
+
+
+@pytest.mark.parametrize(
+    ("said", "outcome", "letter", "keys"),
+    [
+        ("C", "right", "C", 1),
+        (" (c). ", "right", "C", 1),
+        ("**Option C**", "right", "C", 1),
+        ("C) Morbus Alphae", "right", "C", 1),
+        ("C) Morbus Betae", "invalid", None, 3),
+        ("A or C", "invalid", None, 3),
+        ("A", "wrong", "A", 1),
+        (REFUSAL, "refused", None, 1),
+        ("E", "invalid", None, 3),
+        ("", "invalid", None, 3),
+        (Completion("I should say it is C, on the whole."), "invalid", None, 3),
+        (Completion('{"reasons": "x", "letter": "C"', outcome="cut"), "invalid", None, 3),
+    ],
+)
+def test_every_answer_has_its_outcome(
+    said: str | Completion, outcome: str, letter: str | None, keys: int
+) -> None:
+    given = answered(Student(lambda _: said), test_question(ALPHA, "C"))
+    assert (given.outcome, given.letter, len(given.keys)) == (outcome, letter, keys)
+    assert given.reason
+
+
+def test_an_unreachable_model_is_no_wrong_answer() -> None:
+    def dead(task: ChooseAnswer) -> str:
+        raise Unreachable("the line is dead")
+
+    given = answered(Student(dead), test_question(ALPHA))
+    assert (given.outcome, given.letter, given.reason) == ("unreachable", None, "the line is dead")
+    assert given.keys == ()
+
+
+def test_a_rejected_question_is_an_error_and_no_wrong_answer() -> None:
+    def rejects(task: ChooseAnswer) -> str:
+        raise AskError("this text is too long")
+
+    given = answered(Student(rejects), test_question(ALPHA))
+    assert (given.outcome, given.reason) == ("error", "this text is too long")
+
+
+def test_a_question_is_put_in_the_same_words_whatever_its_department() -> None:
+    first, second = Student(careful), Student(careful)
+    question = test_question(ALPHA)
+    answered(first, question)
+    answered(second, question.model_copy(update={"department": None}))
+    assert prompts_of(first) == prompts_of(second)
+    assert "Marvels" not in prompts_of(first)[0]
+
+
+def test_nothing_asked_depends_on_the_gold_answer() -> None:
+    question = test_question(ALPHA, "C").model_copy(update={"explanation": "It is Alphae!"})
+    other = question.model_copy(update={"answer_idx": "A", "explanation": None})
+    first, second = Student(careful), Student(careful)
+    here, there = answered(first, question, ALL), answered(second, other, ALL)
+    assert here.keys == there.keys
+    assert prompts_of(first) == prompts_of(second)
+    assert (here.outcome, there.outcome) == ("right", "wrong")
+
+
+def test_zero_shot_shows_no_memory_and_needs_no_encoder() -> None:
+    async def scene() -> Answered:
+        async with school(student) as context:
+            context.encoder_model = "/nowhere"
+            return await answer(test_question(ALPHA), None, context, ALL, "q")
+
+    student = Student(wrong)
+    assert asyncio.run(scene()).retrieved == ()
+    (task,) = student.asked("answer")
+    assert task.memory == ()
+    assert "practice" not in prompts_of(student)[0]
+
+
+def rules_and_cases(task: ChooseAnswer) -> str:
+    """Learns rules at the examinations and cases at the diagnoses."""
+    examining = "examinations" in task.question
+    ruled = any(one.startswith("Rule") and "Beware" in one for one in task.memory)
+    return careful(task) if ruled or not examining else wrong(task)
+
+
+def test_every_condition_has_the_same_room() -> None:
+    async def scene(settings: TrainSettings) -> Answered:
+        student = Student(rules_and_cases, lambda _: "Beware of palms and rain. " * 5)
+        async with school(student) as context:
+            learned = await train(ward(), context, settings)
+            given = await answer(test_question(ALPHA), learned, context, settings, "q")
+            shown = student.asked("answer")[-1].memory
+            assert sum(map(count_words, shown)) == given.words <= settings.budget
+            assert given.words == sum(
+                entry.words for entry in learned.memory.entries if entry.id in given.retrieved
+            )
+            # Nothing is cut: what is shown is shown whole.
+            assert set(shown) <= {entry.text for entry in learned.memory.entries}
+            return given
+
+    whole = asyncio.run(scene(TrainSettings(cases=5)))
+    kinds = [name.split()[0] for name in whole.retrieved]
+    assert kinds[:2] == ["case", "rule"]
+    assert kinds.count("case") == 3
+    tight = asyncio.run(scene(TrainSettings(cases=5, budget=40)))
+    assert 0 < tight.words <= 40 < whole.words
+    few = asyncio.run(scene(TrainSettings(cases=5, k_cases=1, k_rules=0)))
+    assert few.retrieved == ("case 1",)
+    assert asyncio.run(scene(TrainSettings(cases=5, budget=0))).retrieved == ()
+
+
+def test_equal_likeness_goes_by_the_order_learned() -> None:
+    async def scene() -> tuple[str, ...]:
+        twins = [ward()[0].model_copy(update={"id": f"T{at}"}) for at in range(3)]
+        async with school(Student(careful)) as context:
+            settings = TrainSettings(cases=5, k_cases=2)
+            learned = await train([*ward()[1:3], *twins], context, settings)
+            given = await answer(test_question(ALPHA), learned, context, settings, "q")
+            return given.retrieved
+
+    assert asyncio.run(scene()) == ("case 3", "case 4")
+
+
+def test_over_the_wire_letters_are_the_questions_own(openai_server: OpenAIServer) -> None:
+    tried: list[str] = []
+
+    def hook(seen: Request) -> str | None:
+        """Right at practice and by memory; a letter out of reach at the first try."""
+        letters = seen.body["response_format"]["json_schema"]["schema"]["properties"]["letter"]
+        tried.append("".join(letters["enum"]))
+        if "not valid" not in seen.words and "34-year-old" in seen.words:
+            return json.dumps({"reasons": "a slip", "letter": "F"})
+        # The hook reads the words that went over the wire, and nothing else.
+        system, user = (one["content"] for one in seen.body["messages"][:2])
+        lines = dict(line.split(". ", 1) for line in user.splitlines() if line[1:3] == ". ")
+        task = ChooseAnswer(question=user, options=lines, memory=tuple(system.splitlines()))
+        return json.dumps({"reasons": "seen before", "letter": careful(task)})
+
+    async def scene() -> tuple[Learned, Answered, Answered]:
+        openai_server.hook = hook
+        backbone = OpenAI("words", base_url=openai_server.url)
+        async with school(backbone) as context:
+            learned = await train(ward(), context, ALL)
+            question = test_question(BETA)
+            zero = await answer(question, None, context, ALL, "zero")
+            given = await answer(question, learned, context, ALL, "trained")
+            await backbone.close()
+            return learned, zero, given
+
+    learned, zero, given = asyncio.run(scene())
+    assert learned.count()["right"] == 10
+    assert (zero.outcome, given.outcome) == ("wrong", "right")
+    assert len(given.keys) == 2
+    assert "case 2" in given.retrieved
+    assert set(tried) == {"ABCD"}
+    assert openai_server.stats()["total"] == 10 + 2 + 2
+
+
+def test_memory_names_another_patient_of_the_same_sign() -> None:
+    """The ward's student is no oracle: without a case of the sign it fails."""
+    task = ChooseAnswer(question=test_question(ALPHA).question, options={"A": ALPHA, "B": BETA})
+    assert by_memory(task) is None
+    assert by_memory(task.model_copy(update={"memory": ("Case: no sign.",)})) is None
