@@ -58,8 +58,7 @@ publish: $(LEAN) ## make the published rows of a table anew
 	@echo "publish: making leaderboards/results/$(TABLE).csv"
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
 		$(OFFLINE) $(BIN)/pzbench reproduce $(TABLE) --out "$$folder/run" && \
-		cp "$$folder/run/rows.csv" leaderboards/results/$(TABLE).csv && \
-		if [ $(TABLE) = table5 ]; then cp "$$folder/run/table5_differences.csv" leaderboards/results/; fi
+		cp "$$folder/run/tables/rows.csv" leaderboards/results/$(TABLE).csv
 
 setup: $(FULL) ## install everything, development tools included
 

@@ -1,7 +1,8 @@
 """`python -m benchmarks`: every benchmark, one after the other."""
 
-from benchmarks import knowledge, pair_metrics, startup
+from benchmarks import judging, knowledge, pair_metrics, startup
 
 startup.main()
 knowledge.main()
+judging.main()
 pair_metrics.main()

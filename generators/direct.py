@@ -28,7 +28,7 @@ class Direct:
         writer = context.role("generator")
         answer = await writer.ask(
             Prompt(
-                task=Write(wanted=SECTIONS, subject=subject),
+                request=Write(wanted=SECTIONS, subject=subject),
                 messages=PROMPT.messages(subject=subject),
                 answer=RecordSections,
                 sampling=GENERATING,

@@ -81,6 +81,13 @@ def common(
     return tuple(sorted(frozenset.intersection(*sets))) if sets else ()
 
 
+def share_of(figure: Printed, n: int) -> Literal["rounded", "cut", "never"]:
+    """How a figure can be k of n: rounded, with its further digits cut off, or not at all."""
+    if numerator(figure, n) is not None:
+        return "rounded"
+    return "never" if numerator(figure, n, "cut") is None else "cut"
+
+
 def best_case(difference: int) -> float:
     """The smallest exact two-sided McNemar p-value that so many questions of difference allow.
 

@@ -1,14 +1,12 @@
 """The paper's figures, and when they may stand beside ours."""
 
-import csv
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
-from bench.report.tables import Named
+from bench.api.choice import Choice
+from leaderboards.paper_audit import rows
 
-TABLE_3 = Path(__file__).parent / "paper" / "table3.csv"
-TABLE_4 = Path(__file__).parent / "paper" / "table4.csv"
 FORMATS = {"json": "json", "text": "plain_text", "atomic": "atomic"}
 """Table 4's column of each format."""
 NOT_IN_PAPER = "GPT-4o"
@@ -42,13 +40,13 @@ class Figure:
     """Whether the paper ran the backbone that it stands beside."""
 
 
-def paper_backbone(backbone: Named) -> str | None:
+def paper_backbone(backbone: Choice) -> str | None:
     """The paper's name for a backbone, or none if the paper did not run it."""
     kind, _, model = backbone.name.partition("/")
     return BACKBONES.get(model.lower()) if kind in ("openai", "azure") else None
 
 
-def figure(backbone: Named, method: Named, column: str | None) -> Figure | None:
+def figure(backbone: Choice, method: Choice, column: str | None) -> Figure | None:
     """Table 3's figure for a method, of the same backbone or else of `NOT_IN_PAPER`.
 
     None where the table has no such column, no such method, or the method ran with other options.
@@ -63,9 +61,8 @@ def figure(backbone: Named, method: Named, column: str | None) -> Figure | None:
 
 
 @cache
-def _table_3() -> dict[tuple[str, str], dict[str, str]]:
-    with TABLE_3.open(encoding="utf-8", newline="") as file:
-        return {(row["backbone"], row["method"]): row for row in csv.DictReader(file)}
+def _table_3() -> Mapping[tuple[str, str], Mapping[str, str]]:
+    return {(row["backbone"], row["method"]): row for row in rows(3)}
 
 
 def interview_figure(interaction: str, form: str, row: str | None) -> float | None:
@@ -74,30 +71,12 @@ def interview_figure(interaction: str, form: str, row: str | None) -> float | No
     None where the table has none.
     """
     found = _table_4().get((interaction, row or ""))
-    if found is None or row is None:
+    if found is None or row is None or form not in FORMATS:
         return None
     value = float(found[FORMATS[form]])
     return value / 100 if row.endswith("_pct") else value
 
 
 @cache
-def _table_4() -> dict[tuple[str, str], dict[str, str]]:
-    with TABLE_4.open(encoding="utf-8", newline="") as file:
-        return {
-            (f"{row['interaction']}-{row['memory_update']}", row["metric"]): row
-            for row in csv.DictReader(file)
-        }
-
-
-def share_of(percent: float, n: int) -> str:
-    """How a percentage printed with two digits can be k of n: "rounded", "cut" or "never".
-
-    "cut" is one that no k gives rounded, but some k gives with the further digits cut off.
-    """
-    for k in range(n + 1):
-        exact = 100 * k / n
-        if abs(exact - percent) <= 0.005 + 1e-9:
-            return "rounded"
-        if 0 <= exact - percent < 0.01 - 1e-9:
-            return "cut"
-    return "never"
+def _table_4() -> Mapping[tuple[str, str], Mapping[str, str]]:
+    return {(f"{row['interaction']}-{row['memory_update']}", row["metric"]): row for row in rows(4)}

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, ClassVar
 
-from bench.report.tables import Grid, Value, csv_text
+from bench.api.table import Grid
+from bench.report.text import Value, csv_text
 from leaderboards import paper_audit as audit
 from leaderboards.denominators import Rounding, rating, share_of_values
 from leaderboards.paper_audit import Fit, Group

@@ -16,9 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.api.metric import MetricCard
+from bench.api.pair_metric import (
+    Grouping,
+    Kernel,
+    Matrix,
+    MatrixKernel,
+    PairMetric,
+    Texts,
+    View,
+    runs,
+    signature_of,
+)
 from bench.backbones.encoder import Encoder, TokenVectors, in_parallel
 from bench.core.errors import UserError
-from bench.scoring.pairs import Grouping, Kernel, MatrixKernel, PairMetric, View, runs, signature_of
 
 if TYPE_CHECKING:
     import torch
@@ -99,43 +109,16 @@ class BertScore(PairMetric):
             raise UserError(f"bertscore has no layer {layer}: layers count from 1")
         self.layer = layer
 
-    async def kernel(self, texts: Sequence[str], context: "Context") -> Kernel:
-        """F1 of all pairs: O(n) forward passes, O(n^2) matches, once per journal."""
-        encoder = context.encoder()
-        layer = self.layer or encoder.layers
-        stripped = [text.strip() for text in texts]
-        whole = hashlib.sha256()
-        for text in stripped:
-            whole.update(hashlib.sha256(text.encode()).digest())
-        ready: list[Pieces] = []
-
-        async def compute(_: str, rows: slice) -> bytes:
-            if not ready:
-                ready.extend(await _pieces(stripped, encoder, layer))
-            values = await asyncio.to_thread(upper_rows, ready, rows)
-            return values.astype("<f4").tobytes()
-
-        n = len(stripped)
-        matrix = np.ones((n, n))
-        blocks: list[tuple[slice, str]] = []
-        for rows in runs(n, ROWS):
-            request = {
-                "kind": "bertscore-f1",
-                "model": encoder.identity,
-                "library": encoder.library,
-                "layer": layer,
-                "texts": whole.hexdigest(),
-                "rows": [rows.start, rows.stop],
-            }
-            entry = await context.journal.once(request, partial(compute, rows=rows))
-            values = np.frombuffer(entry.body, dtype="<f4")
-            for row in range(rows.start, rows.stop):
-                matrix[row, row + 1 :] = values[: n - row - 1]
-                values = values[n - row - 1 :]
-            blocks.append((rows, entry.key))
-        matrix = np.triu(matrix) + np.triu(matrix, 1).T
-        keys = (tuple(key for rows, key in blocks if rows.start <= row) for row in range(n))
-        return MatrixKernel(matrix, tuple(keys))
+    async def kernel(self, texts: Texts, context: "Context") -> Kernel:
+        """F1 of all pairs of each group: O(n) forward passes, O(n^2) matches, once per journal."""
+        layer = self.layer or context.encoder().layers
+        matrices: list[Matrix] = []
+        keys: list[tuple[str, ...]] = []
+        for run in texts.runs:
+            matrix, behind = await _group(texts[run], context, layer)
+            matrices.append(matrix)
+            keys += behind
+        return MatrixKernel(matrices, keys)
 
     def method(self, context: "Context") -> tuple[str, ...]:
         """The model and layer, what is left out, and the libraries."""
@@ -146,9 +129,48 @@ class BertScore(PairMetric):
         return (signature_of("bertscore", "f1", model, *settings, packages=packages),)
 
 
+async def _group(
+    texts: Sequence[str], context: "Context", layer: int
+) -> tuple[Matrix, list[tuple[str, ...]]]:
+    """F1 of all pairs of some texts, with the journal keys behind each row."""
+    encoder = context.encoder()
+    stripped = [text.strip() for text in texts]
+    whole = hashlib.sha256()
+    for text in stripped:
+        whole.update(hashlib.sha256(text.encode()).digest())
+    ready: list[Pieces] = []
+
+    async def compute(_: str, rows: slice) -> bytes:
+        if not ready:
+            ready.extend(await _pieces(stripped, encoder, layer))
+        values = await asyncio.to_thread(upper_rows, ready, rows)
+        return values.astype("<f4").tobytes()
+
+    n = len(stripped)
+    matrix = np.ones((n, n))
+    blocks: list[tuple[slice, str]] = []
+    for rows in runs(0, n, ROWS):
+        request = {
+            "kind": "bertscore-f1",
+            "model": encoder.identity,
+            "library": encoder.library,
+            "layer": layer,
+            "texts": whole.hexdigest(),
+            "rows": [rows.start, rows.stop],
+        }
+        entry = await context.journal.once(request, partial(compute, rows=rows))
+        values = np.frombuffer(entry.body, dtype="<f4")
+        for row in range(rows.start, rows.stop):
+            matrix[row, row + 1 :] = values[: n - row - 1]
+            values = values[n - row - 1 :]
+        blocks.append((rows, entry.key))
+    matrix = np.triu(matrix) + np.triu(matrix, 1).T
+    return matrix, [tuple(key for rows, key in blocks if rows.start <= row) for row in range(n)]
+
+
 async def _pieces(texts: Sequence[str], encoder: Encoder, layer: int) -> list[Pieces]:
     """The texts encoded, equal ones once."""
     distinct = list(dict.fromkeys(texts))
     vectors = await encoder.tokens(distinct, layer)
-    found = dict(zip(distinct, map(Pieces.of, vectors), strict=True))
-    return [found[text] for text in texts]
+    pieces = dict(zip(distinct, map(Pieces.of, vectors), strict=True))
+    return [pieces[text] for text in texts]

@@ -17,8 +17,16 @@ from numpy.typing import NDArray
 from sacrebleu.metrics import BLEU
 
 from bench.api.metric import MetricCard
+from bench.api.pair_metric import (
+    Grouping,
+    Kernel,
+    Matrix,
+    PairMetric,
+    Texts,
+    View,
+    signature_of,
+)
 from bench.core.errors import UserError
-from bench.scoring.pairs import Grouping, Kernel, Matrix, PairMetric, View, signature_of
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -179,12 +187,36 @@ def bleu_kernel(texts: Sequence[str], tokenizer: Tokenizer = "13a") -> BleuKerne
     tokenise = _tokenise(tokenizer)
     ids: dict[str, int] = {}
     lengths = np.zeros(len(texts), dtype=np.int64)
-    found: list[int] = []
+    token_ids: list[int] = []
     for number, text in enumerate(texts):
         tokens = tokenise(text)
         lengths[number] = len(tokens)
-        found.extend([ids.setdefault(token, len(ids)) for token in tokens])
-    return BleuKernel(lengths, tuple(_orders(np.array(found, dtype=np.int64), lengths)))
+        token_ids.extend([ids.setdefault(token, len(ids)) for token in tokens])
+    return BleuKernel(lengths, tuple(_orders(np.array(token_ids, dtype=np.int64), lengths)))
+
+
+@dataclass(frozen=True)
+class GroupKernels:
+    """One kernel for each group: n-grams shared with other groups only cost no time."""
+
+    kernels: tuple[tuple[slice, BleuKernel], ...]
+    """With the place of each group."""
+
+    def __len__(self) -> int:
+        """Number of texts."""
+        return sum(len(kernel) for _, kernel in self.kernels)
+
+    def block(self, rows: slice, columns: slice) -> Matrix:
+        """Mean of both directions for two runs of texts of one group."""
+        run, kernel = next(own for own in self.kernels if rows.start < own[0].stop)
+        own_rows, own_columns = (
+            slice(part.start - run.start, part.stop - run.start) for part in (rows, columns)
+        )
+        return kernel.block(own_rows, own_columns)
+
+
+def _by_group(texts: Texts, tokenizer: Tokenizer) -> GroupKernels:
+    return GroupKernels(tuple((run, bleu_kernel(texts[run], tokenizer)) for run in texts.runs))
 
 
 class Bleu(PairMetric):
@@ -215,9 +247,9 @@ class Bleu(PairMetric):
             )
         self.tokenize: Tokenizer = tokenize
 
-    async def kernel(self, texts: Sequence[str], context: "Context") -> Kernel:
+    async def kernel(self, texts: Texts, context: "Context") -> Kernel:
         """Symmetric sentence BLEU; O(tokens log tokens) to prepare."""
-        return await asyncio.to_thread(bleu_kernel, texts, self.tokenize)
+        return await asyncio.to_thread(_by_group, texts, self.tokenize)
 
     def method(self, context: "Context") -> tuple[str, ...]:
         """Tokenizer, smoothing and the sacrebleu version it equals."""

@@ -10,14 +10,15 @@ from typing import ClassVar, Literal
 
 from bench.agents.styles import FILE, styles
 from bench.api.context import Context
-from bench.api.metric import Direction, MetricCard, Score, Talks
+from bench.api.evaluation import Evaluation
+from bench.api.metric import MetricCard, PartCard
+from bench.api.score import Direction
 from bench.core.sentences import sentences
 from bench.knowledge.library import Library
 from bench.records.dialogue import Dialogue, Exchange
 from bench.records.formats import facts
 from bench.records.record import PatientRecord
-from bench.scoring.clusters import Pool
-from bench.scoring.ratings import NO_STYLE
+from metrics.rating import NO_STYLE
 
 ALIKE = 95
 """Similarity (rapidfuzz ratio, 0 to 100) from which two replies are one reply repeated."""
@@ -33,66 +34,26 @@ class Measure:
 
     name: str
     unit: str
-    of: Callable[[Dialogue, Library], Values]
-    """Gives one value for each reply (or one for the dialogue)."""
+    of: Callable[[Dialogue], Values] | None
+    """Gives one value for each reply (or one for the dialogue); none where outlines are needed."""
     each: Literal["reply", "dialogue"] = "reply"
     better: Direction = "lower"
     pins: str = ""
     """What else pins its meaning."""
 
-
-class Conduct:
-    """Nine measures of conduct, each under a name of its own; nobody is asked.
-
-    Each function below is the exact definition of one. A dialogue that lacks what a measure needs
-    (a record, a known style, the attempts behind a reply) is missing from it, with the reason.
-    """
-
-    card: ClassVar[MetricCard] = MetricCard(
-        name="conduct",
-        summary="Over-long, repeated, staged or leaking replies, retries, facts added; no model.",
-        unit="share",
-        better="lower",
-        takes="dialogues",
-    )
-
-    async def score(self, items: Talks, context: Context) -> tuple[Score, ...]:
-        """One score for each measure, in the order of `MEASURES`."""
-        pools = [Pool() for _ in MEASURES]
-        for dialogue in items:
-            for measure, pool in zip(MEASURES, pools, strict=True):
-                found = measure.of(dialogue, context.outlines)
-                if isinstance(found, str):
-                    replies = len(dialogue.exchanges()) if measure.each == "reply" else 1
-                    pool.leave_out(dialogue, found, replies)
-                else:
-                    pool.add(dialogue, found)
-        return tuple(
-            pool.score(
-                f"{self.card.name}/{measure.name}",
-                measure.unit,
-                measure.better,
-                unseen=items.missing
-                * (max(pool.longest, items.answers) if measure.each == "reply" else 1),
-                range_=(0.0, 1.0) if measure.unit == "share" else None,
-                signature=_signature(measure, context),
-            )
-            for measure, pool in zip(MEASURES, pools, strict=True)
+    @property
+    def part(self) -> PartCard:
+        """The measure as a part of the metric."""
+        return PartCard(
+            self.name,
+            self.unit,
+            self.better,
+            per="answer" if self.each == "reply" else "item",
+            pins="|".join(filter(None, (f"per:{self.each}", self.pins))),
         )
 
 
-def _signature(measure: Measure, context: Context) -> str:
-    parts = (
-        f"pzbench:{version('patient-zero-bench')}",
-        f"outlines:{context.outlines.digest[:12]}",
-        f"styles:{sha256(FILE.read_bytes()).hexdigest()[:12]}",
-        f"per:{measure.each}",
-        measure.pins,
-    )
-    return "|".join(filter(None, parts))
-
-
-def over_cap(dialogue: Dialogue, library: Library) -> Values:
+def over_cap(dialogue: Dialogue) -> Values:
     """Share of replies with more sentences than their style allows (`bench.core.sentences`)."""
     if dialogue.style is None:
         return NO_STYLE
@@ -117,7 +78,7 @@ def leaked_diagnosis(dialogue: Dialogue, library: Library) -> Values:
     return [float(any(_names(watched, reply) for reply in _replies(dialogue)))]
 
 
-def repeated_replies(dialogue: Dialogue, library: Library) -> Values:
+def repeated_replies(dialogue: Dialogue) -> Values:
     """Share of replies that repeat an earlier one of the same round.
 
     Two replies are one if their rapidfuzz ratio is at least 95, letter case and spaces folded. A
@@ -126,19 +87,21 @@ def repeated_replies(dialogue: Dialogue, library: Library) -> Values:
     """
     from rapidfuzz.fuzz import ratio
 
-    found: list[float] = []
-    for part in dialogue.rounds:
-        said: list[str] = []
-        for exchange in part.exchanges:
+    repeats: list[float] = []
+    for conversation in dialogue.rounds:
+        before: list[str] = []
+        for exchange in conversation.exchanges:
+            if exchange.answer is None:
+                continue
             reply = " ".join(exchange.answer.split()).casefold()
             long = len(reply.split()) > SHORT
-            again = long and any(ratio(reply, one, score_cutoff=ALIKE) for one in said)
-            found.append(float(again))
-            said.append(reply)
-    return found
+            again = long and any(ratio(reply, earlier, score_cutoff=ALIKE) for earlier in before)
+            repeats.append(float(again))
+            before.append(reply)
+    return repeats
 
 
-def stage_directions(dialogue: Dialogue, library: Library) -> Values:
+def stage_directions(dialogue: Dialogue) -> Values:
     """Share of replies with words in *asterisks*, (parentheses) or [brackets] that tell an act.
 
     An act begins with a verb, noun or adverb of `ACT`: "(sighs)", "*looks away*", "[long pause]".
@@ -147,40 +110,41 @@ def stage_directions(dialogue: Dialogue, library: Library) -> Values:
     return [float(any(map(is_act, _asides(reply)))) for reply in _replies(dialogue)]
 
 
-def contradictions_left(dialogue: Dialogue, library: Library) -> Values:
+def contradictions_left(dialogue: Dialogue) -> Values:
     """Share of checked replies that were sent although they contradict memory."""
-    return [float(one.flagged) for one in _checked(dialogue)] or UNCHECKED
+    return [float(exchange.flagged) for exchange in _checked(dialogue)] or UNCHECKED
 
 
-def retries_per_turn(dialogue: Dialogue, library: Library) -> Values:
+def retries_per_turn(dialogue: Dialogue) -> Values:
     """Mean number of replies that were made anew, over checked replies."""
-    return [float(len(one.attempts) - 1) for one in _checked(dialogue)] or UNCHECKED
+    return [float(len(exchange.attempts) - 1) for exchange in _checked(dialogue)] or UNCHECKED
 
 
-def facts_added(dialogue: Dialogue, library: Library) -> Values:
+def facts_added(dialogue: Dialogue) -> Values:
     """Mean number of facts that memory gained in a dialogue, where memory was updated.
 
     Neither more nor fewer is better in itself; the direction is that of the paper's aim.
     """
     if dialogue.updating == "none":
         return NOT_UPDATED
-    return [float(sum(len(one.learned) for one in dialogue.exchanges()))]
+    return [float(sum(len(exchange.learned) for exchange in dialogue.exchanges()))]
 
 
-def extractions_lost(dialogue: Dialogue, library: Library) -> Values:
+def extractions_lost(dialogue: Dialogue) -> Values:
     """Share of accepted replies whose new facts could not be had or labelled.
 
     A reply that was sent although it contradicts memory teaches nothing by rule and is not counted.
     """
     if dialogue.updating == "none":
         return NOT_UPDATED
-    taught = [one for one in _checked(dialogue) if not one.flagged]
-    return [float(one.lost is not None) for one in taught] or "no reply was checked and accepted"
+    accepted = [exchange for exchange in _checked(dialogue) if not exchange.flagged]
+    lost = [float(exchange.lost is not None) for exchange in accepted]
+    return lost or "no reply was checked and accepted"
 
 
-def triplet_calls_per_turn(dialogue: Dialogue, library: Library) -> Values:
+def triplet_calls_per_turn(dialogue: Dialogue) -> Values:
     """Mean number of triplet evaluations, in calls, over checked replies."""
-    return [float(one.calls) for one in _checked(dialogue)] or UNCHECKED
+    return [float(exchange.calls) for exchange in _checked(dialogue)] or UNCHECKED
 
 
 UNCHECKED = "no reply was checked against memory"
@@ -188,7 +152,7 @@ NOT_UPDATED = "memory was not updated"
 REPEATED = f"ratio:{ALIKE}|over {SHORT} words"
 MEASURES = (
     Measure("over-cap", "share", over_cap),
-    Measure("leaked-diagnosis", "share", leaked_diagnosis, each="dialogue"),
+    Measure("leaked-diagnosis", "share", None, each="dialogue"),
     Measure("repeated-replies", "share", repeated_replies, pins=REPEATED),
     Measure("stage-directions", "share", stage_directions),
     Measure("contradictions-left", "share", contradictions_left),
@@ -199,8 +163,52 @@ MEASURES = (
 )
 
 
+class Conduct:
+    """Nine measures of conduct, each a part of its own; nobody is asked.
+
+    Each function above is the exact definition of one. A dialogue that lacks what a measure needs
+    (a record, a known style, the attempts behind a reply) is missing from it, with the reason.
+    """
+
+    card: ClassVar[MetricCard] = MetricCard(
+        name="conduct",
+        summary="Over-long, repeated, staged or leaking replies, retries, facts added; no model.",
+        unit="share",
+        better="lower",
+        takes="dialogues",
+        parts=tuple(measure.part for measure in MEASURES),
+        whole=False,
+    )
+
+    async def evaluate(self, dialogue: Dialogue, context: Context) -> Evaluation:
+        """Every measure of a dialogue."""
+        values: dict[str, tuple[float, ...]] = {}
+        left_out: dict[str, str] = {}
+        missing: dict[str, int] = {}
+        for measure in MEASURES:
+            if measure.of is None:
+                counted = leaked_diagnosis(dialogue, context.outlines)
+            else:
+                counted = measure.of(dialogue)
+            if isinstance(counted, str):
+                left_out[measure.name] = counted
+                missing[measure.name] = len(dialogue.answered()) if measure.each == "reply" else 1
+            else:
+                values[measure.name] = tuple(counted)
+        return Evaluation(values=values, left_out=left_out, missing=missing)
+
+    def signature(self, context: Context) -> str:
+        """The code, the names that leak, and the styles' caps."""
+        parts = (
+            f"pzbench:{version('patient-zero-bench')}",
+            f"outlines:{context.outlines.digest[:12]}",
+            f"styles:{sha256(FILE.read_bytes()).hexdigest()[:12]}",
+        )
+        return "|".join(parts)
+
+
 def _replies(dialogue: Dialogue) -> Iterator[str]:
-    return (exchange.answer for exchange in dialogue.exchanges())
+    return (exchange.answer for exchange in dialogue.exchanges() if exchange.answer is not None)
 
 
 def _checked(dialogue: Dialogue) -> list[Exchange]:
@@ -208,7 +216,7 @@ def _checked(dialogue: Dialogue) -> list[Exchange]:
     # Ours name who checked; others may tell of attempts without it.
     if dialogue.origin is not None and not dialogue.origin.triplets:
         return []
-    return [exchange for exchange in dialogue.exchanges() if exchange.attempts]
+    return [exchange for exchange in dialogue.answered() if exchange.attempts]
 
 
 # Names of the disease
@@ -226,8 +234,8 @@ def _watched(record: PatientRecord, library: Library) -> frozenset[str]:
         own = (listing.name, *listing.synonyms) if listing else ()
         for name in (disease, *own):
             names |= {name.strip(), name.partition(" (")[0].strip()}
-    told = " ; ".join(fact.value for fact in facts(record) if fact.path.startswith(OPEN))
-    return frozenset(name for name in names if name and not _names(frozenset([name]), told))
+    freely = " ; ".join(fact.value for fact in facts(record) if fact.path.startswith(OPEN))
+    return frozenset(name for name in names if name and not _names(frozenset([name]), freely))
 
 
 def _names(watched: frozenset[str], text: str) -> bool:
@@ -243,8 +251,8 @@ def _patterns(watched: frozenset[str]) -> tuple[re.Pattern[str] | None, re.Patte
 
 
 def _any_of(names: set[str]) -> re.Pattern[str] | None:
-    told = "|".join(re.escape(name) for name in sorted(names) if name)
-    return re.compile(rf"(?<!\w)(?:{told})(?:e?s)?(?!\w)") if told else None
+    either = "|".join(re.escape(name) for name in sorted(names) if name)
+    return re.compile(rf"(?<!\w)(?:{either})(?:e?s)?(?!\w)") if either else None
 
 
 def _folded(text: str) -> str:
@@ -283,8 +291,8 @@ ACT = re.compile(
 
 def _asides(text: str) -> Iterator[str]:
     """What stands in asterisks, parentheses or brackets."""
-    for found in _ASIDE.finditer(text):
-        yield " ".join(next(part for part in found.groups() if part is not None).split())
+    for match in _ASIDE.finditer(text):
+        yield " ".join(next(part for part in match.groups() if part is not None).split())
 
 
 def is_act(aside: str) -> bool:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.api.metric import MetricCard
+from bench.api.pair_metric import Kernel, Matrix, PairMetric, Texts, signature_of
 from bench.backbones.encoder import WINDOW
 from bench.scoring.intervals import PairMoments
-from bench.scoring.pairs import Kernel, Matrix, PairMetric, signature_of
 
 if TYPE_CHECKING:
     from bench.api.context import Context
@@ -37,11 +37,12 @@ class CosineKernel:
         cosines: Matrix = self.vectors[rows] @ self.vectors[columns].T
         return cosines
 
-    def moments(self) -> PairMoments:
+    def moments(self, rows: slice) -> PairMoments:
         """Row sums v.S - |v|^2; sum of squares by the width x width product: O(n width^2)."""
-        squared = np.einsum("ij,ij->i", self.vectors, self.vectors)
-        row_sums = self.vectors @ self.vectors.sum(axis=0) - squared
-        products = self.vectors.T @ self.vectors
+        vectors = self.vectors[rows]
+        squared = np.einsum("ij,ij->i", vectors, vectors)
+        row_sums = vectors @ vectors.sum(axis=0) - squared
+        products = vectors.T @ vectors
         return PairMoments(
             row_sums=row_sums, sum_of_squares=float(np.sum(products**2) - np.sum(squared**2))
         )
@@ -61,7 +62,7 @@ class Cosine(PairMetric):
         extra="neural",
     )
 
-    async def kernel(self, texts: Sequence[str], context: "Context") -> Kernel:
+    async def kernel(self, texts: Texts, context: "Context") -> Kernel:
         """Cosines of the texts' embeddings, which the journal keeps."""
         vectors, keys = await context.encoder().embed_with_keys(texts)
         return CosineKernel(vectors.astype(np.float64), [(key,) for key in keys])

@@ -8,23 +8,23 @@ from typing import ClassVar
 from bench.agents.memory import decompose_record
 from bench.agents.triplets import check_labels, fact_id
 from bench.api.context import Context
+from bench.api.evaluation import Evaluation, Reason
 from bench.api.failure import Failure, guarded
-from bench.api.metric import MetricCard, Score, Talks
+from bench.api.metric import MetricCard
 from bench.backbones.prompt import JUDGING, Prompt
-from bench.backbones.requests import LabelTask, StatementLabels
+from bench.backbones.requests import LabelFacts, StatementLabels
 from bench.backbones.templates import Template
 from bench.core.concurrency import ordered_map
 from bench.core.schema import Model
-from bench.records.dialogue import Dialogue, Exchange, Fact
-from bench.scoring.clusters import Pool, difference
-from bench.scoring.intervals import Interval
+from bench.records.dialogue import Dialogue, Fact
 
 PROMPT = Template(Path(__file__).with_name("dialogue_consistency.j2"))
+ROLE = "judge"
 NO_RECORD = "no record to compare with (add --records FILE)"
 SELF_CHECKED = "by construction: who judged had also checked the replies as they were made"
 
 
-class Finding(Model):
+class AnswerVerdict(Model):
     """The judge's answer on one reply, reasons first."""
 
     reasons: str = ""
@@ -42,24 +42,22 @@ class Said:
 
 
 @dataclass(frozen=True)
-class Case:
+class JudgedAnswer:
     """One answer and what it must not contradict."""
 
-    dialogue: Dialogue
+    dialogue: str
+    """Id of the dialogue."""
     where: str
-    """Dialogue, round and turn, for instance "10024/r2/t3"."""
-    exchange: Exchange
+    """Round and turn, for instance "r2/t3"."""
+    question: str
+    answer: str
     facts: tuple[Fact, ...]
     said: tuple[Said, ...]
 
-
-@dataclass(frozen=True)
-class Judged:
-    """A verdict on one answer."""
-
-    contradicted: tuple[str, ...]
-    """Ids of what it contradicts: F1, F2, ... of the record, S1.3 for turn 3 of round 1."""
-    keys: tuple[str, ...]
+    @property
+    def name(self) -> str:
+        """Dialogue, round and turn, for instance "10024/r2/t3"."""
+        return f"{self.dialogue}/{self.where}"
 
 
 class DialogueConsistency:
@@ -75,108 +73,91 @@ class DialogueConsistency:
         summary="Share of answers that contradict neither the record nor the rounds before.",
         unit="share",
         better="higher",
-        needs=("judge",),
+        needs=(ROLE,),
         prompts=(PROMPT.path,),
         takes="dialogues",
+        per="answer",
     )
 
-    async def score(self, items: Talks, context: Context) -> tuple[Score, ...]:
-        """The share; one exchange an answer."""
-        pool = await self._judge(items, context)
-        judge = context.role("judge")
-        notes = ("judged by the rules, a stand-in",) if judge.stand_in else ()
-        checkers = {one.origin.triplets.partition(":")[2] for one in items if one.origin}
-        if judge.pinned in checkers:
-            notes = (*notes, SELF_CHECKED)
+    async def evaluate(self, dialogue: Dialogue, context: Context) -> Evaluation:
+        """One value an answer, 1 where nothing is contradicted; one exchange each."""
+        if dialogue.record is None:
+            missing = {"": len(dialogue.answered())}
+            return Evaluation(left_out={"": NO_RECORD}, missing=missing)
+
+        async def attempt(case: JudgedAnswer) -> Reason | Failure:
+            return await guarded(judge(case, context), case.name, "scoring")
+
+        judged = [given async for given in ordered_map(attempt, cases(dialogue), context.at_once)]
+        checker = dialogue.origin.triplets.partition(":")[2] if dialogue.origin else ""
+        reasons = tuple(given for given in judged if isinstance(given, Reason))
+        failures = tuple(given for given in judged if isinstance(given, Failure))
+        return Evaluation(
+            values={"": tuple(reason.value for reason in reasons if reason.value is not None)},
+            missing={"": len(failures)} if failures else {},
+            reasons=reasons,
+            keys=tuple(key for reason in reasons for key in reason.keys),
+            notes=(SELF_CHECKED,) if checker == context.role(ROLE).pinned else (),
+            failures=failures,
+        )
+
+    def signature(self, context: Context) -> str:
+        """The judge, its prompt and what an answer is held against."""
         parts = (
-            f"judge:{judge.pinned}",
+            f"judge:{context.role(ROLE).pinned}",
             f"prompt:{PROMPT.sha256[:12]}",
             f"temperature-asked:{JUDGING.temperature:g}",
             "against:record, answers of earlier rounds",
             "one verdict an answer",
         )
-        score = pool.score(
-            self.card.name,
-            self.card.unit,
-            self.card.better,
-            unseen=items.missing * max(pool.longest, items.answers),
-            range_=(0.0, 1.0),
-            signature="|".join(parts),
-            notes=notes,
-        )
-        return (score,)
-
-    async def compare(
-        self, first: Talks, second: Talks, context: Context
-    ) -> tuple[float, Interval | None, int] | None:
-        """Share of the first minus that of the second on the patients both have verdicts of."""
-        pools = [await self._judge(side, context) for side in (first, second)]
-        return difference(*pools, share=True)
-
-    async def _judge(self, items: Talks, context: Context) -> Pool:
-        pool = Pool()
-
-        async def attempt(case: Case) -> tuple[Case, Judged | Failure]:
-            return case, await guarded(judge(case, context), case.where, self.card.name)
-
-        async for case, found in ordered_map(attempt, _cases(items, pool), context.at_once):
-            if isinstance(found, Failure):
-                pool.fail(case.dialogue, found)
-            else:
-                pool.add(case.dialogue, [float(not found.contradicted)], found.keys)
-        return pool
+        return "|".join(parts)
 
 
-def _cases(items: Talks, pool: Pool) -> Iterator[Case]:
-    """Every answer that can be judged; dialogues that cannot are counted."""
-    for dialogue in items:
-        if dialogue.record is None:
-            pool.leave_out(dialogue, NO_RECORD, len(dialogue.exchanges()))
-        else:
-            pool.see(dialogue)
-            yield from cases(dialogue)
-
-
-def cases(dialogue: Dialogue) -> Iterator[Case]:
+def cases(dialogue: Dialogue) -> Iterator[JudgedAnswer]:
     """The answers of a dialogue that has a record."""
     if dialogue.record is None:
         raise ValueError(f"{dialogue.id} has no record")
     facts = decompose_record(dialogue.record)
-    said: tuple[Said, ...] = ()
-    for number, part in enumerate(dialogue.rounds, start=1):
-        told: list[Said] = []
-        for turn, exchange in enumerate(part.exchanges, start=1):
-            where = f"{dialogue.id}/r{number}/t{turn}"
-            yield Case(dialogue, where, exchange, facts, said)
+    earlier: tuple[Said, ...] = ()
+    for number, sitting in enumerate(dialogue.rounds, start=1):
+        said: list[Said] = []
+        for turn, exchange in enumerate(sitting.exchanges, start=1):
+            if exchange.answer is None:
+                continue
+            where = f"r{number}/t{turn}"
+            yield JudgedAnswer(
+                dialogue.id, where, exchange.question, exchange.answer, facts, earlier
+            )
             text = f"Said in round {number}: {exchange.answer}"
             fact = Fact(id=f"S{number}.{turn}", text=text, round=number, turn=turn)
-            told.append(Said(fact, exchange.question, exchange.answer))
-        said += tuple(told)
+            said.append(Said(fact, exchange.question, exchange.answer))
+        earlier += tuple(said)
 
 
-async def judge(case: Case, context: Context) -> Judged:
-    """What an answer contradicts.
+async def judge(case: JudgedAnswer, context: Context) -> Reason:
+    """The verdict on an answer: 1 if it contradicts nothing, with the facts that it does.
 
     Raises:
         AskError: the judge gives no verdict, or even when asked again one on a fact that there is
             not.
     """
-    known = {fact.id: fact.text for fact in (*case.facts, *(one.fact for one in case.said))}
-    task = LabelTask(
-        statements=(case.exchange.answer,), facts=known, question=case.exchange.question
-    )
+    known = {fact.id: fact.text for fact in (*case.facts, *(said.fact for said in case.said))}
+    request = LabelFacts(statements=(case.answer,), facts=known, question=case.question)
     messages = PROMPT.messages(
-        facts=case.facts,
-        said=case.said,
-        question=case.exchange.question,
-        answer=case.exchange.answer,
+        facts=case.facts, said=case.said, question=case.question, answer=case.answer
     )
 
-    def check(finding: Finding) -> None:
+    def check(finding: AnswerVerdict) -> None:
         check_labels(finding.statements, 1, known)
 
-    prompt = Prompt(task, messages, Finding, JUDGING, case.where, check)
-    answer = await context.role("judge").ask(prompt)
+    prompt = Prompt(request, messages, AnswerVerdict, JUDGING, case.name, check)
+    answer = await context.role(ROLE).ask(prompt)
     labels = answer.value.statements[0].labels
-    contradicted = tuple(fact_id(one.fact) for one in labels if one.label == "contradict")
-    return Judged(contradicted, answer.keys)
+    named = [fact_id(label.fact) for label in labels if label.label == "contradict"]
+    return Reason(
+        where=case.where,
+        value=float(not named),
+        text=answer.value.reasons,
+        contradicted={fact: known[fact] for fact in named},
+        keys=answer.keys,
+    )

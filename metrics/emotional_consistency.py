@@ -8,7 +8,7 @@ from bench.api.metric import MetricCard
 from bench.backbones.prompt import AskError
 from bench.backbones.templates import Template
 from bench.records.dialogue import Dialogue
-from bench.scoring.ratings import NO_STYLE, RatingMetric
+from metrics.rating import HIGH, LOW, NO_STYLE, ROLE, RatingMetric
 
 PROMPT = Template(Path(__file__).with_name("emotional_consistency.j2"))
 
@@ -25,9 +25,10 @@ class EmotionalConsistency(RatingMetric):
         summary="How well the patient keeps to the style and emotion set, 1 to 7 by a rater.",
         unit="points",
         better="higher",
-        needs=("rater",),
+        needs=(ROLE,),
         prompts=(PROMPT.path,),
         takes="dialogues",
+        range=(LOW, HIGH),
     )
     rubric = "emotional-consistency"
     prompt = PROMPT

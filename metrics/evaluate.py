@@ -11,7 +11,7 @@ The path is a script, or a folder that holds a script of its own name. It is cod
 import asyncio
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from hashlib import sha256
@@ -22,31 +22,35 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from bench.api.metric import Direction, Items, MetricCard, Score
-from bench.core.errors import UserError
-from bench.scoring.intervals import Interval, mean_interval
-from bench.scoring.pairs import (
+from bench.api.metric import MetricCard
+from bench.api.pair_metric import (
     Grouping,
     Kernel,
+    Matrix,
     MatrixKernel,
-    PairMetric,
+    Texts,
     View,
     signature_of,
     view_text,
 )
+from bench.api.score import Direction
+from bench.core.errors import UserError
+from bench.scoring.intervals import mean_interval
 
 if TYPE_CHECKING:
     from bench.api.context import Context
+    from bench.api.item import Items
+    from bench.journal.journal import Journal
 
 Over = Literal["pairs", "records"]
 MOST = 100_000
 """Computes for one group of records above which a score is refused: some ten minutes."""
 
 
-class Evaluate(PairMetric):
+class Evaluate:
     """What a local `evaluate` metric gives: its mean over pairs of records, or over records."""
 
-    card = MetricCard(
+    card: MetricCard = MetricCard(
         name="evaluate",
         summary="A metric of Hugging Face evaluate on a local path, over pairs or single records",
         unit="value",
@@ -73,14 +77,15 @@ class Evaluate(PairMetric):
         Raises:
             UserError: if there is no such script.
         """
-        super().__init__(view=view, pairs=pairs)
+        self.view = view
+        self.pairs = pairs
         self._script = _script(path)
         self._over = over
         self._config = config
         self._kwargs = dict(kwargs or {})
         self._result = result
         name = f"evaluate:{self._script.stem}" + (f".{result}" if result else "")
-        self.card = replace(type(self).card, name=name, better=better)  # type: ignore[misc]
+        self.card = replace(type(self).card, name=name, better=better)
         self._busy = Lock()
 
     @cached_property
@@ -99,9 +104,9 @@ class Evaluate(PairMetric):
         try:
             return evaluate.load(str(self._script), self._config, keep_in_memory=True)
         except (OSError, ImportError, SyntaxError, TypeError, ValueError) as error:
-            told = " ".join(str(error).split())
+            reason = " ".join(str(error).split())
             raise UserError(
-                f"the evaluate script {self._script} cannot be loaded ({told})"
+                f"the evaluate script {self._script} cannot be loaded ({reason})"
             ) from error
 
     def _inputs(self) -> list[str]:
@@ -152,9 +157,8 @@ class Evaluate(PairMetric):
         from evaluate.loading import get_imports
 
         known = packages_distributions()
-        named = {
-            known[found[1]][0] for found in get_imports(str(self._script)) if found[1] in known
-        }
+        imported = (entry[1] for entry in get_imports(str(self._script)))
+        named = {known[module][0] for module in imported if module in known}
         return signature_of(
             self.card.name,
             f"script:{self._module._hash[:12]}",
@@ -163,24 +167,47 @@ class Evaluate(PairMetric):
             packages=sorted(named | {"evaluate"}),
         )
 
-    def method(self, context: "Context") -> tuple[str, ...]:
-        """The module, its settings, and both directions."""
-        return (self._method, *(("dir:both",) if self._over == "pairs" else ()))
+    def signature(self, context: "Context") -> str:
+        """What pins the meaning of the score."""
+        shown = f"view:{self.view}"
+        if self._over == "records":
+            return signature_of(self._method, shown, "over:records")
+        return signature_of(self._method, "dir:both", shown, f"pairs:{self.pairs}", "mean:macro")
 
-    async def kernel(self, texts: Sequence[str], context: "Context") -> Kernel:
-        """Both directions of each pair, stored in the journal row by row.
+    @property
+    def kernel(self) -> "Callable[[Texts, Context], Awaitable[Kernel]] | None":
+        """Both directions of each pair; none over records, which are scored as a whole."""
+        return self._kernel if self._over == "pairs" else None
+
+    async def _kernel(self, texts: Texts, context: "Context") -> Kernel:
+        """Both directions of each pair of a group, stored in the journal row by row.
 
         Raises:
             UserError: for more pairs than `MOST` computes allow; as `_compute`.
         """
+        for run in texts.runs:
+            n = run.stop - run.start
+            if n * (n - 1) > MOST:
+                raise UserError(
+                    f"{self.card.name} takes {n * (n - 1):,} computes for a group of {n} records, "
+                    f"more than {MOST:,}: score fewer records, or compare within a disease"
+                )
+        await asyncio.to_thread(self._inputs)
+        matrices: list[Matrix] = []
+        keys: list[tuple[str, ...]] = []
+        for run in texts.runs:
+            matrix, behind = await self._group(texts[run], context.journal)
+            matrices.append(matrix)
+            keys += behind
+        return MatrixKernel(matrices, keys)
+
+    async def _group(
+        self, texts: Sequence[str], journal: "Journal"
+    ) -> tuple[Matrix, list[tuple[str, ...]]]:
+        """Similarities of some texts, with the journal keys of all pairs of each."""
         n = len(texts)
-        if n * (n - 1) > MOST:
-            raise UserError(
-                f"{self.card.name} takes {n * (n - 1):,} computes for a group of {n} records, more "
-                f"than {MOST:,}: score fewer records, or compare within a disease"
-            )
-        self._module  # noqa: B018  the journal's keys name what it is
         matrix = np.zeros((n, n))
+        keys: list[list[str]] = [[] for _ in texts]
         for i in range(n - 1):
             others = range(i + 1, n)
 
@@ -190,65 +217,45 @@ class Evaluate(PairMetric):
                 )
 
             requests = [self._request(texts[i], texts[j]) for j in others]
-            for j, entry in zip(others, await context.journal.many(requests, row), strict=True):
+            for j, entry in zip(others, await journal.many(requests, row), strict=True):
                 matrix[i, j] = matrix[j, i] = json.loads(entry.body)
-        return MatrixKernel(matrix)
+                keys[i].append(entry.key)
+                keys[j].append(entry.key)
+        return matrix, [tuple(behind) for behind in keys]
 
     def _pair(self, one: str, other: str) -> bytes:
-        found = self._compute([one], [other]) + self._compute([other], [one])
-        return json.dumps(math.fsum(found) / len(found)).encode()
+        both = self._compute([one], [other]) + self._compute([other], [one])
+        return json.dumps(math.fsum(both) / len(both)).encode()
 
-    async def score(self, items: Items, context: "Context") -> tuple[Score, ...]:
-        """The macro mean over pairs, or the mean over records with a Student t interval.
+    async def score(self, items: "Items", context: "Context") -> dict[str, Any]:
+        """The mean over records with a Student t interval.
 
         A module that gives one figure for all records has no interval.
         """
         await asyncio.to_thread(self._inputs)
-        if self._over == "pairs":
-            return await super().score(items, context)
         records = list(items)
+        ids = [record.id for record in records]
         texts = [view_text(record, self.view) for record in records]
 
         async def compute(_: str) -> bytes:
             return json.dumps(await asyncio.to_thread(self._compute, texts)).encode()
 
         numbers: list[float] = []
+        keys: tuple[str, ...] = ()
         if texts:
             entry = await context.journal.once(self._request(*texts), compute)
-            numbers = json.loads(entry.body)
+            numbers, keys = json.loads(entry.body), (entry.key,)
         each = len(numbers) == len(records)
-        ids = [record.id for record in records]
         value, interval = mean_interval(numbers) if numbers else (None, None)
-        departments: dict[str, list[float]] = {}
-        for record, number in zip(records, numbers if each else (), strict=each):
-            departments.setdefault(record.department, []).append(number)
-        score = Score(
-            metric=self.card.name,
-            value=value,
-            unit=self.card.unit,
-            better=self.card.better,
-            n=len(records),
-            n_missing=items.missing,
-            interval=interval if each else None,
-            signature=signature_of(self._method, f"view:{self.view}", "over:records"),
-            notes=() if each else ("one figure for all records: no interval",),
-            departments={name: math.fsum(some) / len(some) for name, some in departments.items()},
-            items=dict(zip(ids, numbers, strict=True)) if each else {},
-        )
-        return (score,)
-
-    async def compare(
-        self, first: Items, second: Items, context: "Context"
-    ) -> tuple[float, Interval | None, int] | None:
-        """As for every pair metric; over records, the mean difference on shared ids."""
-        if self._over == "pairs":
-            return await super().compare(first, second, context)
-        (ours,), (theirs,) = await self.score(first, context), await self.score(second, context)
-        shared = [identity for identity in ours.items if identity in theirs.items]
-        if not shared:
-            return None
-        value, interval = mean_interval([ours.items[i] - theirs.items[i] for i in shared])
-        return value, interval, len(shared)
+        return {
+            "value": value,
+            "n": len(records),
+            "interval": interval if each else None,
+            "items": dict(zip(ids, numbers, strict=True)) if each else {},
+            "keys": dict.fromkeys(ids, keys),
+            "signature": self.signature(context),
+            "notes": () if each else ("one figure for all records: no interval",),
+        }
 
 
 def _script(path: str) -> Path:

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from bench.api.metric import MetricCard
 from bench.backbones.templates import Template
-from bench.scoring.ratings import RatingMetric
+from metrics.rating import HIGH, LOW, ROLE, RatingMetric
 
 PROMPT = Template(Path(__file__).with_name("fluency.j2"))
 
@@ -21,9 +21,10 @@ class Fluency(RatingMetric):
         summary="How coherent and natural the patient talks, 1 to 7 by a rater.",
         unit="points",
         better="higher",
-        needs=("rater",),
+        needs=(ROLE,),
         prompts=(PROMPT.path,),
         takes="dialogues",
+        range=(LOW, HIGH),
     )
     rubric = "fluency"
     prompt = PROMPT

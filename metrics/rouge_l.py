@@ -18,7 +18,7 @@ from rapidfuzz.distance import LCSseq
 from rapidfuzz.process import cdist
 
 from bench.api.metric import MetricCard
-from bench.scoring.pairs import Kernel, Matrix, PairMetric, signature_of
+from bench.api.pair_metric import Kernel, Matrix, PairMetric, Texts, signature_of
 
 if TYPE_CHECKING:
     from bench.api.context import Context
@@ -51,7 +51,7 @@ class RougeLKernel:
         left = self.encoded[rows]
         # The same list object given twice is compared only above the diagonal.
         right = left if rows == columns else self.encoded[columns]
-        common = cdist(left, right, scorer=LCSseq.similarity, dtype=np.int32)
+        common = cdist(left, right, scorer=LCSseq.similarity, dtype=np.int32, workers=-1)
         # The order of rouge-score's own operations, so that no bit differs.
         recall = common / np.maximum(self.lengths[rows], 1)[:, None]
         precision = common / np.maximum(self.lengths[columns], 1)[None, :]
@@ -86,7 +86,7 @@ class RougeL(PairMetric):
         better="lower",
     )
 
-    async def kernel(self, texts: Sequence[str], context: "Context") -> Kernel:
+    async def kernel(self, texts: Texts, context: "Context") -> Kernel:
         """ROUGE-L F1; O(words) to prepare."""
         return await asyncio.to_thread(rouge_l_kernel, texts)
 

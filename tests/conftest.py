@@ -1,5 +1,7 @@
 import os
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import gettempdir
 
 import pytest
 from hypothesis import settings
@@ -7,10 +9,18 @@ from openai_server import OpenAIServer
 
 # Read when the libraries are imported, so before any test's own setting.
 os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"
+# The cache of the user who tests is left alone; the suite's own serves all its processes.
+os.environ["XDG_CACHE_HOME"] = str(Path(gettempdir()) / f"pzbench-tests-{os.getuid()}")
 
 # A loaded machine is no failure: examples have no deadline, the tests have one (pyproject).
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
+
+
+@pytest.fixture(scope="session")
+def hf_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where Hugging Face's libraries keep things: one place, since what they import stays."""
+    return tmp_path_factory.mktemp("hf")
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -15,15 +16,20 @@ PACKAGES = ("bench", "generators", "metrics", "leaderboards")
 FILES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
 FLOORS = (
     ("bench.cli", "bench.hub"),
-    ("bench.experiments", "bench.stages", "bench.runs", "bench.report", "bench.scoring", "bench.api")
-    + ("bench.agents", "bench.students", "bench.medqa"),
     ("bench.authoring",),
+    ("bench.experiments",),
+    ("bench.stages",),
+    ("bench.report",),
+    ("bench.runs", "bench.scoring", "bench.agents", "bench.students"),
+    ("bench.api",),
     ("bench.backbones",),
     ("bench.journal",),
+    ("bench.medqa",),
     ("bench.records",),
     ("bench.knowledge",),
+    ("bench.core",),
 )
-"""A module imports nothing of a floor above its own; modules not named stand on the ground."""
+"""A module imports nothing of a floor above its own."""
 
 
 def module(path: Path) -> str:
@@ -59,6 +65,7 @@ def floor(name: str) -> int:
     for height, prefixes in enumerate(FLOORS):
         if any(name == prefix or name.startswith(f"{prefix}.") for prefix in prefixes):
             return height
+    assert name == "bench", f"{name} is in no room of the house"
     return len(FLOORS)
 
 
@@ -69,6 +76,68 @@ def test_imports_run_downwards(path):
         if name.startswith("bench"):
             assert imported.startswith("bench"), f"{name} imports {imported} by name"
             assert floor(imported) >= floor(name), f"{name} imports {imported} from above"
+
+
+def test_no_file_lies_loose():
+    assert {path.name for path in (ROOT / "bench").iterdir() if path.is_file()} == {
+        "__init__.py",
+        "py.typed",
+    }
+
+
+def test_no_class_has_two_homes():
+    homes: dict[str, list[str]] = {}
+    for name, path in MODULES.items():
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef):
+                homes.setdefault(node.name, []).append(name)
+    assert {name: where for name, where in homes.items() if len(where) > 1} == {}
+
+
+PLUGGED = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]
+STAND_IN = "bench.backbones.rules.backbone"
+"""Answers in the models' stead where a plan is made; nothing else is named."""
+
+
+ALSO_WORDS = {"evaluate", "generate", "read", "rows", "rules", "json", "text", "openai", "direct"}
+"""Names of plug-ins that mean something else, too: methods, modes, the default table, ..."""
+
+
+GENERAL = ("run", "reproduce", "score", "show", "list")
+"""The commands that are about every plug-in alike."""
+
+
+def constants(path: Path) -> set[str]:
+    """The strings of a module, sentences of documentation left out."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    documentation = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    return {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and id(node) not in documentation
+    }
+
+
+@pytest.mark.parametrize("group", sorted(set(PLUGGED) - {"pzbench.reports"}))
+def test_a_plug_in_is_one_file_and_one_line(group):
+    """Files of ours that know a built-in: its own, and pyproject; so another's need no more."""
+    points = PLUGGED[group]
+    homes = {target.partition(":")[0] for target in points.values()}
+    rooms = {home.rpartition(".")[0] for home in homes} | homes
+    if group == "pzbench.formats":
+        return  # three built-in formats share a module with what all of them need
+    for name, path in MODULES.items():
+        inside = any(name == room or name.startswith(f"{room}.") for room in rooms)
+        if inside or not name.startswith("bench."):
+            continue
+        known = {home for home in imports(path) if home in homes} - {STAND_IN}
+        assert not known, f"{name} imports {known} by name"
+        if name.startswith("bench.cli.") and name.rpartition(".")[2] not in GENERAL:
+            continue  # a command of its own may name what it is about
+        named = constants(path) & (set(points) - ALSO_WORDS)
+        assert not named, f"{name} names {named}"
 
 
 def test_there_is_no_circle():

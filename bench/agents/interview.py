@@ -1,18 +1,18 @@
-"""Interviews: a doctor agent asks a patient agent, in one round or two (paper section 4.3)."""
+"""Interviews: a doctor agent asks a patient agent, in one round or more (paper section 4.3)."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from bench.agents.doctor import Doctor
 from bench.agents.memory import Memory, decompose
-from bench.agents.patient import Patient
-from bench.agents.styles import style
+from bench.agents.patient import Patient, style_of
 from bench.agents.triplets import make_engine
 from bench.api.context import Context
 from bench.backbones.prompt import AskError
 from bench.backbones.requests import Turn
 from bench.core.errors import UserError
+from bench.core.registry import FORMATS
 from bench.records.dialogue import (
     Dialogue,
     DialogueOrigin,
@@ -21,26 +21,29 @@ from bench.records.dialogue import (
     Round,
     Updating,
 )
+from bench.records.formats import Atomic, Text
 from bench.records.record import PatientRecord
 
 QUESTIONS = 13
 """Questions of a round in the paper."""
+INTERACTIONS = {1: "single", 2: "cross"}
+"""The paper's words for the numbers of rounds that it has."""
 
 
 @dataclass(frozen=True)
 class Setting:
     """How a record is interviewed."""
 
-    format: FormatName = "atomic"
+    format: FormatName = Atomic.name
     """How the patient holds the record."""
     updating: Updating = "strict"
     """Whether memory is updated, and by which rule."""
-    rounds: Literal[1, 2] = 1
-    """1 for a single dialogue, 2 for a cross-dialogue."""
+    rounds: int = 1
+    """1 for a single dialogue, 2 for the paper's cross-dialogue; at least 1."""
     questions: int = QUESTIONS
     """Questions of each round, at least 1."""
-    style: str = "plain"
-    """Conversational style of the patient."""
+    manner: Mapping[str, str] = field(default_factory=lambda: {"style": "plain"})
+    """How the patient is to be, by axis; the one axis that it is told of is "style"."""
     triplets: str = "batched"
     """Triplet engine; none is asked where memory is not updated."""
     decomposition: Literal["rules", "model"] = "rules"
@@ -51,28 +54,29 @@ class Setting:
 
     def __post_init__(self) -> None:
         """Raises UserError for what no interview can have."""
-        style(self.style)
-        if self.rounds not in (1, 2) or self.questions < 1:
+        style_of(self.manner)
+        FORMATS.load(self.format)
+        if self.rounds < 1 or self.questions < 1:
             raise UserError(
-                "an interview has 1 or 2 rounds of at least 1 question, "
+                "an interview has at least 1 round of at least 1 question, "
                 f"not {self.rounds} of {self.questions}"
             )
 
     @property
-    def interaction(self) -> Literal["single", "cross"]:
-        """The paper's word for the number of rounds."""
-        return "single" if self.rounds == 1 else "cross"
+    def interaction(self) -> str:
+        """A word for the number of rounds; part of every replicate."""
+        return INTERACTIONS.get(self.rounds, f"{self.rounds}-rounds")
 
 
 async def converse(record: PatientRecord, setting: Setting, context: Context) -> Dialogue:
     """Interview a record.
 
-    The history is cleared between rounds: in round two doctor and patient know nothing of what was
-    said in round one but for what the patient's memory gained, if it is updated.
+    The history is cleared between rounds: doctor and patient know nothing of what was said in the
+    rounds before but for what the patient's memory gained, if it is updated.
 
     Raises:
         AskError: somebody gave no answer; it holds the keys of all that was asked before.
-        UserError: for an unknown style or engine, or a role that nobody fills.
+        UserError: for an unknown engine, or a role that nobody fills.
     """
     where = "/".join(
         part
@@ -89,7 +93,7 @@ async def converse(record: PatientRecord, setting: Setting, context: Context) ->
     memory = await _memory(record, setting, context)
     built = memory.facts if setting.decomposition == "model" else None
     patient = Patient(
-        memory, setting.style, context.role("patient"), engine, setting.updating, where
+        memory, setting.manner, context.role("patient"), engine, setting.updating, where
     )
     doctor = Doctor(context.role("doctor"))
     rounds: list[Round] = []
@@ -98,12 +102,12 @@ async def converse(record: PatientRecord, setting: Setting, context: Context) ->
             rounds.append(await _round(patient, doctor, number, record.department, setting))
         except AskError as failure:
             raise failure.after(
-                _keys(one for part in rounds for one in part.exchanges)
+                _keys(exchange for sitting in rounds for exchange in sitting.exchanges)
             ) from failure
     return Dialogue(
         id=record.id,
         department=record.department,
-        style=setting.style,
+        manner=dict(setting.manner),
         format=setting.format,
         updating=setting.updating,
         rounds=tuple(rounds),
@@ -121,7 +125,7 @@ async def _memory(record: PatientRecord, setting: Setting, context: Context) -> 
     """The memory as first built: the same facts in every interview of a record."""
     if setting.decomposition == "rules":
         return Memory(record, setting.format)
-    note = Memory(record, "text").render()
+    note = Text().remember(record, (), ())
     where = "/".join(part for part in (setting.replicate, record.id, "decompose") if part)
     facts = await decompose(note, context.role("patient"), where)
     return Memory(record, setting.format, facts=facts)
@@ -133,7 +137,9 @@ async def _round(
     """One sitting, begun without any history."""
     exchanges: list[Exchange] = []
     for turn in range(1, setting.questions + 1):
-        history = tuple(Turn(question=one.question, answer=one.answer) for one in exchanges)
+        history = tuple(
+            Turn(question=earlier.question, answer=earlier.answer) for earlier in exchanges
+        )
         asked: tuple[str, ...] = ()
         try:
             left = setting.questions - len(exchanges)
@@ -149,8 +155,8 @@ async def _round(
 def _keys(exchanges: Iterable[Exchange]) -> tuple[str, ...]:
     """The journal keys of some exchanges, in the order asked."""
     keys: list[str] = []
-    for one in exchanges:
-        keys += one.keys
-        for attempt in one.attempts:
+    for exchange in exchanges:
+        keys += exchange.keys
+        for attempt in exchange.attempts:
             keys += attempt.keys
     return tuple(keys)

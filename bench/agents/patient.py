@@ -6,12 +6,12 @@ reply, a reply is made anew at most `REGENERATIONS` times, and neutrality is tes
 fact, not for the reply.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.agents.memory import Memory, distinct, extract
-from bench.agents.styles import style as style_of
+from bench.agents.styles import Style, style
 from bench.agents.triplets import Engine
 from bench.backbones.prompt import (
     GENERATING,
@@ -26,11 +26,15 @@ from bench.backbones.requests import Reply, Turn
 from bench.backbones.respondent import Respondent
 from bench.backbones.templates import Template
 from bench.core.errors import UserError
-from bench.records.dialogue import Attempt, Exchange, Fact, Label, Learned, Updating
+from bench.core.registry import nearest
+from bench.records.dialogue import Attempt, Exchange, Fact, Learned, Updating
+from bench.records.label import Label
 
 PROMPT = Template(Path(__file__).with_name("patient.j2"))
 REGENERATIONS = 5
 """How often a reply that contradicts memory is made anew; then the last one is sent, flagged."""
+_AXES = ("style",)
+"""Axes of a manner that the patient is told of."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class Patient:
     def __init__(
         self,
         memory: Memory,
-        style: str,
+        manner: Mapping[str, str],
         respondent: Respondent,
         engine: Engine | None,
         updating: Updating,
@@ -65,13 +69,15 @@ class Patient:
         """`replicate` tells this interview from every other: the journal's keys hold it.
 
         Raises:
-            UserError: for an unknown style, or updating without an engine to check by.
+            UserError: for an unknown axis or style, or updating without an engine to check by.
         """
         if updating != "none" and engine is None:
             raise UserError(f"memory updating {updating!r} needs a triplet engine")
         self.memory = memory
         """What the patient knows now; it grows as facts are accepted."""
-        self.style = style_of(style)
+        self.manner = dict(manner)
+        """How it is to be, by axis."""
+        self._style = style_of(manner)
         self._respondent = respondent
         self._engine = engine if updating != "none" else None
         self._updating = updating
@@ -86,7 +92,7 @@ class Patient:
         `history` is this round so far; `round` and `turn` count from 1.
 
         What a reply states may be refused or unreadable, or its labels: nothing is learned then,
-        the exchange says why, and the talk goes on. A reply that cannot be checked ends it.
+        the exchange says why, and the dialogue goes on. A reply that cannot be checked ends it.
 
         Raises:
             AskError: somebody gave no answer; memory is then as it was before.
@@ -137,22 +143,24 @@ class Patient:
         if self._engine is None:
             return Attempt(reply=reply, keys=answer.keys), 0
         try:
-            found = await self._engine.label(
+            labelling = await self._engine.label(
                 (reply,), self.memory.facts, question, f"{where}/label"
             )
         except AskError as failure:
             raise failure.after(answer.keys) from failure
-        attempt = Attempt(reply=reply, labels=found.labels[0], keys=(*answer.keys, *found.keys))
-        return attempt, found.calls
+        attempt = Attempt(
+            reply=reply, labels=labelling.labels[0], keys=(*answer.keys, *labelling.keys)
+        )
+        return attempt, labelling.calls
 
     async def _reply(
         self, question: str, history: Sequence[Turn], avoid: tuple[str, ...], where: str
     ) -> Answer[str]:
         memory = self.memory.render()
         first, last = PROMPT.messages(
-            memory=memory, style=self.style, question=question, avoid=avoid
+            memory=memory, style=self._style, question=question, avoid=avoid
         )
-        said = tuple(
+        conversation = tuple(
             message
             for turn in history
             for message in (
@@ -162,12 +170,12 @@ class Patient:
         )
         task = Reply(
             memory=memory,
-            manner={"style": self.style.name},
+            manner=self.manner,
             history=tuple(history),
             question=question,
             avoid=avoid,
         )
-        messages = (first, *said, last)
+        messages = (first, *conversation, last)
         return await self._respondent.ask(Prompt(task, messages, str, GENERATING, where))
 
     async def _news(
@@ -189,7 +197,7 @@ class Patient:
             return _News(keys=extracted.keys)
         staged = [Fact(id=f"N{number}", text=text) for number, text in enumerate(texts, start=1)]
         try:
-            found = await engine.label(texts, (*held, *staged[:-1]), "", f"{where}/news")
+            labelling = await engine.label(texts, (*held, *staged[:-1]), "", f"{where}/news")
         except (Refused, Invalid) as failure:
             keys = (*extracted.keys, *failure.keys)
             return _News(keys=keys, lost=f"its labels: {failure.reason}")
@@ -197,17 +205,29 @@ class Patient:
             raise failure.after(extracted.keys) from failure
         taken: dict[str, Learned] = {}
         names = {fact.id: fact.id for fact in held}
-        for fact, labels in zip(staged, found.labels, strict=True):
+        for fact, labels in zip(staged, labelling.labels, strict=True):
             # Facts of this reply count once they are taken, under the id they got then.
-            known = {names[one]: label for one, label in labels.items() if one in names}
+            known = {names[other]: label for other, label in labels.items() if other in names}
             if self._admits(known):
                 names[fact.id] = f"F{len(held) + len(taken) + 1}"
-                own = Fact(id=names[fact.id], text=fact.text, round=when[0], turn=when[1])
-                taken[fact.id] = Learned(fact=own, reply=reply, labels=known)
-        return _News(tuple(taken.values()), found.calls, (*extracted.keys, *found.keys))
+                admitted = Fact(id=names[fact.id], text=fact.text, round=when[0], turn=when[1])
+                taken[fact.id] = Learned(fact=admitted, reply=reply, labels=known)
+        return _News(tuple(taken.values()), labelling.calls, (*extracted.keys, *labelling.keys))
 
     def _admits(self, labels: dict[str, Label]) -> bool:
         """Whether a new fact with these labels may join the memory."""
         if self._updating == "strict":
             return not labels  # neutral to all: neutral labels are left out
         return "contradict" not in labels.values()
+
+
+def style_of(manner: Mapping[str, str]) -> Style | None:
+    """The style that a manner names; none if it names none.
+
+    Raises:
+        UserError: for an axis that no patient is told of, or an unknown style.
+    """
+    for axis in manner:
+        if axis not in _AXES:
+            raise UserError(f"patients have no manner {axis!r}{nearest(axis, list(_AXES))}")
+    return style(manner["style"]) if "style" in manner else None

@@ -15,7 +15,7 @@ PLANNED = ("plain", "upset", "verbose", "reserved", "tangent", "pleasing")
 """The paper's six (section 3.2), in the order in which planned patients get them."""
 
 
-class _Entry(Model):
+class _StyleEntry(Model):
     """An entry of the file."""
 
     description: str
@@ -24,7 +24,7 @@ class _Entry(Model):
     """Sentences that an answer may have at most."""
 
 
-class Style(_Entry):
+class Style(_StyleEntry):
     """How a patient talks."""
 
     name: str
@@ -39,10 +39,10 @@ def styles() -> dict[str, Style]:
     """
     file = read_yaml(FILE, "the file of styles")
     try:
-        entries = TypeAdapter(dict[str, _Entry]).validate_python(file.data)
+        entries = TypeAdapter(dict[str, _StyleEntry]).validate_python(file.data)
     except ValidationError as error:
-        found = error.errors(include_url=False)[0]
-        raise UserError(f"{file.place(found['loc'])}: {found['msg']}") from error
+        fault = error.errors(include_url=False)[0]
+        raise UserError(f"{file.place(fault['loc'])}: {fault['msg']}") from error
     return {name: Style(name=name, **entry.model_dump()) for name, entry in entries.items()}
 
 
@@ -52,12 +52,7 @@ def style(name: str) -> Style:
     Raises:
         UserError: if there is none, with the nearest name.
     """
-    found = styles().get(name)
-    if found is None:
+    known = styles().get(name)
+    if known is None:
         raise UserError(f"there is no style {name!r}{nearest(name, list(styles()))}")
-    return found
-
-
-def planned_style(index: int) -> str:
-    """The style of a planned patient by its index, from 0, over all patients of a run."""
-    return PLANNED[index % len(PLANNED)]
+    return known

@@ -8,7 +8,7 @@ from typing import Protocol
 from bench.api.context import Context
 from bench.backbones.nli import CrossEncoder
 from bench.backbones.prompt import JUDGING, Answer, AskError, Prompt
-from bench.backbones.requests import Labelled, Labels, LabelTask, StatementLabels
+from bench.backbones.requests import LabelFacts, Labelled, Labels, StatementLabels
 from bench.backbones.respondent import Respondent
 from bench.backbones.templates import Template
 from bench.core.concurrency import ordered_map
@@ -16,7 +16,8 @@ from bench.core.errors import UserError
 from bench.core.registry import nearest
 from bench.core.sentences import sentences
 from bench.journal.journal import Journal
-from bench.records.dialogue import Fact, Label
+from bench.records.dialogue import Fact
+from bench.records.label import Label
 
 PROMPT = Template(Path(__file__).with_name("label.j2"))
 ROLE = "triplets"
@@ -130,10 +131,10 @@ class ByInference:
         flat = [sentence for own in split for sentence in own]
         if not flat or not facts:
             return Labelling(tuple({} for _ in statements), 0, ())
-        found = iter(await self._model.infer(flat, [fact.text for fact in facts]))
+        inferred = iter(await self._model.infer(flat, [fact.text for fact in facts]))
         labels, keys = [], []
         for own in split:
-            rows = [next(found) for _ in own]
+            rows = [next(inferred) for _ in own]
             keys += [key for _, key in rows]
             columns = zip(*(row for row, _ in rows), strict=True)
             gravest = [max(column, key=_WEIGHT.__getitem__) for column in columns]
@@ -154,7 +155,7 @@ async def _ask(
     question: str,
     replicate: str,
 ) -> Answer[Labels]:
-    task = LabelTask(
+    task = LabelFacts(
         statements=tuple(statements),
         facts={fact.id: fact.text for fact in facts},
         question=question,
@@ -175,7 +176,7 @@ def check_labels(statements: Sequence[StatementLabels], count: int, known: Conta
     Raises:
         ValueError: in words for the model that gave the labels.
     """
-    numbers = [one.statement for one in statements]
+    numbers = [entry.statement for entry in statements]
     if sorted(numbers) != list(range(1, count + 1)):
         wanted = "for statement 1" if count == 1 else f"for each of the statements 1 to {count}"
         given = ", ".join(map(str, numbers[:20])) or "none"
@@ -183,7 +184,7 @@ def check_labels(statements: Sequence[StatementLabels], count: int, known: Conta
             f"statements: exactly one entry is wanted {wanted}, with an empty list of labels if it "
             f"is neutral to all facts; there are entries for: {given}"
         )
-    strange = [name for one in statements for name in _strange(one.labels, known)]
+    strange = [name for entry in statements for name in _strange(entry.labels, known)]
     if strange:
         raise ValueError(
             f"labels: there are no facts {', '.join(strange[:5])}; name each fact by its id alone, "
@@ -194,7 +195,9 @@ def check_labels(statements: Sequence[StatementLabels], count: int, known: Conta
 def _strange(labels: Iterable[Labelled], known: Container[str]) -> list[str]:
     """What is named and not neutral, but no known fact."""
     named = (
-        one.fact for one in labels if one.label != "neutral" and fact_id(one.fact) not in known
+        label.fact
+        for label in labels
+        if label.label != "neutral" and fact_id(label.fact) not in known
     )
     return [repr(name[:40]) for name in named]
 
@@ -213,9 +216,9 @@ def _read(answer: Labels, count: int, facts: Sequence[Fact]) -> tuple[dict[str, 
     read: list[dict[str, Label]] = [{} for _ in range(count)]
     for statement in answer.statements:
         own = read[statement.statement - 1]
-        for one in statement.labels:
-            name = fact_id(one.fact)
-            own[name] = max(own.get(name, "neutral"), one.label, key=_WEIGHT.__getitem__)
+        for given in statement.labels:
+            name = fact_id(given.fact)
+            own[name] = max(own.get(name, "neutral"), given.label, key=_WEIGHT.__getitem__)
     return tuple(
         {fact.id: own[fact.id] for fact in facts if own.get(fact.id, "neutral") != "neutral"}
         for own in read

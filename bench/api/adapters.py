@@ -1,26 +1,32 @@
-"""Generators and metrics by name, and what foreign ones give made ours.
+"""Plug-ins by name, and what foreign ones give made ours.
 
 A plug-in needs to import nothing of ours: its card may be a mapping, its records mappings in the
-record's JSON form, and its scores mappings with at least `value` and `n`.
+record's JSON form, its evaluations numbers or mappings, its scores mappings with `value` and `n`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import aclosing
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import PydanticSerializationError
 
-from bench.api.failure import Failure
+from bench.api.cell import Cell
+from bench.api.choice import Choice
+from bench.api.context import Context
+from bench.api.failure import Failure, guarded
 from bench.api.generator import EachCase, Generator, GeneratorCard
-from bench.api.metric import Items, Metric, MetricCard, Score, Talks
+from bench.api.item import Items
+from bench.api.metric import MetricCard, PartCard
+from bench.api.score import Score
+from bench.api.stage import Stage, StageCard
 from bench.backbones.structured import faults
 from bench.core.errors import UserError
-from bench.core.registry import GENERATORS, METRICS
-from bench.experiments.experiment import Choice
-from bench.records.record import PatientRecord
-from bench.records.record_files import json_line
+from bench.core.registry import GENERATORS, METRICS, STAGES
+
+_END = object()
 
 
 def make_generator(choice: Choice) -> Generator:
@@ -30,7 +36,7 @@ def make_generator(choice: Choice) -> Generator:
         UserError: if there is none of that name, or it refuses the options or has a bad card.
     """
     made: Any = GENERATORS.make(choice.name, choice.options)
-    _complete_card(made, choice, GeneratorCard)
+    made.card = whole_card(made.card, choice.name, choice.label, GeneratorCard)
     if hasattr(made, "generate"):
         generator: Generator = made
         return generator
@@ -39,80 +45,180 @@ def make_generator(choice: Choice) -> Generator:
     raise UserError(f"the generator {choice.name!r} lacks both write and generate")
 
 
-def make_metric(choice: Choice) -> Metric:
+METHODS = ("evaluate", "kernel", "score")
+"""What a metric may have, the first that it has counts."""
+
+
+def make_metric(choice: Choice) -> Any:
     """A metric with its options and a whole card.
 
     Raises:
         UserError: if there is none of that name, or it refuses the options or has a bad card.
     """
-    metric: Metric = METRICS.make(choice.name, choice.options)
-    _complete_card(metric, choice, MetricCard)
+    metric: Any = METRICS.make(choice.name, choice.options)
+    metric.card = whole_card(metric.card, choice.name, choice.label, MetricCard)
+    method_of(metric)
     return metric
 
 
-def _complete_card(
-    plugin: Any, choice: Choice, kind: type[GeneratorCard] | type[MetricCard]
-) -> None:
-    """Give a plug-in a whole card, under the experiment's label if it has one."""
-    given = plugin.card
+def method_of(metric: Any) -> str:
+    """Which of `METHODS` a metric works by.
+
+    Raises:
+        UserError: if it has none.
+    """
+    for name in METHODS:
+        if callable(getattr(metric, name, None)):
+            return name
+    raise UserError(f"the metric {metric.card.name!r} has none of {', '.join(METHODS)}")
+
+
+def load_stage(name: str) -> type[Stage]:
+    """The class of a stage, whole: what a foreign one lacks is `Stage`'s.
+
+    Raises:
+        UserError: if there is none of that name, or its card or settings are not usable.
+    """
+    target: Any = STAGES.load(name)
+    stage: Any = target if issubclass(target, Stage) else type(target.__name__, (target, Stage), {})
+    stage.card = whole_card(stage.card, name, name, StageCard)
+    if not (isinstance(stage.settings, type) and issubclass(stage.settings, BaseModel)):
+        raise UserError(f"the settings of the stage {name!r} are no pydantic model")
+    if stage.settings.model_config.get("extra") != "forbid":  # a misspelt setting is told
+        closed = {"model_config": ConfigDict(extra="forbid"), "__module__": stage.__module__}
+        stage.settings = type(stage.settings.__name__, (stage.settings,), closed)
+    whole: type[Stage] = stage
+    return whole
+
+
+def whole_card(given: Any, name: str, label: str, kind: Any) -> Any:
+    """A plug-in's card, made whole, under the experiment's label if it has one.
+
+    Raises:
+        UserError: if it lacks something, or names a prompt file that is not there.
+    """
     known = [field.name for field in fields(kind)]
     if not isinstance(given, Mapping):
         given = {field: getattr(given, field) for field in known if hasattr(given, field)}
     try:
-        renamed = {"name": choice.label} if choice.label != choice.name else {}
-        card = kind(**{"name": choice.name, **given, **renamed})
+        renamed = {"name": label} if label != name else {}
+        card: Any = kind(**{"name": name, **given, **renamed})
         card = replace(card, prompts=tuple(Path(path) for path in card.prompts))
+        if isinstance(card, MetricCard):
+            card = _whole_metric_card(card)
     except TypeError as error:
-        raise UserError(f"the card of {choice.name!r} is not usable ({error})") from error
+        raise UserError(f"the card of {name!r} is not usable ({error})") from error
     for path in card.prompts:
         if not path.is_file():
-            raise UserError(f"the card of {choice.name!r} names a prompt that is not there: {path}")
-    plugin.card = card
+            raise UserError(f"the card of {name!r} names a prompt that is not there: {path}")
+    return card
 
 
-class Line(NamedTuple):
-    """A record as the line of a records file."""
+def _whole_metric_card(card: MetricCard) -> MetricCard:
+    """Parts as mappings or names, and roles that it uses as a list, are understood."""
+    parts = tuple(_part(part, card) for part in card.parts)
+    uses: Any = card.uses
+    if not hasattr(uses, "items"):
+        uses = {role: f"nobody is named for the role {role!r}" for role in uses}
+    return replace(card, parts=parts, uses=uses)
 
-    id: str
-    text: str
-    rewritten: bool = False
-    """Whether a plausibility check had the record written anew."""
+
+def _part(given: Any, card: MetricCard) -> PartCard:
+    if isinstance(given, PartCard):
+        return given
+    own = (card.unit, card.better, card.range, card.per)
+    return PartCard(given, *own) if isinstance(given, str) else PartCard(**given)
 
 
-def as_line(made: object, method: str) -> Line | Failure:
-    """What a generator yielded, as the line of a records file or as the failure that it is."""
-    if isinstance(made, Failure):
-        return made
+async def made_items(
+    stage: Stage, cell: Cell, given: Mapping[Cell, Items], context: Context
+) -> AsyncGenerator[tuple[Any, str] | Failure, None]:
+    """What a stage makes: each item of its model with its line of JSON, or the failure that it is.
+
+    Whatever the stage raises is its last item, a failure of the whole cell ("*").
+
+    Raises:
+        UserError: if the run cannot go on.
+    """
+    name = stage.card.name
+    ids: set[str] = set()
+
+    async def start() -> Any:
+        return stage.make(cell, given, context)
+
+    source = await guarded(start(), "*", name)
+    if isinstance(source, Failure):
+        yield source
+        return
+    async with aclosing(source):
+        while (item := await guarded(anext(source, _END), "*", name)) is not _END:
+            checked = _checked(item, stage.item, name)
+            if not isinstance(checked, Failure):
+                identity = checked[0].id
+                if identity in ids:
+                    checked = _invalid(identity, name, f"a second item {identity!r}")
+                ids.add(identity)
+            yield checked
+            if isinstance(item, Failure) and item.item == "*":
+                return
+
+
+def as_item(given: Any, model: type[BaseModel], stage: str) -> Any:
+    """What a stage yielded, as an item of its model or as the failure that it is."""
+    if isinstance(given, Failure) or type(given) is model:
+        return given
     try:
-        record = PatientRecord.model_validate(made)
-        again = record.origin is not None and record.origin.rewritten > 0
-        return Line(record.id, json_line(record), again)
-    except (ValidationError, PydanticSerializationError) as error:
-        item = str(made.get("id", "?")) if isinstance(made, Mapping) else getattr(made, "id", "?")
-        reason = faults(error) if isinstance(error, ValidationError) else str(error)
-        return Failure(item=item, stage=method, outcome="invalid", reason=reason)
+        return model.model_validate(given)
+    except ValidationError as error:
+        identity = given.get("id", "?") if isinstance(given, Mapping) else getattr(given, "id", "?")
+        return _invalid(str(identity), stage, faults(error))
 
 
-def as_scores(found: object, metric: Metric, items: Items | Talks) -> tuple[Score, ...]:
-    """What a metric gave as scores: one or several, ours or mappings.
+def _checked(given: Any, model: type[BaseModel], stage: str) -> tuple[Any, str] | Failure:
+    """An item with its line of JSON; absent fields are left out."""
+    item = as_item(given, model, stage)
+    if isinstance(item, Failure):
+        return item
+    try:
+        return item, item.model_dump_json(exclude_none=True) + "\n"
+    except PydanticSerializationError as error:
+        return _invalid(item.id, stage, str(error))
+
+
+def _invalid(identity: str, stage: str, reason: str) -> Failure:
+    return Failure(item=identity, stage=stage, outcome="invalid", reason=reason)
+
+
+Kept = tuple[list[Score], dict[str, float], dict[str, tuple[str, ...]]]
+"""Scores, values by item id, journal keys by item id."""
+
+
+def whole_scores(given: object, card: MetricCard, items: Items) -> Kept:
+    """What a metric that gives scores itself gave: one or several, ours or mappings.
 
     Raises:
         TypeError, ValueError: if it is neither.
     """
-    card = metric.card
+    if isinstance(given, Score | Mapping):
+        given = (given,)
+    if not isinstance(given, Iterable):
+        raise TypeError(f"the metric gave {type(given).__name__}, not scores")
+    scores: list[Score] = []
+    values: dict[str, float] = {}
+    keys: dict[str, tuple[str, ...]] = {}
     defaults = {
         "metric": card.name,
         "unit": card.unit,
         "better": card.better,
         "n_missing": items.missing,
-        "interval": None,
         "signature": card.name,
     }
-    if isinstance(found, Score | Mapping):
-        found = (found,)
-    if not isinstance(found, Iterable):
-        raise TypeError(f"the metric gave {type(found).__name__}, not scores")
-    return tuple(
-        score if isinstance(score, Score) else Score.model_validate({**defaults, **dict(score)})
-        for score in found
-    )
+    for one in given:
+        if isinstance(one, Score):
+            scores.append(one)
+            continue
+        told = dict(one)
+        values |= {str(name): float(value) for name, value in told.pop("items", {}).items()}
+        keys |= {str(name): tuple(value) for name, value in told.pop("keys", {}).items()}
+        scores.append(Score.model_validate(defaults | told))
+    return scores, values, keys

@@ -60,5 +60,11 @@ def differing(one: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
 
 def safe_name(name: str) -> str:
     """A name as a single path component that is no hidden file; unlike names stay unlike."""
-    safe = "".join(c if c.isalnum() or c in "-_." else f"%{ord(c):x}" for c in name)
+    safe = "".join(c if c.isalnum() or c in "-_." else _escaped(c) for c in name)
     return f"%2e{safe[1:]}" if safe.startswith(".") else safe
+
+
+def _escaped(character: str) -> str:
+    """Of a fixed length, so that what follows is not taken for a part of it."""
+    code = ord(character)
+    return f"%{code:02x}" if code < 256 else f"%u{code:06x}"

@@ -1,8 +1,10 @@
-"""What generators and metrics are given to work with."""
+"""What generators, metrics and stages are given to work with."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from bench.backbones.respondent import Respondent
 from bench.core.errors import UserError
@@ -11,6 +13,31 @@ from bench.knowledge.library import Library
 
 if TYPE_CHECKING:
     from bench.backbones.encoder import Encoder
+
+
+class Watch(Protocol):
+    """Is told how far a run is; several things may be under way at once."""
+
+    @contextmanager
+    def stage(self, title: str, total: int) -> Iterator[Callable[..., None]]:
+        """Something of `total` items; what it gives is called for each, `failed=True` if lost."""
+        ...
+
+
+class Unwatched:
+    """Nobody watches."""
+
+    @contextmanager
+    def stage(self, title: str, total: int) -> Iterator[Callable[..., None]]:
+        """Nothing is shown."""
+        yield lambda failed=False: None
+
+
+@dataclass
+class Shared:
+    """What is loaded once for a whole run."""
+
+    encoder: "Encoder | None" = None
 
 
 @dataclass
@@ -25,9 +52,13 @@ class Context:
     """Who answers, by role: generator, judge, ..."""
     encoder_model: str | None = None
     """Path or hub id of the text encoder; none for the packaged all-MiniLM-L6-v2."""
-    at_once: int = 32
-    """Items worked on at the same time."""
-    _encoder: "Encoder | None" = None
+    at_once: int = 64
+    """Items worked on at the same time; a backbone has a limit of its own."""
+    folder: Path | None = None
+    """Where a stage may keep what is no item, for instance a log; none outside a run."""
+    watch: Watch = field(default_factory=Unwatched)
+    """Is told how far things are."""
+    shared: Shared = field(default_factory=Shared)
 
     def role(self, name: str) -> Respondent:
         """Who answers in a role.
@@ -38,10 +69,7 @@ class Context:
         try:
             return self.roles[name]
         except KeyError:
-            raise UserError(
-                f"nobody is named for the role {name!r}: add --{name} BACKBONE, "
-                f"or `{name}:` under `roles` in the experiment file"
-            ) from None
+            raise nobody(name) from None
 
     def encoder(self) -> "Encoder":
         """The text encoder, loaded at the first call.
@@ -49,8 +77,17 @@ class Context:
         Raises:
             UserError: if the extra `neural` is not installed or the model is not found.
         """
-        if self._encoder is None:
+        if self.shared.encoder is None:
             from bench.backbones.encoder import Encoder
 
-            self._encoder = Encoder.load(self.encoder_model, self.journal)
-        return self._encoder
+            self.shared.encoder = Encoder.load(self.encoder_model, self.journal)
+        return self.shared.encoder
+
+
+def nobody(role: str) -> UserError:
+    """The sentence for a role that nobody fills."""
+    option = {"generator": "backbone"}.get(role, role)
+    return UserError(
+        f"nobody is named for the role {role!r}: add --{option} BACKBONE, "
+        f"or `{role}:` under `roles` in the experiment file"
+    )

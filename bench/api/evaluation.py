@@ -44,7 +44,7 @@ class Evaluation(Model):
     item: str = ""
     """Id of the item."""
     cluster: str = ""
-    """The patient: items of one are no independent draws. The item's own id where there is none."""
+    """The patient, where items or answers of one are no independent draws; empty where they are."""
     department: str = ""
     sex: str = ""
     age: str = ""

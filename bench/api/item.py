@@ -1,14 +1,13 @@
 """Items: what a stage makes and a metric scores, and what is known of each beside its content."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ConfigDict, Field
 
 from bench.core.schema import Model
-from bench.records.dialogue import Dialogue
 from bench.records.record import PatientRecord
 
 AGES = ((18, "0-17"), (60, "18-59"))
@@ -31,6 +30,7 @@ class About:
 
     id: str
     cluster: str = ""
+    """The patient, where items of one depend on each other."""
     department: str = ""
     sex: str = ""
     age: str = ""
@@ -49,23 +49,25 @@ def age_band(years: int) -> str:
 
 
 def about(item: Any) -> About:
-    """What is known of an item: a record's own, a dialogue's by its record, of others what they say.
+    """What is known of an item: a record, a dialogue by its record, others by what they say.
 
-    An item may say its `cluster`, `department`, `sex` and `age` band itself.
+    An item may say its `cluster`, `department`, `sex` and `age` band itself. Those have a cluster
+    that are no independent draws, for instance dialogues with one patient.
     """
     record = item if isinstance(item, PatientRecord) else getattr(item, "record", None)
+    cluster = str(getattr(item, "cluster", "") or "")
     if isinstance(record, PatientRecord):
         basic = record.basic_information
         department = getattr(item, "department", "") or record.department
-        return About(item.id, record.id, department, basic.gender, age_band(basic.age))
-    known = (str(getattr(item, name, "") or "") for name in ("cluster", "department", "sex", "age"))
-    cluster, *rest = known
-    return About(item.id, cluster or item.id, *rest)
+        return About(item.id, cluster, department, basic.gender, age_band(basic.age))
+    known = (str(getattr(item, name, "") or "") for name in ("department", "sex", "age"))
+    return About(item.id, cluster, *known)
 
 
 def answers_of(item: Any) -> int:
-    """How many values an item has where each answer has one: the answers of a dialogue, else 1."""
-    return len(item.answered()) if isinstance(item, Dialogue) else 1
+    """How many values an item has where each answer has one; 1 for an item that is one answer."""
+    answered = getattr(item, "answered", None)
+    return len(answered()) if callable(answered) else 1
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,8 @@ class Items:
     """What they are: "records", "dialogues", "answers", or what a further stage makes."""
     lacking: Counter[About] = field(default_factory=Counter)
     """Items that were planned and are not there: how many of each group (ids left empty)."""
+    planned: bool = False
+    """Whether the ids are those of a plan that the stage's other cells follow, too."""
     answers: int = 1
     """Answers planned of each item; 1 where nobody knows."""
     signature: str = ""
@@ -89,7 +93,17 @@ class Items:
         """The items in file order."""
         return iter(self.source)
 
+    def everyone(self) -> Iterator[About]:
+        """Whom they are of, then whom those would be of that are not there."""
+        yield from map(about, self)
+        yield from self.lacking.elements()
+
     @property
     def missing(self) -> int:
         """Items that were planned and are not there."""
         return self.lacking.total()
+
+
+def drafts_note(ids: Sequence[str]) -> tuple[str, ...]:
+    """What is to be said of scores that rest on outlines which nobody approved."""
+    return (f"rests on unapproved drafts of outlines: {', '.join(ids)}",) if ids else ()

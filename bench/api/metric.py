@@ -1,27 +1,47 @@
-"""What a metric is and what it gives.
+"""What a metric is: a class with a `card` and one of three methods; it need import nothing of ours.
 
-A metric is one class with a `card` and an async `score`; a plug-in needs to import nothing of
-ours. `bench.scoring.pairs.PairMetric` does everything for a similarity of two texts but the
-similarity.
+- `evaluate(item, context)` says what one item is worth; the score is the mean (`ItemMetric`).
+- `kernel(texts, context)` gives the similarity of two texts; the score is the mean over pairs
+  (`bench.api.pair_metric.PairMetric` to build on).
+- `score(items, context)` gives whole scores itself, for what fits neither: one or several mappings
+  with `value` and `n`; `items` in one (value by item id) and `keys` (journal keys by item id) are
+  kept as evaluations, and compared between cells.
+
+Options are keyword arguments of the constructor, with defaults. `signature(context)`, where there
+is one, says what pins the meaning of the scores.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
-from pydantic import FiniteFloat
-
-from bench.api.failure import Failure
-from bench.core.schema import Model
-from bench.records.dialogue import Dialogue
-from bench.records.record import PatientRecord
-from bench.scoring.intervals import Interval
+from bench.api.score import Direction
 
 if TYPE_CHECKING:
     from bench.api.context import Context
+    from bench.api.evaluation import Evaluation
 
-Direction = Literal["higher", "lower"]
+
+@dataclass(frozen=True)
+class PartCard:
+    """A part of a metric that has a score of its own, for instance one section of accuracy."""
+
+    name: str
+    """Its name; "" is the metric itself."""
+    unit: str = "share"
+    better: Direction = "higher"
+    range: tuple[float, float] | None = None
+    """Least and greatest value: the bounds follow from it. Of a share 0 and 1."""
+    per: Literal["item", "answer"] = "item"
+    """Whether an item has one value, or one for each of its answers."""
+    pins: str = ""
+    """What else pins its meaning, for the signature."""
+
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        """Least and greatest value; none where nobody knows."""
+        return (0.0, 1.0) if self.range is None and self.unit == "share" else self.range
 
 
 @dataclass(frozen=True)
@@ -33,150 +53,51 @@ class MetricCard:
     summary: str
     """One sentence: what it measures, by whose definition."""
     unit: str
-    """"share" (0 to 1), "similarity" (0 to 1), "probability" or a unit of its own."""
+    """"share" (0 to 1), "similarity" (0 to 1), "probability", "points" or a unit of its own."""
     better: Direction
     """Which direction is better."""
     needs: tuple[str, ...] = ()
-    """Roles it cannot do without, for instance "judge"."""
-    uses: tuple[str, ...] = ()
-    """Roles without which it gives no value and says so."""
+    """Roles it cannot do without, for instance "judge"; each is a factor of its scores."""
+    uses: Mapping[str, str] = field(default_factory=dict)
+    """Roles without which it gives no value, and what to say then."""
     prompts: tuple[Path, ...] = ()
     """Template files; their hashes go into the manifest."""
     extra: str | None = None
     """Extra of patient-zero-bench that it needs installed."""
-    takes: Literal["records", "dialogues"] = "records"
-    """What it scores: its `score` is given `Items` or `Talks`."""
-
-
-class Score(Model):
-    """A metric's value with everything that makes it checkable."""
-
-    metric: str
-    value: FiniteFloat | None
-    """None where nothing could be scored; `notes` says why."""
-    unit: str
-    better: Direction
-    n: int
-    """Items scored."""
-    n_missing: int
-    """Items planned that could not be scored."""
-    interval: Interval | None
-    roles: tuple[str, ...] = ()
-    """Roles that were asked, for instance "judge"."""
-    signature: str
-    """What pins its meaning, as in sacrebleu: versions, tokenizer, model, view, pairs."""
-    bounds: tuple[float, float] | None = None
-    """Value if every missing item were worst and if every one were best."""
-    notes: tuple[str, ...] = ()
-    """What a reader must know, for instance "by construction"."""
-    departments: dict[str, float] = {}
-    """The value within each department."""
-    items: dict[str, FiniteFloat] = {}
-    """The value of each item by id; for pair metrics its mean with all others."""
-    keys: dict[str, tuple[str, ...]] = {}
-    """Journal keys of the answers behind each item."""
-    failures: tuple[Failure, ...] = ()
-    """Items that were there and could not be scored."""
-
-
-def no_score(
-    card: MetricCard,
-    items: "Items | Talks",
-    note: str,
-    *,
-    signature: str = "",
-    failures: tuple[Failure, ...] = (),
-) -> Score:
-    """The score of a metric that could score nothing: every item is missing."""
-    return Score(
-        metric=card.name,
-        value=None,
-        unit=card.unit,
-        better=card.better,
-        n=0,
-        n_missing=items.missing + sum(1 for _ in items),
-        interval=None,
-        signature=signature,
-        notes=(note,),
-        failures=failures,
-    )
-
-
-class Difference(Model):
-    """One metric's value for a method minus that for another, on the cases both have."""
-
-    metric: str
-    first: str
-    second: str
-    value: float
-    interval: Interval | None
-    n: int
-    """Cases both have."""
-    p_value: float | None = None
-    """Exact McNemar p-value, for shares."""
-    discordant: tuple[int, int] | None = None
-    """For shares: cases that only the first has, and that only the second has."""
-
-
-@dataclass(frozen=True)
-class Items:
-    """Records to score; can be iterated again and again."""
-
-    records: Iterable[PatientRecord]
-    """A list, or a file reader that starts anew at each iteration."""
-    missing: int = 0
-    """Records that were planned and failed."""
-
-    def __iter__(self) -> Iterator[PatientRecord]:
-        """The records in file order."""
-        return iter(self.records)
-
-
-@dataclass(frozen=True)
-class Talks:
-    """Dialogues to score; can be iterated again and again."""
-
-    dialogues: Iterable[Dialogue]
-    """A list, or a file reader that starts anew at each iteration."""
-    missing: int = 0
-    """Dialogues that were planned and failed."""
-    answers: int = 1
-    """Answers planned of each dialogue; 1 where nobody knows."""
-
-    def __iter__(self) -> Iterator[Dialogue]:
-        """The dialogues in file order."""
-        return iter(self.dialogues)
-
-
-class Metric(Protocol):
-    """Scores what its card says it takes: `Items` or `Talks`.
-
-    Options are keyword arguments of the constructor, with defaults.
-    """
+    takes: str = "records"
+    """The kind of items it scores."""
+    range: tuple[float, float] | None = None
+    """As for a part."""
+    per: Literal["item", "answer"] = "item"
+    """As for a part."""
+    parts: tuple[PartCard, ...] = ()
+    """Its further scores, in order."""
+    whole: bool = True
+    """Whether there is a figure of the metric itself beside those of its parts."""
 
     @property
-    def card(self) -> MetricCard:
-        """What a user should know of it."""
-        ...
+    def roles(self) -> tuple[str, ...]:
+        """Every role it asks."""
+        return (*self.needs, *self.uses)
 
-    async def score(self, items: Any, context: "Context") -> tuple[Score, ...]:
-        """The scores of the items (or talks).
+    @property
+    def every_part(self) -> tuple[PartCard, ...]:
+        """The metric itself, then its parts."""
+        own = PartCard("", self.unit, self.better, self.range, self.per)
+        return (own, *self.parts) if self.whole else self.parts
+
+
+class ItemMetric(Protocol):
+    """The mean over items of what `evaluate` gives."""
+
+    card: ClassVar[MetricCard]
+
+    async def evaluate(self, item: Any, context: "Context") -> "Evaluation":
+        """What an item is worth: a number, an `Evaluation`, or a mapping of one's fields.
+
+        What it raises is this item's failure and no more.
 
         Raises:
-            bench.core.errors.UserError: if something it needs is not given or not installed.
-        """
-        ...
-
-
-@runtime_checkable
-class Compares(Protocol):
-    """The optional ability to compare two methods by something better than per-item values."""
-
-    async def compare(
-        self, first: Any, second: Any, context: "Context"
-    ) -> tuple[float, Interval | None, int] | None:
-        """Value of first minus value of second on shared ids, its interval, and their number.
-
-        None where they share too few.
+            bench.core.errors.UserError: the run cannot go on.
         """
         ...

@@ -39,7 +39,8 @@ class Score(Model):
     n: int
     """Values behind it; of a difference, the items (or patients) that both sides have."""
     n_missing: int = 0
-    """Values planned that could not be had."""
+    """Values planned that could not be had; of a difference, items (or patients) of which one side
+    has none."""
     interval: Interval | None = None
     bounds: tuple[float, float] | None = None
     """Value if every missing one were worst and if every one were best."""

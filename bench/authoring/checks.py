@@ -44,7 +44,7 @@ _ICD10 = re.compile(r"[A-Z]\d\d(\.\d{1,2})?")
 _ICD10CM = re.compile(r"[A-Z]\d[0-9A-Z](\.[0-9A-Z]{1,4})?")
 
 
-class Fault(NamedTuple):
+class OutlineFault(NamedTuple):
     """Something wrong in an outline."""
 
     where: Location
@@ -57,10 +57,10 @@ class Fault(NamedTuple):
         return f"{'.'.join(str(part) for part in self.where)}: {self.says}"
 
 
-Check = Callable[[Outline], Iterator[Fault]]
+Check = Callable[[Outline], Iterator[OutlineFault]]
 
 
-def faults(outline: Outline) -> list[Fault]:
+def faults(outline: Outline) -> list[OutlineFault]:
     """Everything the checks find in one outline.
 
     Raises:
@@ -76,16 +76,16 @@ def _who(outline: Outline) -> Iterator[tuple[str, AgeGroup]]:
             yield from ((gender, band.group) for band in outline.ages)
 
 
-def _thin(outline: Outline) -> Iterator[Fault]:
+def _thin(outline: Outline) -> Iterator[OutlineFault]:
     for field, fewest in FLOOR.items():
         if (there := len({_key(entry) for entry in getattr(outline, field)})) < fewest:
-            yield Fault((field,), f"there are {there}; an outline needs {fewest} at least")
+            yield OutlineFault((field,), f"there are {there}; an outline needs {fewest} at least")
     categories = [guide.category for guide in outline.examinations]
     if "physical" not in categories:
-        yield Fault(("examinations",), "none is physical")
+        yield OutlineFault(("examinations",), "none is physical")
     laboratory = [guide for guide in outline.examinations if guide.category == "laboratory"]
     if laboratory and all(guide.quantity is None for guide in laboratory):
-        yield Fault(("examinations",), "no laboratory test has a unit and a reference range")
+        yield OutlineFault(("examinations",), "no laboratory test has a unit and a reference range")
 
 
 def _key(entry: Any) -> str:
@@ -104,48 +104,48 @@ def _key(entry: Any) -> str:
     return " ".join(about.split()).casefold()
 
 
-def _twice(outline: Outline) -> Iterator[Fault]:
+def _twice(outline: Outline) -> Iterator[OutlineFault]:
     for field in LISTS:
         seen: set[str] = set()
         for place, entry in enumerate(getattr(outline, field)):
             if (key := _key(entry)) in seen:
-                yield Fault((field, place), f"{key!r} stands twice")
+                yield OutlineFault((field, place), f"{key!r} stands twice")
             seen.add(key)
 
 
-def _codes(outline: Outline) -> Iterator[Fault]:
+def _codes(outline: Outline) -> Iterator[OutlineFault]:
     for field, form in (("icd10", _ICD10), ("icd10cm", _ICD10CM)):
         if not form.fullmatch(code := getattr(outline.codes, field)):
-            yield Fault(("codes", field), f"{code!r} has not the form of a code")
+            yield OutlineFault(("codes", field), f"{code!r} has not the form of a code")
 
 
-def _names(outline: Outline) -> Iterator[Fault]:
+def _names(outline: Outline) -> Iterator[OutlineFault]:
     seen = {_key(outline.name)}
     for place, synonym in enumerate(outline.synonyms):
         if _key(synonym) in seen:
-            yield Fault(("synonyms", place), f"{synonym!r} stands twice among the names")
+            yield OutlineFault(("synonyms", place), f"{synonym!r} stands twice among the names")
         seen.add(_key(synonym))
     for place, other in enumerate(outline.differentials):
         if _key(other.name) in seen:
-            yield Fault(("differentials", place), f"{other.name!r} is the disease itself")
+            yield OutlineFault(("differentials", place), f"{other.name!r} is the disease itself")
 
 
-def _sexes(outline: Outline) -> Iterator[Fault]:
+def _sexes(outline: Outline) -> Iterator[OutlineFault]:
     if outline.female_share in (0, 1):
-        yield Fault(
+        yield OutlineFault(
             ("female_share",),
             f"a share of {outline.female_share:g} binds the disease to one sex: say so in `sex`",
         )
     for where, item in _bound(outline):
         if not any(item.fits(gender, group) for gender, group in _who(outline)):
             only = "" if item.sex == "any" else f"{item.sex} "
-            yield Fault(
+            yield OutlineFault(
                 where,
                 f"it is for {only}{'/'.join(item.groups)}, in whom the disease is not met",
             )
     for place, symptom in enumerate(outline.symptoms):
         if "any" not in (outline.sex, symptom.sex) and outline.sex != symptom.sex:
-            yield Fault(("symptoms", place), f"it is for {symptom.sex} patients alone")
+            yield OutlineFault(("symptoms", place), f"it is for {symptom.sex} patients alone")
 
 
 def _bound(outline: Outline) -> Iterator[tuple[Location, Bound]]:
@@ -163,44 +163,48 @@ def _bound(outline: Outline) -> Iterator[tuple[Location, Bound]]:
                 yield ("examinations", place, "quantity", "reference", number), reference
 
 
-def _ages(outline: Outline) -> Iterator[Fault]:
+def _ages(outline: Outline) -> Iterator[OutlineFault]:
     groups = {band.group for band in outline.ages}
     for place, symptom in enumerate(outline.symptoms):
         for group in symptom.by_age:
             if group not in groups:
-                yield Fault(
+                yield OutlineFault(
                     ("symptoms", place, "by_age", group),
                     f"a share for {group}, who are not among the outline's ages",
                 )
 
 
-def _frequency(outline: Outline) -> Iterator[Fault]:
+def _frequency(outline: Outline) -> Iterator[OutlineFault]:
     told = outline.frequency
     if told is not None and not told.low <= told.high <= told.per:
-        yield Fault(
+        yield OutlineFault(
             ("frequency",),
             f"{told.low:g} to {told.high:g} of {told.per} is no range of a frequency",
         )
 
 
-def _symptoms(outline: Outline) -> Iterator[Fault]:
+def _symptoms(outline: Outline) -> Iterator[OutlineFault]:
     """Every kind of patient has something to complain of, and nothing is said twice."""
     for severity in SEVERITIES:
         for gender, group in _who(outline):
             if not any(one.share(severity, group, gender) > 0 for one in outline.symptoms):
-                yield Fault(("symptoms",), f"none can occur in {severity} disease of {group}")
+                yield OutlineFault(
+                    ("symptoms",), f"none can occur in {severity} disease of {group}"
+                )
                 break
     seen: dict[str, str] = {}
     for place, symptom in enumerate(outline.symptoms):
         if not any(symptom.share(s, g) for s in SEVERITIES for _, g in _who(outline)):
-            yield Fault(("symptoms", place), f"{symptom.name!r} can never occur")
+            yield OutlineFault(("symptoms", place), f"{symptom.name!r} can never occur")
         for phrase in (symptom.name, *symptom.phrases):
             if (key := _key(phrase)) in seen:
-                yield Fault(("symptoms", place), f"{phrase!r} stands under {seen[key]!r} already")
+                yield OutlineFault(
+                    ("symptoms", place), f"{phrase!r} stands under {seen[key]!r} already"
+                )
             seen[key] = symptom.name
 
 
-def _negatives(outline: Outline) -> Iterator[Fault]:
+def _negatives(outline: Outline) -> Iterator[OutlineFault]:
     for place, negative in enumerate(outline.pertinent_negatives):
         wanted = _words(negative)
         for symptom in outline.symptoms:
@@ -210,7 +214,7 @@ def _negatives(outline: Outline) -> Iterator[Fault]:
                     said[start : start + len(wanted)] == wanted
                     for start in range(len(said) - len(wanted) + 1)
                 ):
-                    yield Fault(
+                    yield OutlineFault(
                         ("pertinent_negatives", place),
                         f"{negative!r} is a symptom as well ({phrase!r})",
                     )
@@ -220,7 +224,7 @@ def _words(text: str) -> list[str]:
     return [word.removesuffix("s") for word in re.findall(r"[^\W_]+", text.lower())]
 
 
-def _course(outline: Outline) -> Iterator[Fault]:
+def _course(outline: Outline) -> Iterator[OutlineFault]:
     """Every patient has an onset, an evolution and a past."""
     parts: tuple[tuple[Location, tuple[Bound, ...]], ...] = (
         (("course", "onset"), outline.course.onset),
@@ -235,15 +239,17 @@ def _course(outline: Outline) -> Iterator[Fault]:
             youngest = next(band.low for band in outline.ages if band.group == group)
             fitting = [item for item in items if item.fits(gender, group)]
             if not fitting:
-                yield Fault(where, f"nothing fits {gender} {group}")
+                yield OutlineFault(where, f"nothing fits {gender} {group}")
             elif not any(_begins(item) <= youngest for item in fitting):
-                yield Fault(where, f"nothing can have begun by the age of {youngest}, {gender}")
+                yield OutlineFault(
+                    where, f"nothing can have begun by the age of {youngest}, {gender}"
+                )
     if "{n}" in outline.model_dump_json(exclude={"history", "provenance"}):
-        yield Fault((), '"{n}" stands outside the history, where no number is drawn for it')
+        yield OutlineFault((), '"{n}" stands outside the history, where no number is drawn for it')
     for where, item in _bound(outline):
         text = getattr(item, "text", "")
         if text.count("{n}") != text.count("{n} years"):
-            yield Fault(where, '"{n}" is a number of years and wants "years" after it')
+            yield OutlineFault(where, '"{n}" is a number of years and wants "years" after it')
 
 
 def _begins(item: Bound) -> int:
@@ -254,7 +260,7 @@ def _begins(item: Bound) -> int:
     return max(item.from_age, 1) + 1 if "{n}" in item.text else item.from_age
 
 
-def _findings(outline: Outline) -> Iterator[Fault]:
+def _findings(outline: Outline) -> Iterator[OutlineFault]:
     seen: dict[str, list[ExaminationGuide]] = {}
     for place, guide in enumerate(outline.examinations):
         for severity in SEVERITIES:
@@ -262,14 +268,16 @@ def _findings(outline: Outline) -> Iterator[Fault]:
                 severity in finding.severities for finding in guide.findings
             ):
                 where = ("examinations", place, "findings")
-                yield Fault(where, f"{guide.test} has none for {severity} disease")
+                yield OutlineFault(where, f"{guide.test} has none for {severity} disease")
         for other in seen.setdefault(_key(guide), []):
             if any(guide.fits(*who) and other.fits(*who) for who in _who(outline)):
-                yield Fault(("examinations", place), f"{guide.test} is done twice in one patient")
+                yield OutlineFault(
+                    ("examinations", place), f"{guide.test} is done twice in one patient"
+                )
         seen[_key(guide)].append(guide)
 
 
-def _quantities(outline: Outline) -> Iterator[Fault]:
+def _quantities(outline: Outline) -> Iterator[OutlineFault]:
     for place, guide in enumerate(outline.examinations):
         if guide.quantity is not None:
             where = ("examinations", place, "quantity")
@@ -278,24 +286,24 @@ def _quantities(outline: Outline) -> Iterator[Fault]:
 
 def _quantity(
     outline: Outline, guide: ExaminationGuide, quantity: Quantity, where: Location
-) -> Iterator[Fault]:
+) -> Iterator[OutlineFault]:
     if not known_unit(quantity.unit):
-        yield Fault((*where, "unit"), f"{quantity.unit!r} is no unit that is known")
+        yield OutlineFault((*where, "unit"), f"{quantity.unit!r} is no unit that is known")
     if not quantity.patient_range:
-        yield Fault((*where, "patient_range"), "it has no severity level")
+        yield OutlineFault((*where, "patient_range"), "it has no severity level")
     used: set[Reference] = set()
     for gender, group in _who(outline):
         if not guide.fits(gender, group):
             continue
         reference = quantity.reference_for(gender, group)
         if reference is None:
-            yield Fault((*where, "reference"), f"no interval is for {gender} {group}")
+            yield OutlineFault((*where, "reference"), f"no interval is for {gender} {group}")
         else:
             used.add(reference)
     for severity, span in quantity.patient_range.items():
         for reference in sorted(used, key=quantity.reference.index):
             if fault := _wrong_side(quantity, reference, span):
-                yield Fault((*where, "patient_range", severity), f"{guide.test}: {fault}")
+                yield OutlineFault((*where, "patient_range", severity), f"{guide.test}: {fault}")
 
 
 def _wrong_side(quantity: Quantity, reference: Reference, span: Range) -> str | None:
@@ -309,7 +317,7 @@ def _wrong_side(quantity: Quantity, reference: Reference, span: Range) -> str | 
     )
 
 
-def _contradictions(outline: Outline) -> Iterator[Fault]:
+def _contradictions(outline: Outline) -> Iterator[OutlineFault]:
     """A level that the outline itself expects cannot be impossible."""
     expected = {
         f"{guide.test} {guide.quantity.expected}".lower()
@@ -318,13 +326,13 @@ def _contradictions(outline: Outline) -> Iterator[Fault]:
     }
     for place, rule in enumerate(outline.never_together):
         if len(rule.facts) == 1 and rule.facts[0].lower() in expected:
-            yield Fault(("never_together", place), f"{rule.facts[0]!r} is what is expected")
+            yield OutlineFault(("never_together", place), f"{rule.facts[0]!r} is what is expected")
 
 
-def _sources(outline: Outline) -> Iterator[Fault]:
+def _sources(outline: Outline) -> Iterator[OutlineFault]:
     for place, source in enumerate(outline.sources):
         if not FIRST_YEAR <= source.year <= LAST_YEAR:
-            yield Fault(("sources", place, "year"), f"{source.year} is no year of a source")
+            yield OutlineFault(("sources", place, "year"), f"{source.year} is no year of a source")
 
 
 CHECKS: tuple[Check, ...] = (

@@ -32,7 +32,7 @@ from bench.authoring.parts import (
     Unfolding,
     Work,
 )
-from bench.authoring.source import Source, find_quote
+from bench.authoring.source import SourceText, find_quote
 from bench.backbones.prompt import Answer, Prompt, Sampling
 from bench.backbones.requests import Draft
 from bench.backbones.respondent import Respondent
@@ -65,7 +65,7 @@ T = TypeVar("T", bound=Quoted)
 
 
 @dataclass(frozen=True)
-class Subject:
+class DraftSubject:
     """The outline to be drafted."""
 
     id: str
@@ -74,7 +74,7 @@ class Subject:
 
 
 async def draft_outline(
-    subject: Subject, sources: Sequence[Source], respondent: Respondent
+    subject: DraftSubject, sources: Sequence[SourceText], respondent: Respondent
 ) -> Outline:
     """The draft of an outline, with where each field comes from.
 
@@ -94,7 +94,7 @@ async def draft_outline(
 
 
 async def _ask(
-    part: str, subject: Subject, sources: Sequence[Source], respondent: Respondent
+    part: str, subject: DraftSubject, sources: Sequence[SourceText], respondent: Respondent
 ) -> Answer[Model]:
     messages = TEMPLATE.messages(
         part=part, disease=subject.name, department=subject.department, sources=sources
@@ -104,7 +104,7 @@ async def _ask(
 
 
 def assemble(
-    subject: Subject, sources: Sequence[Source], parts: Mapping[str, Any], backbone: str
+    subject: DraftSubject, sources: Sequence[SourceText], parts: Mapping[str, Any], backbone: str
 ) -> Outline:
     """The draft outline made of the answered parts, each field traced or marked."""
     trace = _Trace(sources)
@@ -118,23 +118,23 @@ def assemble(
     provenance = Provenance(
         backbone=backbone,
         prompts=TEMPLATE.sha256,
-        sources=tuple(SourceFile(name=one.name, sha256=one.sha256) for one in sources),
+        sources=tuple(SourceFile(name=entry.name, sha256=entry.sha256) for entry in sources),
         evidence=tuple(trace.evidence),
         unsupported=tuple(trace.unsupported),
     )
     outline = Outline.model_validate(data | {"provenance": provenance})
-    told = record(outline, [*(one.field for one in trace.evidence), *trace.unsupported])
+    told = record(outline, [*(entry.field for entry in trace.evidence), *trace.unsupported])
     return outline.model_copy(update={"provenance": provenance.model_copy(update={"told": told})})
 
 
 def figures(words: str) -> set[float]:
     """The numbers in a text, with their signs; "1,500" is one, "40-60" are two."""
-    found = set()
+    values = set()
     for sign, whole, part in _NUMBER.findall(words):
         digits = re.sub(r"\D", "", whole)
         value = float(f"{digits}.{part or 0}")
-        found.add(-value if sign else value)
-    return found
+        values.add(-value if sign else value)
+    return values
 
 
 def _figure(value: float | None) -> set[float]:
@@ -150,7 +150,7 @@ def _share(value: float | None) -> set[float]:
 class _Trace:
     """Where fields come from."""
 
-    sources: Sequence[Source]
+    sources: Sequence[SourceText]
     evidence: list[Evidence] = field(default_factory=list)
     unsupported: list[str] = field(default_factory=list)
 
@@ -187,27 +187,31 @@ class _Trace:
         return [str(data["text"]) for data in self.each(items, path)]
 
 
-def _identity(told: Identity, trace: _Trace) -> Data:
-    sexes = trace.take(told.sexes, "sex")
-    share = _share(told.sexes.female_share)
+def _identity(identity: Identity, trace: _Trace) -> Data:
+    sexes = trace.take(identity.sexes, "sex")
+    share = _share(identity.sexes.female_share)
     if share:
-        trace.take(told.sexes, "female_share", says=lambda words: bool(share & figures(words)))
+        trace.take(identity.sexes, "female_share", says=lambda words: bool(share & figures(words)))
     return {
-        "synonyms": trace.texts(told.synonyms, "synonyms"),
-        "codes": {name: _code(getattr(told, name), name, trace) for name in ("icd10", "icd10cm")},
+        "synonyms": trace.texts(identity.synonyms, "synonyms"),
+        "codes": {
+            name: _code(getattr(identity, name), name, trace) for name in ("icd10", "icd10cm")
+        },
         **sexes,
-        "ages": trace.each(told.ages, "ages", _ages),
-        "frequency": told.frequency
-        and trace.take(told.frequency, "frequency", _rates(told.frequency)),
-        "risk_factors": trace.texts(told.risk_factors, "risk_factors"),
-        "causes": trace.texts(told.causes, "causes"),
+        "ages": trace.each(identity.ages, "ages", _ages),
+        "frequency": identity.frequency
+        and trace.take(identity.frequency, "frequency", _rates(identity.frequency)),
+        "risk_factors": trace.texts(identity.risk_factors, "risk_factors"),
+        "causes": trace.texts(identity.causes, "causes"),
     }
 
 
-def _code(told: Statement, name: str, trace: _Trace) -> str:
+def _code(statement: Statement, name: str, trace: _Trace) -> str:
     """A code that the quoted words hold, whole."""
-    code = re.compile(rf"(?<!\w){re.escape(told.text)}(?!\.?\w)", re.IGNORECASE)
-    taken = trace.take(told, f"codes.{name}", says=lambda words: code.search(words) is not None)
+    code = re.compile(rf"(?<!\w){re.escape(statement.text)}(?!\.?\w)", re.IGNORECASE)
+    taken = trace.take(
+        statement, f"codes.{name}", says=lambda words: code.search(words) is not None
+    )
     return str(taken["text"])
 
 
@@ -219,18 +223,20 @@ def _ages(band: Band) -> Numbers:
     }
 
 
-def _rates(told: Common) -> Numbers:
-    percent = told.per == 100 and "%" in told.quote
+def _rates(frequency: Common) -> Numbers:
+    percent = frequency.per == 100 and "%" in frequency.quote
     return {
-        "low": _figure(told.low),
-        "high": _figure(told.high),
-        "per": _figure(None if percent else told.per),
+        "low": _figure(frequency.low),
+        "high": _figure(frequency.high),
+        "per": _figure(None if percent else frequency.per),
     }
 
 
-def _complaints(told: Complaints, trace: _Trace) -> Data:
-    negatives = trace.texts(told.pertinent_negatives, "pertinent_negatives")
-    symptoms = [_symptom(item, f"symptoms.{at}", trace) for at, item in enumerate(told.symptoms)]
+def _complaints(complaints: Complaints, trace: _Trace) -> Data:
+    negatives = trace.texts(complaints.pertinent_negatives, "pertinent_negatives")
+    symptoms = [
+        _symptom(item, f"symptoms.{at}", trace) for at, item in enumerate(complaints.symptoms)
+    ]
     return {"symptoms": symptoms, "pertinent_negatives": negatives}
 
 
@@ -246,12 +252,12 @@ def _symptom(item: Complaint, path: str, trace: _Trace) -> Data:
     return data
 
 
-def _course(told: Unfolding, trace: _Trace) -> Data:
+def _course(course: Unfolding, trace: _Trace) -> Data:
     phrased = {
-        name: trace.each(getattr(told, name), f"course.{name}", _weight)
+        name: trace.each(getattr(course, name), f"course.{name}", _weight)
         for name in ("onset", "evolution", "triggers", "relief")
     }
-    spans: dict[str, Span] = {severity: getattr(told, severity) for severity in SEVERITIES}
+    spans: dict[str, Span] = {severity: getattr(course, severity) for severity in SEVERITIES}
     duration = {
         severity: trace.take(
             span,
@@ -263,9 +269,9 @@ def _course(told: Unfolding, trace: _Trace) -> Data:
     return {**phrased, "duration": duration}
 
 
-def _history(told: Pasts, trace: _Trace) -> Data:
+def _history(history: Pasts, trace: _Trace) -> Data:
     return {
-        name: trace.each(getattr(told, name), f"history.{name}", _past)
+        name: trace.each(getattr(history, name), f"history.{name}", _past)
         for name in Pasts.model_fields
     }
 
@@ -279,9 +285,10 @@ def _past(item: Past) -> Numbers:
     return {"weight": _share(item.weight), "from_age": _figure(item.from_age or None)}
 
 
-def _examinations(told: Examinations, trace: _Trace) -> list[Data]:
+def _examinations(asked: Examinations, trace: _Trace) -> list[Data]:
     return [
-        _examination(item, f"examinations.{at}", trace) for at, item in enumerate(told.examinations)
+        _examination(item, f"examinations.{at}", trace)
+        for at, item in enumerate(asked.examinations)
     ]
 
 
@@ -316,18 +323,18 @@ def _limits(measured: Measured | None) -> Numbers:
     }
 
 
-def _assessment(told: Assessment, trace: _Trace) -> Data:
-    works = [one for one in told.works if _is_named(one, trace.sources)]
+def _assessment(assessment: Assessment, trace: _Trace) -> Data:
+    works = [work for work in assessment.works if _is_named(work, trace.sources)]
     return {
-        "complications": trace.texts(told.complications, "complications"),
-        "differentials": trace.each(told.differentials, "differentials"),
-        "red_flags": trace.texts(told.red_flags, "red_flags"),
-        "never_together": trace.each(told.never_together, "never_together"),
+        "complications": trace.texts(assessment.complications, "complications"),
+        "differentials": trace.each(assessment.differentials, "differentials"),
+        "red_flags": trace.texts(assessment.red_flags, "red_flags"),
+        "never_together": trace.each(assessment.never_together, "never_together"),
         "sources": trace.each(works, "sources"),
     }
 
 
-def _is_named(work: Work, sources: Sequence[Source]) -> bool:
+def _is_named(work: Work, sources: Sequence[SourceText]) -> bool:
     """Whether a source names a work: its title near the quoted words, and its year near that."""
     quoted = find_quote(sources, work.quote, "sources")
     if quoted is None:
@@ -341,7 +348,7 @@ def _is_named(work: Work, sources: Sequence[Source]) -> bool:
     return year.search(_around(around, title).text) is not None
 
 
-def _around(source: Source, span: Evidence) -> Source:
+def _around(source: SourceText, span: Evidence) -> SourceText:
     """A stretch of a source."""
     text = source.text[max(0, span.start - NEAR) : span.end + NEAR]
-    return Source(source.name, source.sha256, text)
+    return SourceText(source.name, source.sha256, text)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from bench.authoring.draft import Subject
+from bench.authoring.draft import DraftSubject
 from bench.authoring.source import one_line
 from bench.core.atomic import write_text
 from bench.core.errors import UserError
@@ -23,7 +23,9 @@ _HEADER = """\
 """
 
 
-def plan_subject(library: Library, disease: str, department: str | None, replace: bool) -> Subject:
+def plan_subject(
+    library: Library, disease: str, department: str | None, replace: bool
+) -> DraftSubject:
     """The id and department of the draft of a disease.
 
     Raises:
@@ -42,12 +44,12 @@ def plan_subject(library: Library, disease: str, department: str | None, replace
             f"({library.filed[listing.id].path}); --replace drafts one that takes its place"
         )
     if listing is not None:
-        return Subject(listing.id, listing.name, department or listing.department)
+        return DraftSubject(listing.id, listing.name, department or listing.department)
     if department is None:
         known = ", ".join(sorted(departments))
         raise UserError(f"--department of {disease!r} is missing: {known}, or another")
     _slug(department)
-    return Subject(_next_id(library, department), disease, department)
+    return DraftSubject(_next_id(library, department), disease, department)
 
 
 def _next_id(library: Library, department: str) -> str:
@@ -65,7 +67,7 @@ def _next_id(library: Library, department: str) -> str:
     return f"{letters}-{max(numbers, default=0) + 1:02d}"
 
 
-def draft_path(folder: Path, subject: Subject) -> Path:
+def draft_path(folder: Path, subject: DraftSubject) -> Path:
     """The file that a draft is written to.
 
     Raises:

@@ -46,30 +46,32 @@ def inspect_outlines(folders: Sequence[Path], paths: Sequence[Path] = ()) -> Ins
     Raises:
         UserError: if a path is not there or holds no outline, or the units library is missing.
     """
-    told: Told = []
+    faults_found: Told = []
     kept: Kept = {}
     checked: set[Path] = set()
     for layer in [*([folder] for folder in folders), *([paths] if paths else [])]:
         files = _files(layer)
-        own = _read_layer(files, told)
+        own = _read_layer(files, faults_found)
         # What comes last is what is blamed for what it shares with others.
-        kept = {identity: one for identity, one in kept.items() if identity not in own} | own
+        kept = {identity: entry for identity, entry in kept.items() if identity not in own} | own
         checked = set(files) if layer is paths else checked | set(files)
-    found = Inspection(files=len(checked))
+    inspection = Inspection(files=len(checked))
     for outline, read in kept.values():
         if read.path not in checked:
             continue
-        told += [(read.path, f"{read.place(one.where)}: {one.says}") for one in faults(outline)]
+        faults_found += [
+            (read.path, f"{read.place(fault.where)}: {fault.says}") for fault in faults(outline)
+        ]
         if is_draft(outline, read.text):
-            found.drafts.append(outline.id)
+            inspection.drafts.append(outline.id)
             if outline.approval is not None:
-                found.changed.append(
+                inspection.changed.append(
                     f"{read.place(('approval',))}: the text was changed after "
                     f"{outline.approval.by} approved it; approve it again"
                 )
-    told += _between(kept)
-    found.faults += dict.fromkeys(says for path, says in told if path in checked)
-    return found
+    faults_found += _between(kept)
+    inspection.faults += dict.fromkeys(says for path, says in faults_found if path in checked)
+    return inspection
 
 
 def _files(paths: Iterable[Path]) -> list[Path]:
@@ -78,27 +80,27 @@ def _files(paths: Iterable[Path]) -> list[Path]:
     return list({file.resolve(): file for file in every}.values())
 
 
-def _read_layer(files: Iterable[Path], told: Told) -> Kept:
+def _read_layer(files: Iterable[Path], faults: Told) -> Kept:
     """The outlines of files that may share no id, by id."""
     own: Kept = {}
     for file in files:
-        for outline, read in _read(file, told):
+        for outline, read in _read(file, faults):
             if outline.id in own:
                 other = own[outline.id][1].path
-                told.append((file, f"{file}: the id {outline.id} is taken by {other}"))
+                faults.append((file, f"{file}: the id {outline.id} is taken by {other}"))
             own[outline.id] = (outline, read)
     return own
 
 
-def _read(path: Path, told: Told) -> Iterator[tuple[Outline, YamlFile]]:
+def _read(path: Path, faults: Told) -> Iterator[tuple[Outline, YamlFile]]:
     """The outline of a file, if it follows the schema."""
     try:
         file = read_yaml(path, "the outline")
         yield Outline.model_validate(file.data), file
     except UserError as error:
-        told.append((path, str(error)))
+        faults.append((path, str(error)))
     except ValidationError as error:
-        told += [
+        faults += [
             (path, f"{file.place(fault['loc'])}: {fault['msg']}")
             for fault in error.errors(include_url=False, include_input=False)
         ]
@@ -114,10 +116,10 @@ def _between(kept: Kept) -> Iterator[tuple[Path, str]]:
             owner = owners.setdefault(name_key(name), identity)
             if owner != identity:
                 yield file.path, f"{file.place(where)}: {name!r} is a name of {owner} as well"
-    for found in overlaps(outline for outline, _ in kept.values()):
-        path = kept[found.second][1].path
+    for overlap in overlaps(outline for outline, _ in kept.values()):
+        path = kept[overlap.second][1].path
         yield (
             path,
-            f"{path}: {found.share:.1%} of its text is that of {found.first}, for instance "
-            f"{found.example!r}; write it anew",
+            f"{path}: {overlap.share:.1%} of its text is that of {overlap.first}, for instance "
+            f"{overlap.example!r}; write it anew",
         )

@@ -47,8 +47,8 @@ def overlaps(outlines: Iterable[Outline], most: float = MOST) -> Iterator[Overla
 
 
 def _runs(outline: Outline) -> Iterator[str]:
-    told = outline.model_dump(exclude={"sources", "id", "provenance", "approval"})
-    for text in _texts(told):
+    fields = outline.model_dump(exclude={"sources", "id", "provenance", "approval"})
+    for text in _texts(fields):
         words = re.findall(r"\w+", text.lower())
         yield from (" ".join(words[at : at + WORDS]) for at in range(len(words) - WORDS + 1))
 

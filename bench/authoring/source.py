@@ -29,7 +29,7 @@ CLOSE = 92.0
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceText:
     """One source."""
 
     name: str
@@ -88,13 +88,13 @@ def _nearly(wanted: str, folded: str) -> tuple[int, int] | None:
     return None if near is None else (near.dest_start, near.dest_end)
 
 
-def find_quote(sources: Iterable[Source], quote: str, field: str) -> Evidence | None:
+def find_quote(sources: Iterable[SourceText], quote: str, field: str) -> Evidence | None:
     """Where a quotation stands in the first source that has it, one that has it exactly first."""
-    found = [place for source in sources if (place := source.find(quote, field)) is not None]
-    return min(found, key=lambda place: not place.exact, default=None)
+    places = [place for source in sources if (place := source.find(quote, field)) is not None]
+    return min(places, key=lambda place: not place.exact, default=None)
 
 
-def read_sources(path: Path, disease: str) -> tuple[Source, ...]:
+def read_sources(path: Path, disease: str) -> tuple[SourceText, ...]:
     """The source in a file, or those in a folder that tell of a disease.
 
     Of a folder: the files whose name or first line names the disease, else those that mention it.
@@ -106,24 +106,24 @@ def read_sources(path: Path, disease: str) -> tuple[Source, ...]:
         raise UserError(f"there is no source {path}")
     if not path.is_dir() and not path.is_file():
         raise UserError(f"the source {path} is neither a file nor a folder")
-    found = _in_folder(path, disease) if path.is_dir() else [_read(path, path.name)]
-    size = sum(len(source.text) for source in found)
+    sources = _in_folder(path, disease) if path.is_dir() else [_read(path, path.name)]
+    size = sum(len(source.text) for source in sources)
     if size > MOST:
-        names = ", ".join(source.name for source in found[:5])
+        names = ", ".join(source.name for source in sources[:5])
         raise UserError(
-            f"the sources hold {size:,} characters ({names}{', ...' * (len(found) > 5)}), more "
+            f"the sources hold {size:,} characters ({names}{', ...' * (len(sources) > 5)}), more "
             f"than the {MOST:,} that fit one question: give only those of {disease}"
         )
-    return tuple(found)
+    return tuple(sources)
 
 
-def _in_folder(folder: Path, disease: str) -> Sequence[Source]:
+def _in_folder(folder: Path, disease: str) -> Sequence[SourceText]:
     files = (path for path in sorted(folder.rglob("*")) if path.is_file())
     paths = [path for path in files if path.suffix.lower() in READABLE]
     if not paths:
         raise UserError(f"{folder} holds no HTML, Markdown or plain text")
     wanted = _words(disease)
-    every: list[Source] = []
+    every: list[SourceText] = []
     unread: list[UserError] = []
     for path in paths:
         try:
@@ -132,18 +132,22 @@ def _in_folder(folder: Path, disease: str) -> Sequence[Source]:
             if wanted in _words(path.stem):
                 raise
             unread.append(error)  # another text, for all that its name tells
-    titled = [one for one in every if wanted in _words(Path(one.name).stem + "\n" + _title(one))]
-    found = titled or [one for one in every if wanted in _words(one.text)]
-    if not found:
+    titled = [
+        source
+        for source in every
+        if wanted in _words(Path(source.name).stem + "\n" + _title(source))
+    ]
+    chosen = titled or [source for source in every if wanted in _words(source.text)]
+    if not chosen:
         others = f" ({len(unread)} cannot be read: {unread[0]})" if unread else ""
         raise UserError(
             f"none of the {len(paths)} texts in {folder} names {disease!r}{others}: "
             "name the file itself, or the disease as the text does"
         )
-    return found
+    return chosen
 
 
-def _title(source: Source) -> str:
+def _title(source: SourceText) -> str:
     return source.text.partition("\n")[0]
 
 
@@ -152,7 +156,7 @@ def _words(text: str) -> str:
     return f" {' '.join(words)} "
 
 
-def _read(path: Path, name: str) -> Source:
+def _read(path: Path, name: str) -> SourceText:
     kind = path.suffix.lower()
     if kind not in READABLE:
         raise UserError(f"{path} is neither HTML, Markdown nor plain text ({', '.join(READABLE)})")
@@ -172,7 +176,7 @@ def _read(path: Path, name: str) -> Source:
     text = "\n".join(line for line in (_spaced(line) for line in text.splitlines()) if line)
     if not text:
         raise UserError(f"{path} holds no text")
-    return Source(one_line(name), hashlib.sha256(data).hexdigest(), text)
+    return SourceText(one_line(name), hashlib.sha256(data).hexdigest(), text)
 
 
 def _plain(data: bytes, kind: str) -> str:

@@ -1,1 +1,1 @@
-"""What answers tasks: language models behind one protocol, and the rules."""
+"""What answers requests: language models behind one protocol, and the rules."""

@@ -17,7 +17,7 @@ from typing import Any
 from bench.backbones.weights import folder_of, identity, need
 from bench.core.errors import UserError
 from bench.journal.journal import Journal
-from bench.records.dialogue import Label
+from bench.records.label import Label
 
 _MEANS: dict[str, Label] = {"entail": "entail", "neutral": "neutral", "contra": "contradict"}
 """How the names of a model's labels begin: "entailment", "CONTRADICTION", ..."""

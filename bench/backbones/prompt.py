@@ -6,7 +6,7 @@ from typing import Any, Generic, Literal, Protocol, Self, TypeVar, runtime_check
 
 from pydantic import BaseModel
 
-from bench.backbones.requests import Task
+from bench.backbones.requests import Request
 
 T = TypeVar("T", bound=BaseModel | str)
 
@@ -37,7 +37,7 @@ JUDGING = Sampling(temperature=0.0)
 class Prompt(Generic[T]):
     """One request, typed for the rules and in words for a language model."""
 
-    task: Task
+    request: Request
     """Typed inputs; what `rules` reads."""
     messages: tuple[Message, ...]
     """The same in words; what a language model reads."""
@@ -66,7 +66,7 @@ class Completion:
 
 
 class Backbone(Protocol):
-    """Answers tasks. A plug-in implements this; it need import nothing of ours.
+    """Answers requests. A plug-in implements this; it need import nothing of ours.
 
     A class attribute `transport`, if there is one, names the options that change no answer
     (address, time-out): a run may change them. It is made by its entry point as
@@ -79,8 +79,8 @@ class Backbone(Protocol):
     """What else decides the answers (a code or weights hash); empty if the name says all."""
     endpoint: str
     """Kind of endpoint, for instance "chat"."""
-    reads: Literal["task", "messages"]
-    """What the answer depends on: the rules read the task, language models the messages."""
+    reads: Literal["request", "messages"]
+    """What the answer depends on: the rules read the request, language models the messages."""
 
     async def complete(self, prompt: Prompt[Any], key: str) -> Completion:
         """One exchange; a mapping of `Completion`'s fields will do.

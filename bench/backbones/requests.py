@@ -1,4 +1,4 @@
-"""The task kinds: the typed form of what is asked of a backbone.
+"""The requests: the typed form of what is asked of a backbone.
 
 A kind says what is wanted and what is known, never which method asks. Language models read the
 prompt's messages; the rules read these inputs. A gold answer is never among them.
@@ -9,12 +9,12 @@ from typing import ClassVar, Literal
 from bench.core.schema import Model
 from bench.knowledge.course import Presentation
 from bench.knowledge.outline import Outline
-from bench.records.dialogue import Label
+from bench.records.label import Label
 from bench.records.record import RecordSections, Section
 
 
-class Task(Model):
-    """Base of the task kinds."""
+class Request(Model):
+    """Base of the requests."""
 
     kind: ClassVar[str]
 
@@ -29,7 +29,7 @@ class Subject(Model):
     """Age in years."""
 
 
-class Write(Task):
+class Write(Request):
     """Write sections of a patient record (paper section 3.1)."""
 
     kind: ClassVar[str] = "write"
@@ -43,7 +43,7 @@ class Write(Task):
     """Sections written before, as JSON values."""
 
 
-class Judge(Task):
+class Judge(Request):
     """Decide whether each section of a record agrees with the outline (paper section 4.1.2)."""
 
     kind: ClassVar[str] = "judge"
@@ -51,7 +51,7 @@ class Judge(Task):
     outline: Outline
 
 
-class Extract(Task):
+class Extract(Request):
     """State what a text says as atomic facts or as the named fields."""
 
     kind: ClassVar[str] = "extract"
@@ -62,7 +62,7 @@ class Extract(Task):
     """Fields wanted; empty for all atomic facts."""
 
 
-class LabelTask(Task):
+class LabelFacts(Request):
     """Relate each of some statements to each of some facts (paper equation 1)."""
 
     kind: ClassVar[str] = "label"
@@ -81,7 +81,7 @@ class Turn(Model):
     """None for a closing turn of the doctor."""
 
 
-class Rate(Task):
+class Rate(Request):
     """Rate a dialogue by a rubric."""
 
     kind: ClassVar[str] = "rate"
@@ -94,7 +94,7 @@ class Rate(Task):
     high: int
 
 
-class Reply(Task):
+class Reply(Request):
     """Answer a doctor's question as the patient."""
 
     kind: ClassVar[str] = "reply"
@@ -109,7 +109,7 @@ class Reply(Task):
     """Facts that an earlier try contradicted."""
 
 
-class Ask(Task):
+class Ask(Request):
     """Ask the next question as the doctor."""
 
     kind: ClassVar[str] = "ask"
@@ -120,7 +120,7 @@ class Ask(Task):
     """Questions left, this one included."""
 
 
-class ChooseAnswer(Task):
+class ChooseAnswer(Request):
     """Answer a multiple-choice question."""
 
     kind: ClassVar[str] = "answer"
@@ -130,7 +130,7 @@ class ChooseAnswer(Task):
     """Cases and rules retrieved for the question."""
 
 
-class Draft(Task):
+class Draft(Request):
     """Draft a part of a disease outline from source texts (paper section 3.1, step 1)."""
 
     kind: ClassVar[str] = "draft"
@@ -139,7 +139,7 @@ class Draft(Task):
     sources: tuple[str, ...]
 
 
-class Reflect(Task):
+class Reflect(Request):
     """State a rule that would have avoided a failure."""
 
     kind: ClassVar[str] = "reflect"
@@ -191,7 +191,7 @@ class StatementLabels(Model):
 
 
 class Labels(Model):
-    """The answer to `LabelTask`."""
+    """The answer to `LabelFacts`."""
 
     statements: tuple[StatementLabels, ...]
 
@@ -209,7 +209,7 @@ class Rating(Model):
     score: int
 
 
-class Choice(Model):
+class ChosenOption(Model):
     """The answer to `ChooseAnswer`, reasons first; asked for with the question's own letters."""
 
     reasons: str

@@ -7,7 +7,7 @@ one in flight.
 import asyncio
 import json
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from bench.backbones.prompt import (
@@ -27,6 +27,8 @@ from bench.backbones.structured import parse, schema_of, with_fault
 from bench.core.errors import UserError
 from bench.journal.journal import Entry, Journal
 
+AT_ONCE = 32
+"""Exchanges in flight with a backbone where nobody says otherwise."""
 REPAIRS = 2
 """How often an invalid answer is shown to the model and asked again."""
 
@@ -40,16 +42,29 @@ def request_of(backbone: Backbone, prompt: Prompt[Any], label: str | None = None
         "backbone": backbone.name,
         "version": backbone.version,
         "endpoint": backbone.endpoint,
-        "messages": [asdict(message) for message in prompt.messages],
+        "messages": [vars(message) for message in prompt.messages],
         "answer": schema_of(prompt.answer),
-        "sampling": asdict(prompt.sampling),
+        "sampling": vars(prompt.sampling),
         "replicate": prompt.replicate,
     }
     if label is not None:
         request["label"] = label
-    if backbone.reads == "task":
-        request["task"] = {"kind": prompt.task.kind, **prompt.task.model_dump(mode="json")}
+    if backbone.reads == "request":
+        request["request"] = {"kind": prompt.request.kind, **prompt.request.model_dump(mode="json")}
     return request
+
+
+class Limit:
+    """How much may be under way with one backbone, in whatever roles it has.
+
+    An exchange holds no place of the endpoint while its answer is written down; but answers that
+    are not written yet are bounded too, for a kill loses them.
+    """
+
+    def __init__(self, at_once: int) -> None:
+        """So many exchanges in flight; with answers on their way to the journal, twice as many."""
+        self.in_flight = asyncio.Semaphore(at_once)
+        self.unwritten = asyncio.Semaphore(2 * at_once)
 
 
 class Respondent:
@@ -61,16 +76,19 @@ class Respondent:
         backbone: Backbone,
         journal: Journal,
         *,
-        at_once: int = 32,
+        limit: Limit | None = None,
         retry_failed: bool = False,
         label: str | None = None,
     ) -> None:
-        """`at_once` bounds the exchanges in flight; `retry_failed` asks stored failures again."""
+        """Say who answers; `retry_failed` asks stored failures again.
+
+        `limit` is the backbone's, shared by all its roles; one of its own if none is given.
+        """
         self.role = role
         self.backbone = backbone
         self.spent = Spent()
         self._journal = journal
-        self._slots = asyncio.Semaphore(at_once)
+        self._limit = limit or Limit(AT_ONCE)
         self._retry_failed = retry_failed
         self._label = label
 
@@ -150,7 +168,7 @@ class Respondent:
 
         async def compute(key: str) -> bytes:
             given: Any
-            async with self._slots:
+            async with self._limit.in_flight:
                 if on_text is not None and prompt.answer is str and isinstance(backbone, Streams):
                     given = await backbone.stream(prompt, key, on_text)
                 else:
@@ -158,9 +176,11 @@ class Respondent:
             # A plug-in that imports nothing of ours gives a mapping.
             completion = given if isinstance(given, Completion) else Completion(**given)
             # Half a character (a lone surrogate) becomes "?": no file can hold it.
-            return json.dumps(asdict(completion), ensure_ascii=False).encode(errors="replace")
+            return json.dumps(vars(completion), ensure_ascii=False).encode(errors="replace")
 
-        entry = await self._journal.once(request_of(backbone, prompt, self._label), compute)
+        request = request_of(backbone, prompt, self._label)
+        async with self._limit.unwritten:
+            entry = await self._journal.once(request, compute)
         self._count(entry)
         return Completion(**json.loads(entry.body)), entry.key
 
@@ -181,7 +201,7 @@ class Respondent:
             )
 
         async def compute(_: str) -> bytes:
-            async with self._slots:
+            async with self._limit.in_flight:
                 return json.dumps(await backbone.logprobs(context, text)).encode()
 
         request = {
@@ -194,7 +214,8 @@ class Respondent:
         }
         if self._label is not None:
             request["label"] = self._label
-        entry = await self._journal.once(request, compute)
+        async with self._limit.unwritten:
+            entry = await self._journal.once(request, compute)
         self._count(entry)
         return tuple(json.loads(entry.body)), entry.key
 

@@ -65,11 +65,11 @@ def _closed(node: Any) -> Any:
         return [_closed(item) for item in node]
     if not isinstance(node, dict):
         return node
-    made = {key: _closed(value) for key, value in node.items()}
+    closed = {key: _closed(value) for key, value in node.items()}
     if isinstance(node.get("properties"), dict):
-        made["required"] = list(node["properties"])
-        made["additionalProperties"] = False
-    return made
+        closed["required"] = list(node["properties"])
+        closed["additionalProperties"] = False
+    return closed
 
 
 def schema_message(answer: type[BaseModel]) -> Message:
@@ -132,7 +132,7 @@ def with_fault(prompt: Prompt[T], text: str, fault: str, repair: int) -> Prompt[
         Message("user", f"That answer is not valid: {fault}. Answer again, in full."),
     )
     return Prompt(
-        task=prompt.task,
+        request=prompt.request,
         messages=prompt.messages + asked,
         answer=prompt.answer,
         sampling=prompt.sampling,

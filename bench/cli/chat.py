@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, cast, get_args
 
 import typer
 
-from bench.cli.knowledge_options import Drafts, Knowledge
-from bench.cli.paths import usable
+from bench.cli.options import Drafts, Knowledge, usable
 
 if TYPE_CHECKING:
     import asyncio
@@ -33,7 +32,9 @@ Disease = typer.Option(
     None, "--disease", help="Write a patient with this disease; one drawn by the seed if none."
 )
 Style = typer.Option("plain", "--style", help="How the patient talks.")
-Form = typer.Option("atomic", "--format", help="How the record is held: json, text or atomic.")
+Form = typer.Option(
+    "atomic", "--format", help="How the record is held: json, text, atomic, or a plug-in's."
+)
 BackboneName = typer.Option(
     "rules", "--backbone", "-b", help="Who writes the patient, answers and checks."
 )
@@ -70,12 +71,12 @@ def chat(
     from bench.agents.interview import Setting
     from bench.cli.find_patient import find_patient, plan_patient
     from bench.knowledge.library import Library
-    from bench.records.dialogue import FormatName, Updating
+    from bench.records.dialogue import Updating
 
     drawn = secrets.randbelow(SEEDS) if seed is None else seed
     setting = Setting(
-        style=style,
-        format=cast("FormatName", _one_of("format", form, get_args(FormatName))),
+        manner={"style": style},
+        format=form,
         updating=cast("Updating", _one_of("updating", updating, get_args(Updating))),
         triplets=triplets,
         replicate=f"chat/{drawn}",
@@ -88,13 +89,13 @@ def chat(
     who = chosen or plan_patient(library, disease, drawn)
     try:
         with asyncio.Runner() as runner:
-            _talk(runner, who, setting, library, backbone, journal, out)
+            _consult(runner, who, setting, library, backbone, journal, out)
     except KeyboardInterrupt:
         typer.echo("stopped", err=True)
         raise typer.Exit(130) from None
 
 
-def _talk(
+def _consult(
     runner: "asyncio.Runner",
     who: "PatientRecord | Case",
     setting: "Setting",
@@ -103,50 +104,50 @@ def _talk(
     kept: Path | None,
     out: Path | None,
 ) -> None:
-    """Engage everybody, write the patient if there is none, and let them talk."""
+    """Engage everybody, write the patient if there is none, and hold the dialogue."""
     from bench.agents.triplets import make_engine
+    from bench.api.choice import parse_choice
     from bench.api.context import Context
     from bench.api.failure import guarded
     from bench.backbones.respondent import Respondent
-    from bench.cli.chat_session import Aloud, Interview
+    from bench.cli.chat_session import Aloud, Consultation
     from bench.cli.find_patient import write_patient
-    from bench.experiments.experiment import parse_choice
     from bench.journal.journal import Journal
     from bench.knowledge.cases import Case
     from bench.runs.roles import make_backbone
 
-    made = make_backbone(parse_choice(backbone), library)
+    answering = make_backbone(parse_choice(backbone), library)
     journal = Journal.open(kept)
     # What was refused in an earlier conversation is asked again: a person asks.
-    patient = Aloud("patient", made, journal, retry_failed=True)
-    roles = {role: Respondent(role, made, journal, retry_failed=True) for role in OTHERS}
+    patient = Aloud("patient", answering, journal, retry_failed=True)
+    roles = {role: Respondent(role, answering, journal, retry_failed=True) for role in OTHERS}
     context = Context(journal, library, {"patient": patient, **roles})
     try:
         # Before a patient is written, which may cost something.
         engine = None if setting.updating == "none" else make_engine(setting.triplets, context)
         record = runner.run(write_patient(who, context)) if isinstance(who, Case) else who
         _introduce(record, setting, patient)
-        interview = Interview(record, setting, patient, engine, library)
+        consultation = Consultation(record, setting, patient, engine, library)
         try:
-            interview.talk(runner)
+            consultation.hold(runner)
         finally:  # whatever ended it, what was said is kept
             if out is not None:
-                interview.save(out)
+                consultation.save(out)
     finally:
         runner.run(journal.close())
-        runner.run(guarded(made.close(), made.name, "close"))
+        runner.run(guarded(answering.close(), answering.name, "close"))
 
 
 def _introduce(record: "PatientRecord", setting: "Setting", patient: "Respondent") -> None:
     """Say who sits there, and who plays."""
     from bench.cli.chat_session import note
-    from bench.report.tables import printable
+    from bench.report.text import printable
 
     basic = record.basic_information
     where = f", {record.department}" if record.department else ""
     typer.echo(
         printable(
-            f"{basic.name}, {basic.age}, {basic.gender}{where}. Style {setting.style}, "
+            f"{basic.name}, {basic.age}, {basic.gender}{where}. Style {setting.manner['style']}, "
             f"memory as {setting.format}, answered by {patient.name}."
         )
     )

@@ -17,7 +17,7 @@ from bench.backbones.prompt import Answer, Prompt, T
 from bench.backbones.requests import Reply, Turn
 from bench.backbones.respondent import Respondent
 from bench.cli.memory_lines import tell_attempts, tell_calls, tell_fact, tell_learned
-from bench.cli.paths import typed
+from bench.cli.options import typed
 from bench.core.errors import UserError
 from bench.core.registry import nearest
 from bench.knowledge.disease_names import judge_guess
@@ -25,7 +25,7 @@ from bench.knowledge.library import Library
 from bench.records.dialogue import Dialogue, DialogueOrigin, Exchange, Fact, Round
 from bench.records.dialogue_files import write_dialogues
 from bench.records.record import PatientRecord
-from bench.report.tables import printable
+from bench.report.text import printable
 
 COMMANDS = {
     "/memory": "what the patient holds, what it learned marked with +",
@@ -105,12 +105,12 @@ class Aloud(Respondent):
     async def ask(
         self, prompt: Prompt[T], on_text: Callable[[str], None] | None = None
     ) -> Answer[T]:
-        if isinstance(prompt.task, Reply) and self.voice is not None:
-            on_text = self.voice.begin(prompt.task.avoid)
+        if isinstance(prompt.request, Reply) and self.voice is not None:
+            on_text = self.voice.begin(prompt.request.avoid)
         return await super().ask(prompt, on_text)
 
 
-class Interview:
+class Consultation:
     """What a person and a patient say to each other, and the commands in between."""
 
     def __init__(
@@ -141,8 +141,8 @@ class Interview:
             "/help": self._help,
         }
 
-    def talk(self, runner: asyncio.Runner) -> None:
-        """Hold the conversation to its end."""
+    def hold(self, runner: asyncio.Runner) -> None:
+        """Ask and answer to the end of the input."""
         if sys.stdin is None:  # closed by whoever started us
             return
         # What is typed or piped in may be no text at all: a wrong byte ends no conversation.
@@ -182,10 +182,10 @@ class Interview:
         return Dialogue(
             id=self._record.id,
             department=self._record.department,
-            style=self._setting.style,
+            manner=dict(self._setting.manner),
             format=self._setting.format,
             updating=self._setting.updating,
-            rounds=tuple(Round(exchanges=tuple(part)) for part in self._rounds if part),
+            rounds=tuple(Round(exchanges=tuple(sitting)) for sitting in self._rounds if sitting),
             record=self._record,
             origin=DialogueOrigin(
                 patient=self._respondent.pinned,
@@ -196,28 +196,30 @@ class Interview:
 
     def _ask(self, runner: asyncio.Runner, question: str) -> None:
         """Put a question; whatever goes wrong, the conversation goes on."""
-        said = self._rounds[-1]
-        history = tuple(Turn(question=one.question, answer=one.answer) for one in said)
+        sitting = self._rounds[-1]
+        history = tuple(
+            Turn(question=earlier.question, answer=earlier.answer) for earlier in sitting
+        )
         # A question that got no answer, asked again, is another draw.
         again = f"/again{self._lost}" if self._lost else ""
         patient = Patient(
             self._memory,
-            self._setting.style,
+            self._setting.manner,
             self._respondent,
             self._engine,
             self._setting.updating,
             f"{self._setting.replicate}/{self._record.id}{again}",
         )
         voice = self._respondent.voice = Voice(self._shown_text)
-        where = len(self._rounds), len(said) + 1
+        where = len(self._rounds), len(sitting) + 1
         try:
-            made = runner.run(guarded(patient.answer(question, history, *where), "", "reply"))
-            if not isinstance(made, Failure):
-                voice.end(made.answer)
-                said.append(made)
-                self._remark(made, voice)
+            exchange = runner.run(guarded(patient.answer(question, history, *where), "", "reply"))
+            if not isinstance(exchange, Failure):
+                voice.end(exchange.answer or "")
+                sitting.append(exchange)
+                self._remark(exchange, voice)
                 return
-            why = f"no answer ({made.outcome}): {made.reason}"
+            why = f"no answer ({exchange.outcome}): {exchange.reason}"
         except UserError as error:
             why = f"no answer: {error}"
         except KeyboardInterrupt:
@@ -226,10 +228,10 @@ class Interview:
         self._lost += 1
         note(f"{why}; ask again, or something else")
 
-    def _remark(self, made: Exchange, voice: Voice) -> None:
+    def _remark(self, exchange: Exchange, voice: Voice) -> None:
         """Say what the answer alone does not show."""
-        earlier = len(made.attempts) - 1
-        if made.flagged:
+        earlier = len(exchange.attempts) - 1
+        if exchange.flagged:
             note(f"it contradicts what the patient knows, as did {earlier} before it; see /why")
         elif earlier and not voice.withdrawn:
             replies = "reply was" if earlier == 1 else "replies were"
@@ -252,7 +254,7 @@ class Interview:
             typer.echo(printable(tell_fact(fact, self._shown(fact))))
 
     def _show_why(self, _: str) -> None:
-        last = next((part[-1] for part in reversed(self._rounds) if part), None)
+        last = next((sitting[-1] for sitting in reversed(self._rounds) if sitting), None)
         if last is None:
             note("nothing was said yet")
             return
@@ -261,8 +263,8 @@ class Interview:
             return
         texts = self._texts()
         lines = [*tell_attempts(last, texts)]
-        for one in last.learned:
-            lines += tell_learned(one, texts)
+        for gain in last.learned:
+            lines += tell_learned(gain, texts)
         calls = tell_calls(last.calls, self._engine.name)
         learned = "" if last.learned else "nothing was learned; "
         for line in (*lines, f"{learned}checked in {calls} of {self._engine.name}"):
@@ -275,14 +277,14 @@ class Interview:
         origin = self._record.origin
         disease = self._record.disease_information.disease
         planned = [origin.disease] if origin is not None and origin.disease else []
-        found = judge_guess(guess, [disease, *planned], self._library)
-        if found.verdict == "several":
-            meant = ", ".join(found.understood[:MOST_NAMES])
-            more = ", ..." if len(found.understood) > MOST_NAMES else ""
+        judgement = judge_guess(guess, [disease, *planned], self._library)
+        if judgement.verdict == "several":
+            meant = ", ".join(judgement.understood[:MOST_NAMES])
+            more = ", ..." if len(judgement.understood) > MOST_NAMES else ""
             note(f"name one disease{f'; that may be {meant}{more}' if meant else ''}")
             return
         self._revealed = True
-        word = "Right" if found.verdict == "right" else "No"
+        word = "Right" if judgement.verdict == "right" else "No"
         typer.echo(printable(f"{word}: the diagnosis is {disease}."))
 
     def _next_round(self, _: str) -> None:

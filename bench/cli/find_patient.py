@@ -2,12 +2,12 @@
 
 import json
 import random
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.core.errors import UserError
 from bench.core.registry import nearest
+from bench.experiments.run_reader import RunReader, unknown
 from bench.knowledge.cases import Case, derive_seed, plan_case
 from bench.knowledge.library import Library
 from bench.records.record import PatientRecord
@@ -17,8 +17,6 @@ from bench.runs.folder import RunFolder
 if TYPE_CHECKING:
     from bench.api.context import Context
 
-MOST_LISTED = 20
-"""Ids that a sentence may list."""
 WRITER = "patient-zero"
 """Generator of patients that are written for a conversation."""
 
@@ -36,7 +34,7 @@ def find_patient(
         UserError: if they name none that there is, or several.
     """
     sources = (("run", run), ("record", record), ("disease", disease))
-    named = [f"--{option}" for option, given in sources if given is not None]
+    named = [f"--{option}" for option, value in sources if value is not None]
     if len(named) > 1:
         raise UserError(f"{' and '.join(named)} name different patients: leave one out")
     if method is not None and run is None:
@@ -69,65 +67,58 @@ async def write_patient(case: Case, context: "Context") -> PatientRecord:
         UserError: if it could not be written.
     """
     from bench.api.adapters import make_generator
+    from bench.api.choice import Choice
     from bench.api.failure import Failure
-    from bench.experiments.experiment import Choice
 
     generator = make_generator(Choice(name=WRITER))
-    (made,) = [one async for one in generator.generate([case], context)]
-    if isinstance(made, Failure):
+    (written,) = [record async for record in generator.generate([case], context)]
+    if isinstance(written, Failure):
         name = context.role("generator").name
-        raise UserError(f"{name} wrote no patient ({made.outcome}): {made.reason}")
-    return made
-
-
-def unknown_patient(where: Path, identity: str, known: list[str]) -> UserError:
-    """The sentence for an id that is not there, with the nearest or, of a few, all there are."""
-    known = sorted(set(known))
-    if len(known) > MOST_LISTED and not get_close_matches(identity, known, n=1, cutoff=0.5):
-        return UserError(f"{where} holds no patient {identity!r}, but {len(known)} others")
-    return UserError(f"{where} holds no patient {identity!r}{nearest(identity, known)}")
+        raise UserError(f"{name} wrote no patient ({written.outcome}): {written.reason}")
+    return written
 
 
 def _in_run(run: Path, identity: str | None, method: str | None) -> PatientRecord:
-    folder = RunFolder(run)
+    """The record of an id, by a method where several wrote one."""
     filed = {
-        (f"{cell.backbone}/{cell.method}", cell.method): RecordFile(path)
-        for cell in folder.cells()
-        if (path := folder.records(cell)).exists()
+        ("/".join(place.cell.values()), place.cell.get("method", "")): RecordFile(place.path)
+        for place in RunReader(RunFolder(run)).places
+        if place.makes == "records" and place.path.exists()
     }
     if not filed:
         raise UserError(f"{run} holds no patients; `pzbench list runs` shows the runs there are")
     if method is not None:
-        known = [name for names in filed for name in names]
+        known = [name for names in filed for name in names if name]
         filed = {names: records for names, records in filed.items() if method in names}
         if not filed:
             raise UserError(f"{run} holds no method {method!r}{nearest(method, known)}")
     if identity is None:
         raise UserError(f"which patient of {run}? add --patient ID")
-    found = {
+    written = {
         name: record
         for (name, _), records in filed.items()
         for record in records
         if record.id == identity
     }
-    if not found:
-        raise unknown_patient(
-            run, identity, [one.id for records in filed.values() for one in records]
+    if not written:
+        ids = [record.id for records in filed.values() for record in records]
+        raise unknown(run, "patient", identity, ids)
+    if len(written) > 1:
+        raise UserError(
+            f"{identity} was written by {', '.join(written)}: add --method, one of them"
         )
-    if len(found) > 1:
-        raise UserError(f"{identity} was written by {', '.join(found)}: add --method, one of them")
-    return next(iter(found.values()))
+    return next(iter(written.values()))
 
 
 def _in_file(path: Path, identity: str | None) -> PatientRecord:
     """The record of an id, or the only one."""
     records = list(_whole(path) or read_nonempty(path))
-    found = [one for one in records if identity in (None, one.id)]
-    if identity is not None and not found:
-        raise unknown_patient(path, identity, [one.id for one in records])
-    if len(found) > 1:
-        raise UserError(f"{path} holds {len(found)} patients: add --patient ID")
-    return found[0]
+    chosen = [record for record in records if identity in (None, record.id)]
+    if identity is not None and not chosen:
+        raise unknown(path, "patient", identity, [record.id for record in records])
+    if len(chosen) > 1:
+        raise UserError(f"{path} holds {len(chosen)} patients: add --patient ID")
+    return chosen[0]
 
 
 def _whole(path: Path) -> list[PatientRecord]:

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from bench.cli.knowledge_options import Drafts, Knowledge
+from bench.cli.options import Drafts, Knowledge
 
 if TYPE_CHECKING:
-    from bench.authoring.draft import Subject
-    from bench.authoring.source import Source
+    from bench.authoring.draft import DraftSubject
+    from bench.authoring.source import SourceText
     from bench.knowledge.outline import Outline
 
 FAULTY = 3
@@ -20,7 +20,7 @@ app = typer.Typer(help="The disease knowledge.", no_args_is_help=True, rich_mark
 
 def _say(text: str, *, err: bool = False) -> None:
     """Print one line; what a terminal would obey, or take for another line, is spelt out."""
-    from bench.report.tables import printable
+    from bench.report.text import printable
 
     typer.echo(printable(text).replace("\n", "\\x0a"), err=err)
 
@@ -48,7 +48,7 @@ def show_outline(
     """Show an outline as a language model is given it, a draft with where each field comes from."""
     from bench.knowledge.description import describe, trace
     from bench.knowledge.library import Library
-    from bench.report.tables import printable
+    from bench.report.text import printable
 
     outline = Library(*(kb or ()), drafts=True, clashing=True).get(disease)
     typer.echo(printable(describe(outline)))
@@ -80,10 +80,10 @@ def check_outlines(
 @app.command("stats")
 def show_stats(kb: list[Path] | None = Knowledge, drafts: bool = Drafts) -> None:
     """Count what the outlines of each department hold: the median and the range."""
+    from bench.api.table import Grid
     from bench.authoring.counts import COUNTS, count_outlines
     from bench.cli.screen import show_grids
     from bench.knowledge.library import Library
-    from bench.report.tables import Grid
 
     counted = count_outlines(Library(*(kb or ()), drafts=drafts))
     rows = tuple(
@@ -126,7 +126,7 @@ def build_draft(
     """Draft an outline from encyclopedia text (HTML, Markdown or plain text) for you to check."""
     from bench.authoring.draft_file import draft_path, keep_copy, plan_subject, write_draft
     from bench.authoring.source import read_sources
-    from bench.cli.ending import run_until_stopped
+    from bench.cli.screen import run_until_stopped
     from bench.core.atomic import check_writable
     from bench.knowledge.library import Library, holds_outlines
 
@@ -148,16 +148,16 @@ def build_draft(
 
 
 async def _draft(
-    subject: "Subject",
-    sources: "tuple[Source, ...]",
+    subject: "DraftSubject",
+    sources: "tuple[SourceText, ...]",
     backbone: str,
     journal_path: Path,
     retry_failed: bool,
 ) -> "Outline":
     from bench.authoring.draft import draft_outline
     from bench.backbones.prompt import AskError
+    from bench.cli.options import parse_backbone
     from bench.core.errors import UserError
-    from bench.experiments.experiment import parse_choice
     from bench.journal.journal import Journal
     from bench.knowledge.library import Library
     from bench.runs.roles import Team
@@ -165,7 +165,7 @@ async def _draft(
     journal = Journal.open(journal_path)
     team = Team(journal, Library(), at_once=8, retry_failed=retry_failed)
     try:
-        respondent = team.engage("generator", parse_choice(backbone))
+        respondent = team.engage("generator", parse_backbone(backbone))
         return await draft_outline(subject, sources, respondent)
     except AskError as failure:
         raise UserError(

@@ -1,11 +1,18 @@
-"""`pzbench list`."""
+"""`pzbench list`, and `pzbench schema`."""
+
+from typing import TYPE_CHECKING
 
 import typer
+
+if TYPE_CHECKING:
+    from bench.runs.folder import RunFolder
 
 
 def list_plugins(
     kind: str | None = typer.Argument(
-        None, help="generators, metrics, backbones, formats, tables or runs; all but runs if none."
+        None,
+        help="stages, generators, metrics, backbones, formats, tables or runs; all but runs if "
+        "none.",
     ),
 ) -> None:
     """List the plug-ins that are installed, without importing them; or the runs there are."""
@@ -38,15 +45,37 @@ def print_schema(
 
 
 def _list_runs() -> None:
-    """The folders below runs/ that hold a run."""
+    """The folders below runs/ that hold a run; one that cannot be read says why."""
     from pathlib import Path
 
-    from bench.runs.folder import RunFolder
+    from bench.core.errors import UserError
+    from bench.report.text import printable
+    from bench.runs.folder import OLDER, RunFolder
 
-    for path in sorted(Path("runs").glob("*/experiment.json")):
-        folder = RunFolder(path.parent)
-        experiment = folder.experiment()
-        done = "done" if (path.parent / "manifest.json").exists() else "not finished"
-        if experiment is not None:
-            backbones = ", ".join(choice.name for choice in experiment.roles.generator)
-            typer.echo(f"{path.parent}  {experiment.name}  {backbones}  {done}")
+    for path in sorted(Path("runs").glob("*")):
+        if not any((path / name).exists() for name in ("experiment.yaml", OLDER)):
+            continue
+        try:
+            state = _state(RunFolder(path))
+        except UserError as error:
+            state = str(error)
+        typer.echo(printable(f"{path}  {state}"))
+
+
+def _state(folder: "RunFolder") -> str:
+    """Name, backbones and state of a run.
+
+    Raises:
+        UserError: if it cannot be read, or is of an earlier version.
+    """
+    from bench.experiments.changes import digest_of
+    from bench.experiments.experiment import experiment_from
+
+    experiment = experiment_from(folder.experiment() or {})
+    chosen = (choice.name for choices in experiment.roles.values() for choice in choices)
+    backbones = ", ".join(dict.fromkeys(chosen))
+    state = "not finished"
+    if folder.finished:
+        same = folder.manifest()["experiment"] == digest_of(experiment)
+        state = "done" if same else "extended, not finished"
+    return "  ".join(filter(None, (experiment.name, backbones, state)))

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from bench.cli.paths import usable
+from bench.cli.options import usable
 
 if TYPE_CHECKING:
     from bench.api.failure import Failure
-    from bench.medqa.classify import Classified
+    from bench.medqa.labels import Classified
     from bench.medqa.question_files import QuestionSet
 
 Source = typer.Option(
@@ -35,11 +35,12 @@ def show_questions(
     ),
 ) -> None:
     """Count a set's questions by department, and see whether it is the audited MedQA test split."""
+    from bench.api.table import Grid
     from bench.cli.screen import show_grids
     from bench.medqa.audit import DEPARTMENTS, is_audited_split, manifest
-    from bench.medqa.classify import read_labels, unlabelled
     from bench.medqa.departments import Departments
-    from bench.report.tables import Grid, printable
+    from bench.medqa.labels import read_labels, unlabelled
+    from bench.report.text import printable
 
     questions = _read(medqa)
     given = read_labels(labels) if labels else None
@@ -99,8 +100,9 @@ def classify_questions(
 ) -> None:
     """Have a language model say to which department each question belongs: three votes each."""
     from bench.api.failure import Failure
-    from bench.cli.ending import report_failures, run_until_stopped
-    from bench.medqa.classify import Classified, agreement
+    from bench.authoring.question_labels import agreement
+    from bench.cli.screen import report_failures, run_until_stopped
+    from bench.medqa.labels import Classified
 
     kept = journal or out.with_name(f".{out.name}.journal.sqlite")
     _check_places(out, kept)
@@ -118,7 +120,7 @@ def classify_questions(
 
 def _read(source: str | None) -> "QuestionSet":
     from bench.medqa.sources import load_questions
-    from bench.report.tables import printable
+    from bench.report.text import printable
 
     questions = load_questions(source)
     for warning in questions.warnings:
@@ -149,7 +151,7 @@ def _labels_before(out: Path, source: str) -> int:
         UserError: if it is the question file, or holds anything but labels.
     """
     from bench.core.errors import UserError
-    from bench.medqa.classify import read_classified
+    from bench.medqa.labels import read_classified
 
     if not out.exists():
         return 0
@@ -167,7 +169,7 @@ def _labels_before(out: Path, source: str) -> int:
 def _write(out: Path, rows: "list[Classified]", least: int) -> None:
     """Write the labels; beside the file if it holds more than these."""
     from bench.core.atomic import write_text
-    from bench.report.tables import printable
+    from bench.report.text import printable
 
     kept = len(rows) < least
     place = out.with_name(f"{out.name}.partial") if kept else out
@@ -189,17 +191,17 @@ def _write(out: Path, rows: "list[Classified]", least: int) -> None:
 async def _classify(
     questions: "QuestionSet", backbone: str, journal_path: Path, at_once: int, retry_failed: bool
 ) -> "list[Classified | Failure]":
+    from bench.authoring.question_labels import classify
+    from bench.cli.options import parse_backbone
     from bench.cli.screen import Progressing
-    from bench.experiments.experiment import parse_choice
     from bench.journal.journal import Journal
     from bench.knowledge.library import Library
-    from bench.medqa.classify import classify
     from bench.runs.roles import Team
 
     journal = Journal.open(journal_path)
     team = Team(journal, Library(), at_once=at_once, retry_failed=retry_failed)
     try:
-        respondent = team.engage("classifier", parse_choice(backbone))
+        respondent = team.engage("classifier", parse_backbone(backbone))
         made: list[Classified | Failure] = []
         with Progressing().stage("classify", len(questions.questions)) as done:
             async for one in classify(questions.questions, respondent, at_once):
@@ -213,7 +215,7 @@ async def _classify(
 
 def _tell(rows: "list[Classified]") -> None:
     """Say how clear the labels are, and what was refused."""
-    from bench.medqa.classify import LOST
+    from bench.medqa.labels import LOST
 
     labels = Counter(str(row.label or row.lost) for row in rows)
     lost = Counter(vote.outcome for row in rows for vote in row.votes if vote.outcome != "answer")

@@ -2,97 +2,73 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import typer
 
-from bench.cli.paths import usable
+from bench.cli.options import usable
+from bench.cli.show import Factors, factors_of
 
 if TYPE_CHECKING:
     from bench.records.dialogue import Dialogue, Exchange
     from bench.records.dialogue_files import DialogueFile
 
-
-class _Filed(NamedTuple):
-    """A file of dialogues, and what the run says of it; empty for one that is in no run."""
-
-    dialogues: "DialogueFile"
-    backbone: str = ""
-    method: str = ""
-    interaction: str = ""
-    format: str = ""
-
-    @property
-    def title(self) -> str:
-        parts = (
-            self.interaction,
-            self.format,
-            self.method,
-            self.backbone and f"by {self.backbone}",
-        )
-        return " ".join(part for part in parts if part)
+DIALOGUES = "dialogues"
+"""The kind of items that have a memory."""
 
 
 def memory(
     run: Path = typer.Argument(callback=usable, help="Run folder, or a file of dialogues."),
     patient: str = typer.Argument(help="Id of the patient."),
-    form: str | None = typer.Option(None, "--format", help="Only this format of the record."),
+    where: list[str] | None = Factors,
+    form: str | None = typer.Option(None, "--format", help="Short for --where format=..."),
     interaction: str | None = typer.Option(
-        None, "--interaction", help="Only this interaction, for instance cross-with."
+        None, "--interaction", help="Short for --where interaction=..."
     ),
 ) -> None:
     """Show how a patient's memory changed: facts added, replies rejected, and why."""
-    from bench.cli.find_patient import unknown_patient
-    from bench.core.errors import UserError
-    from bench.core.registry import nearest
-    from bench.report.tables import printable
+    from bench.experiments.run_reader import unknown
+    from bench.report.text import printable
 
-    filed = _filed(run)
-    for option, given in (("interaction", interaction), ("format", form)):
-        if given is not None and run.is_file():
-            raise UserError(f"--{option} tells the files of a run apart, and {run} is one file")
-        known = sorted({getattr(one, option) for one in filed})
-        if given is not None and given not in known:
-            raise UserError(f"{run} holds no {option} {given!r}{nearest(given, known)}")
-        filed = [one for one in filed if given in (None, getattr(one, option))]
+    short = {"format": form, "interaction": interaction}
+    factors = factors_of(where or ()) | {name: value for name, value in short.items() if value}
     ids: list[str] = []
-    found = False
-    for one in filed:
-        for dialogue in one.dialogues:
+    for title, dialogues in _files(run, factors):
+        for dialogue in dialogues:
             ids.append(dialogue.id)
             if dialogue.id == patient:
-                found = True
-                lines = "\n".join(_told(dialogue, one.title))
+                lines = "\n".join(_log(dialogue, title))
                 typer.echo(printable(f"{lines}\n"))
-    if not found:
-        raise unknown_patient(run, patient, ids)
+    if patient not in ids:
+        raise unknown(run, "patient", patient, ids)
 
 
-def _filed(run: Path) -> list[_Filed]:
-    """The files of dialogues of a run, or the one that was named.
+def _files(run: Path, factors: dict[str, str]) -> "list[tuple[str, DialogueFile]]":
+    """The dialogues of a run's cells, each with a title; or of the one file that was named.
 
     Raises:
         UserError: if there are none.
     """
     from bench.core.errors import UserError
+    from bench.experiments.run_reader import RunReader
     from bench.records.dialogue_files import DialogueFile
     from bench.runs.folder import RunFolder
 
     if run.is_file():
-        return [_Filed(DialogueFile(run))]
-    folder = RunFolder(run)
-    found = [
-        _Filed(DialogueFile(path), talk.backbone, talk.method, talk.interaction, talk.format)
-        for cell in folder.cells()
-        for talk in folder.talks(cell)
-        if talk.interaction and talk.format and (path := folder.dialogues(talk)).exists()
+        for factor in factors:
+            raise UserError(f"{factor} tells the files of a run apart, and {run} is one file")
+        return [("", DialogueFile(run))]
+    files = [
+        (", ".join(f"{name} {value}" for name, value in place.cell.items()), place.path)
+        for place in RunReader(RunFolder(run)).narrowed(factors)
+        if place.makes == DIALOGUES and place.path.exists()
     ]
-    if not found:
-        raise UserError(f"{run} holds no dialogues; `pzbench list runs` shows the runs there are")
-    return found
+    if not files:
+        raise UserError(f"{run} holds no such dialogues; `pzbench list runs` shows the runs")
+    return [(title, DialogueFile(path)) for title, path in files]
 
 
-def _told(dialogue: "Dialogue", title: str) -> Iterator[str]:
+def _log(dialogue: "Dialogue", title: str) -> Iterator[str]:
     """The log of one dialogue's memory, in lines."""
     from bench.agents.memory import decompose_record
     from bench.cli.memory_lines import one_line, tell_calls
@@ -101,7 +77,7 @@ def _told(dialogue: "Dialogue", title: str) -> Iterator[str]:
     if facts is None:
         facts = decompose_record(dialogue.record) if dialogue.record is not None else ()
     texts = {fact.id: fact.text for fact in facts}
-    held = len(texts)
+    own = len(texts)
     added = rejected = flagged = calls = 0
     held_as = dialogue.format or "they were made elsewhere"
     yield f"# {dialogue.id}: {title or held_as}, style {dialogue.style or 'not given'}"
@@ -121,7 +97,7 @@ def _told(dialogue: "Dialogue", title: str) -> Iterator[str]:
         return
     engine = dialogue.origin.triplets if dialogue.origin else ""
     yield (
-        f"{held} facts of the record, {added} added ({dialogue.updating}); {rejected} replies "
+        f"{own} facts of the record, {added} added ({dialogue.updating}); {rejected} replies "
         f"rejected, {flagged} sent although contradictory; {tell_calls(calls, engine, 'triplet ')}"
     )
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from bench.records.dialogue import Attempt, Exchange, Fact, Label, Learned
+from bench.records.dialogue import Attempt, Exchange, Fact, Learned
+from bench.records.label import Label
 
 SAYS: dict[Label, str] = {"contradict": "contradicts", "entail": "entails"}
 """The labels that are told, the graver first; what is neutral is left out everywhere."""
@@ -19,13 +20,13 @@ def tell_fact(fact: Fact, text: str | None = None) -> str:
 
 def tell_labels(labels: Mapping[str, Label], texts: Mapping[str, str]) -> Iterator[str]:
     """What something is to the facts, a line each; `texts` are the facts' words by id."""
-    told = [
+    lines = [
         f"{says} {fact}" + (f" ({texts[fact]})" if fact in texts else "")
         for kind, says in SAYS.items()
         for fact, label in labels.items()
         if label == kind
     ]
-    yield from told or ["neutral to every fact"]
+    yield from lines or ["neutral to every fact"]
 
 
 def tell_attempts(exchange: Exchange, texts: Mapping[str, str]) -> Iterator[str]:

@@ -1,15 +1,31 @@
-"""`pzbench score`."""
+"""`pzbench score`: a run whose first stage reads a file."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from bench.cli.knowledge_options import Drafts, Knowledge
-from bench.cli.paths import usable
+from bench.cli.options import AtOnce, Drafts, JournalPath, Knowledge, RetryFailed, usable
+from bench.cli.setting_options import SettingCommand, SettingOption, changed, role_settings
+from bench.core.errors import UserError
 
 if TYPE_CHECKING:
-    from bench.api.metric import Items, Metric, Score, Talks
+    from bench.api.cell import Cell
+    from bench.api.choice import Choice
+    from bench.api.metric import MetricCard
+    from bench.api.stage import Stage
+    from bench.api.table import Grid
+    from bench.experiments.experiment import Experiment
+    from bench.report.results import Result, Results
+    from bench.runs.folder import RunFolder
+
+STAGE = "read"
+"""The stage that reads the file."""
+LETTERS = 8
+"""Of the content's hash, in the name of the run folder."""
+Roles = Mapping[str, "tuple[Choice, ...]"]
+
 
 File = typer.Argument(
     callback=usable, help="Records (.jsonl, .parquet) or dialogues (.jsonl; .txt transcripts)."
@@ -20,191 +36,240 @@ MetricNames = typer.Option(
     "-m",
     help="Metric, as NAME or NAME:option=value,...; all whose needs are met if none.",
 )
-Judge = typer.Option(None, "--judge", help="Backbone that judges accuracy or consistency.")
+EncoderName = typer.Option(
+    None, "--encoder", help="Text encoder (path or hub id); all-MiniLM-L6-v2 if none."
+)
 Records = typer.Option(
     None, "--records", callback=usable, help="Records of the dialogues that bring none, by id."
 )
-JournalPath = typer.Option(
-    None,
-    "--journal",
-    callback=usable,
-    help="Journal to keep answers in; beside the file if a model is asked.",
-)
 ScoresPath = typer.Option(None, "--out", callback=usable, help="Write the scores here as JSON.")
+Run = typer.Option(
+    None, "--run", callback=usable, help="Run folder; one below runs/ for each file if none."
+)
+
+
+class ScoreCommand(SettingCommand):
+    """It has an option for every role that a metric asks."""
+
+    def settings(self, words: Mapping[str, Any]) -> Sequence[SettingOption]:
+        """The roles of all metrics that there are."""
+        return list(role_settings(role for card in _cards() for role in card.roles))
+
+
+def _cards() -> "Iterator[MetricCard]":
+    """Of every metric that can be loaded; of another is told where it is wanted."""
+    from bench.api.adapters import whole_card
+    from bench.api.metric import MetricCard
+    from bench.core.registry import METRICS
+
+    for name in (plugin.name for plugin in METRICS.plugins()):
+        try:
+            yield whole_card(METRICS.load(name).card, name, name, MetricCard)
+        except UserError:
+            continue
 
 
 def score(
+    ctx: typer.Context,
     file: Path = File,
     metric: list[str] | None = MetricNames,
-    judge: str | None = Judge,
-    rater: str | None = typer.Option(None, "--rater", help="Backbone that rates dialogues."),
-    scorer: str | None = typer.Option(None, "--scorer", help="Causal LM for GPTScore."),
-    encoder: str | None = typer.Option(
-        None, "--encoder", help="Text encoder (path or hub id); all-MiniLM-L6-v2 if none."
-    ),
+    encoder: str | None = EncoderName,
     records: Path | None = Records,
     out: Path | None = ScoresPath,
+    run: Path | None = Run,
     kb: list[Path] | None = Knowledge,
     drafts: bool = Drafts,
     journal: Path | None = JournalPath,
-    at_once: int = typer.Option(32, "--at-once", min=1, help="Exchanges in flight."),
-    retry_failed: bool = typer.Option(
-        False, "--retry-failed", help="Ask stored refusals and invalid answers again."
-    ),
+    at_once: int = AtOnce,
+    retry_failed: bool = RetryFailed,
 ) -> None:
     """Score records or dialogues made elsewhere; no plug-in needed."""
-    from bench.api.metric import Items
-    from bench.cli.ending import run_until_stopped
-    from bench.core.errors import UserError
-    from bench.experiments.experiment import Choice
-    from bench.knowledge.library import Library
-    from bench.records.dialogue_files import holds_dialogues
-    from bench.records.record_files import read_nonempty
+    from bench.cli.screen import Progressing, run_until_stopped
+    from bench.experiments.assembly import assemble
+    from bench.experiments.engine import execute
+    from bench.experiments.experiment import experiment_from
+    from bench.runs.folder import RunFolder
     from bench.runs.settings import Settings
 
-    given = (("judge", judge), ("rater", rater), ("scorer", scorer))
-    roles = {role: name for role, name in given if name}
-    talks = holds_dialogues(file)
-    metrics = _metrics(metric, roles, "dialogues" if talks else "records", file)
-    if records is not None and not talks:
-        raise UserError(f"{file} holds records: --records goes with dialogues")
-    items = _talks(file, records) if talks else Items(read_nonempty(file))
+    data = {
+        "name": file.stem,
+        STAGE: {"file": str(file), "records": records and str(records)},
+        "encoder": encoder,
+        "knowledge": list(map(str, kb or ())),
+        "drafts": drafts,
+    }
+    bare = assemble(experiment_from(changed(ctx, data, {})))
+    roles, stage = bare.experiment.roles, bare.stages[STAGE]
+    metrics = _metrics(metric, roles, stage.card.makes, file)
     if out is not None:
         _check_out(out, file)
-    journal = journal or _journal(file, roles)
-    work = _score(
-        items,
-        metrics,
-        roles={role: Choice(name=name) for role, name in roles.items()},
-        encoder=encoder,
-        outlines=Library(*(kb or ()), drafts=drafts),
-        settings=Settings(journal=journal, at_once=at_once, retry_failed=retry_failed),
-    )
-    _tell(run_until_stopped(work), file, out)
+    folder = RunFolder(run or _folder(file, stage.own.digest))
+    if not folder.path.exists():
+        run_until_stopped(_check_items(stage))
+    settings = Settings(journal=journal, at_once=at_once, retry_failed=retry_failed)
+    asked = _joined(bare.experiment, folder, roles, metrics)
+    results = run_until_stopped(execute(asked, folder, settings, Progressing()))
+    _tell(results, metrics, roles, file, folder, out)
 
 
-def _tell(scores: "list[Score]", file: Path, out: Path | None) -> None:
-    """Show the scores and write them where that was asked for.
+async def _check_items(stage: "Stage") -> None:
+    """Read the file whole, so that one at fault leaves no folder behind.
 
     Raises:
-        typer.Exit: with code 3, if anything could not be scored.
+        UserError: naming the line at fault, or if there are no items.
     """
-    import json
-
-    from bench.cli.ending import report_failures
-    from bench.cli.screen import show_files
-    from bench.core.atomic import write_text
-
-    _show(scores, file)
-    if out is not None:
-        told = [found.model_dump(mode="json") for found in scores]
-        write_text(out, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
-        show_files([out])
-    failures = [failure for found in scores for failure in found.failures]
-    report_failures(failures, "they are in the scores that --out writes")
+    nobody: Any = None  # who reads a file asks nobody
+    for cell in stage.cells([]):
+        async for _ in stage.make(cell, {}, nobody):
+            pass
 
 
-def _talks(file: Path, records: Path | None) -> "Talks":
-    """The dialogues of a file, checked whole, with the records of another where there is one."""
-    from bench.api.metric import Talks
-    from bench.core.errors import UserError
-    from bench.records.dialogue_files import DialogueFile, WithRecords
-    from bench.records.record_files import RecordFile
-    from bench.report.tables import printable
+def _folder(file: Path, digest: str) -> Path:
+    from bench.api.cell import safe_name
 
-    found = DialogueFile(file)
-    lacking = {one.id: one.record is None for one in found}
-    if not lacking:
-        raise UserError(f"{file} holds no dialogues")
-    for note in found.notes:
-        typer.echo(printable(f"{file}: {note}"), err=True)
-    if records is None:
-        return Talks(found)
-    own = {one.id: one for one in RecordFile(records) if lacking.get(one.id)}
-    if not own:
-        raise UserError(f"{records} holds no record with the id of a dialogue that lacks one")
-    typer.echo(f"records for {len(own)} of {sum(lacking.values())} dialogues", err=True)
-    return Talks(WithRecords(found, own))
+    return Path("runs") / f"score-{safe_name(file.stem)}-{digest[:LETTERS]}"
 
 
 def _check_out(out: Path, file: Path) -> None:
     from bench.core.atomic import check_writable
-    from bench.core.errors import UserError
 
     if out.exists() and out.samefile(file):
         raise UserError(f"--out {out} is the file to be scored itself: name another")
     check_writable(out)
 
 
-def _journal(file: Path, roles: dict[str, str]) -> Path | None:
-    """Beside the file if a model is asked; the stand-in needs none."""
-    if not set(roles.values()) - {"rules"}:
-        return None
-    journal = file.with_name(f"{file.name}.journal.sqlite")
-    typer.echo(f"answers are kept in {journal}", err=True)
-    return journal
-
-
-def _show(scores: "list[Score]", file: Path) -> None:
-    """Print the scores with what pins their meaning: once for the parts of one metric."""
-    from bench.cli.screen import show_grids
-    from bench.report.tables import SCORE_COLUMNS, Grid, score_cells
-
-    signed: dict[str, str] = {}
-    for found in scores:
-        if found.signature:
-            signed.setdefault(found.metric.partition("/")[0], found.signature)
-    notes = tuple(f"{name}: {signature}" for name, signature in signed.items())
-    rows = tuple(score_cells(found) for found in scores)
-    show_grids([Grid(f"{file}: scores", SCORE_COLUMNS, rows, notes)])
-
-
-def _metrics(
-    named: list[str] | None, roles: dict[str, str], takes: str, file: Path
-) -> "list[Metric]":
+def _metrics(named: list[str] | None, roles: Roles, takes: str, file: Path) -> "tuple[Choice, ...]":
     """The metrics named, or all for such items whose roles and libraries are there.
 
     Raises:
         UserError: if a metric that is named takes other items.
     """
+    from bench.api.adapters import make_metric
+    from bench.api.choice import parse_choice, refuse_twice
+
+    if not named:
+        return _usable_metrics(roles, takes)
+    choices = tuple(map(parse_choice, named))
+    mend = "; tell them apart with as=LABEL, as in NAME:as=LABEL"
+    try:
+        refuse_twice("--metric", [choice.label for choice in choices], mend)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    for choice in choices:
+        card = make_metric(choice).card
+        if card.takes != takes:
+            raise UserError(
+                f"the metric {card.name!r} scores {card.takes}, and {file} holds {takes}"
+            )
+    return choices
+
+
+def _usable_metrics(roles: Roles, takes: str) -> "tuple[Choice, ...]":
+    """All metrics for such items that need no option, and nobody and nothing that is not there."""
     from importlib.util import find_spec
 
     from bench.api.adapters import make_metric
-    from bench.core.errors import UserError
+    from bench.api.choice import Choice
     from bench.core.registry import METRICS
-    from bench.experiments.experiment import Choice, check_unique, parse_choice
 
-    if named:
-        choices = [parse_choice(text) for text in named]
-        check_unique("--metric", [choice.label for choice in choices])
-        asked = [make_metric(choice) for choice in choices]
-        for metric in asked:
-            if metric.card.takes != takes:
-                raise UserError(
-                    f"the metric {metric.card.name!r} scores {metric.card.takes}, and {file} "
-                    f"holds {takes}"
-                )
-        return asked
     neural = find_spec("torch") is not None
-    found: list[Metric] = []
+    chosen: list[Choice] = []
     for plugin in METRICS.plugins():
+        choice = Choice(name=plugin.name)
         try:
             if METRICS.required(plugin.name):
                 continue
-            metric = make_metric(Choice(name=plugin.name))
+            card = make_metric(choice).card
         except UserError as error:  # nobody asked for it by name
             typer.echo(f"left out: {error}", err=True)
             continue
-        answered = {*metric.card.needs, *metric.card.uses} <= set(roles)
-        fits = metric.card.takes == takes and (neural or metric.card.extra is None)
-        if answered and fits:
-            found.append(metric)
-    return found
+        fits = card.takes == takes and (neural or card.extra is None)
+        if fits and set(card.roles) <= set(roles):
+            chosen.append(choice)
+    return tuple(chosen)
 
 
-async def _score(items: "Items | Talks", metrics: "list[Metric]", **asked: Any) -> "list[Score]":
-    from bench.cli.screen import Progressing
-    from bench.scoring.scores import score_items
+def _joined(
+    experiment: "Experiment", folder: "RunFolder", roles: Roles, metrics: "Sequence[Choice]"
+) -> "Experiment":
+    """The experiment with what is asked, beside all that the folder's asked before."""
+    from bench.experiments.changes import begun
+    from bench.experiments.experiment import experiment_from
 
-    with Progressing().stage("scoring", len(metrics)) as step:
-        return await score_items(items, metrics, step=step, **asked)
+    data = folder.experiment()
+    # A judge that never answered is not asked again.
+    before = None if data is None else begun(experiment_from(data), folder, asked=True)
+    old_roles = before.roles if before else {}
+    joined = {
+        role: _added(old_roles.get(role, ()), roles.get(role, ()))
+        for role in dict.fromkeys((*old_roles, *roles))
+    }
+    asked = {"roles": joined, "metrics": _added(before.metrics if before else (), metrics)}
+    # Another name of the same file is no other experiment.
+    name = before.name if before else experiment.name
+    return experiment.model_copy(update=asked | {"name": name})
+
+
+def _added(before: "Sequence[Choice]", asked: "Sequence[Choice]") -> "tuple[Choice, ...]":
+    """What was there and what is new; of one label what is asked now, which a run may refuse."""
+    return tuple({choice.label: choice for choice in (*before, *asked)}.values())
+
+
+def _tell(
+    results: "Results",
+    metrics: "Sequence[Choice]",
+    roles: Roles,
+    file: Path,
+    folder: "RunFolder",
+    out: Path | None,
+) -> None:
+    """Show the scores that were asked for, and write them where that was asked.
+
+    Raises:
+        typer.Exit: with code 3, if anything could not be scored.
+    """
+    import json
+
+    from bench.api.adapters import make_metric
+    from bench.cli.screen import report_failures, show_files, show_grids
+    from bench.core.atomic import write_text
+    from bench.report.text import printable
+    from bench.runs.roles import factor_of
+
+    for remark in results.manifest["stages"][STAGE]["remarks"]:
+        typer.echo(printable(f"{file}: {remark}"), err=True)
+    names = [make_metric(choice).card.name for choice in metrics]
+    asked = {factor_of(role): [one.label for one in chosen] for role, chosen in roles.items()}
+
+    def wanted(metric: str, cell: Mapping[str, str]) -> bool:
+        of_roles = all(cell.get(factor) in (None, *labels) for factor, labels in asked.items())
+        return metric in names and of_roles
+
+    scores = [one for one in results.scores if wanted(one.score.metric, one.cell)]
+    show_grids([_grid(scores, file)])
+    if out is not None:
+        rows = [{"cell": dict(one.cell), **one.score.model_dump(mode="json")} for one in scores]
+        write_text(out, json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+        show_files([out])
+    failures = [one for one in folder.failures() if not one.metric or wanted(one.metric, one.cell)]
+    report_failures(failures, f"see {folder.path}/failures.jsonl")
+
+
+def _grid(results: "Sequence[Result]", file: Path) -> "Grid":
+    """The scores over all items, and once for each metric what pins its meaning."""
+    from dataclasses import replace
+
+    from bench.api.score import ALL
+    from bench.report.pivot import listing
+
+    pins: dict[tuple[str, Cell], str] = {}
+    shown: list[Result] = []
+    for result in results:
+        score, cell = result.score, result.cell.without("file")
+        if score.by == ALL:
+            pins.setdefault((score.metric, cell), score.signature)
+            mark = ("stand-in",) * score.stand_in
+            marked = score.model_copy(update={"notes": (*score.notes, *mark)})
+            shown.append(replace(result, cell=cell, score=marked))
+    notes = dict.fromkeys(f"{metric}: {pin}" for (metric, _), pin in pins.items() if pin)
+    return replace(listing(f"{file}: scores", shown), notes=tuple(notes))

@@ -1,19 +1,30 @@
-"""Tables and progress on the screen."""
+"""Tables and progress on the screen, and how a command ends."""
 
+import asyncio
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from bench.report.tables import Grid, printable
+from bench.api.table import Grid
+from bench.report.text import printable
 
+if TYPE_CHECKING:
+    from bench.api.failure import Failure
+
+R = TypeVar("R")
 PLAIN_WIDTH = 150
 """Characters of a line where the output is no terminal."""
+FAILED_ITEMS = 3
+"""Exit code: done, but items failed."""
 
 
 def show_grids(grids: Iterable[Grid]) -> None:
@@ -39,48 +50,85 @@ def show_files(paths: Iterable[Path]) -> None:
 
 
 class Progressing:
-    """Progress bars on a terminal, else one line for each finished stage; both on stderr."""
+    """A line on stderr for everything that is finished; on a terminal also bars of what is not.
+
+    The bars are one display, for a terminal has room for no second one.
+    """
 
     def __init__(self) -> None:
-        """Nothing is shown before the first stage."""
+        """Nothing is shown before something begins."""
         self._console = Console(stderr=True)
+        self._bars = self._new_bars()
 
-    @contextmanager
-    def stage(self, title: str, total: int) -> Iterator["_Counter"]:
-        """A stage of `total` items."""
-        counter = _Counter()
-        if not self._console.is_terminal:
-            yield counter
-            self._console.print(Text(printable(f"{title}: {counter}")), soft_wrap=True)
-            return
-        columns = (
+    def _new_bars(self) -> Progress:
+        return Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("{task.fields[failed]}", style="red"),
+            TextColumn("{task.fields[lost]}", style="red"),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
         )
-        with Progress(*columns, console=self._console) as progress:
-            task = progress.add_task(printable(title), total=total, failed="")
-            counter.tell = lambda: progress.update(
-                task,
-                completed=counter.done,
-                failed=f"{counter.failed} failed" * bool(counter.failed),
-            )
-            yield counter
+
+    @contextmanager
+    def stage(self, title: str, total: int) -> Iterator[Callable[..., None]]:
+        """Something of `total` items, perhaps beside others."""
+        counted: Counter[bool] = Counter()
+        name = printable(title)
+        if not self._bars.tasks:
+            self._bars = self._new_bars()
+            self._bars.start()
+        bars, task = self._bars, self._bars.add_task(name, total=total, lost="")
+
+        def step(failed: bool = False) -> None:
+            counted[failed] += 1
+            bars.update(task, advance=1, lost=_lost(counted))
+
+        try:
+            yield step
+        finally:
+            bars.remove_task(task)
+            if not bars.tasks:
+                bars.stop()
+        counts = ", ".join(filter(None, (f"{counted.total()} done", _lost(counted))))
+        self._console.print(Text(f"{name}: {counts}"), soft_wrap=True)
 
 
-class _Counter:
-    """Counts the items of one stage."""
+def _lost(counted: Counter[bool]) -> str:
+    return f"{counted[True]} failed" if counted[True] else ""
 
-    def __init__(self) -> None:
-        self.done = self.failed = 0
-        self.tell: Callable[[], None] = lambda: None
 
-    def __call__(self, failed: bool = False) -> None:
-        self.done += 1
-        self.failed += failed
-        self.tell()
+def run_until_stopped(work: Coroutine[Any, Any, R]) -> R:
+    """The result of the work; Ctrl-C ends it with a word on how to go on.
 
-    def __str__(self) -> str:
-        return f"{self.done} done" + (f", {self.failed} failed" if self.failed else "")
+    Raises:
+        typer.Exit: with code 130, if the user stopped it.
+    """
+    try:
+        return asyncio.run(work)
+    except KeyboardInterrupt:
+        typer.echo("stopped; run the same command again to go on from here", err=True)
+        raise typer.Exit(130) from None
+
+
+def report_failures(failures: "Sequence[Failure]", where: str) -> None:
+    """Say how many items failed and why the first did; nothing if none did.
+
+    Raises:
+        typer.Exit: with code 3, if any failed.
+    """
+    if not failures:
+        return
+
+    def counted(names: Iterable[str]) -> str:
+        return ", ".join(f"{count} {name}" for name, count in sorted(Counter(names).items()))
+
+    first = failures[0]
+    places = [failure.metric or failure.stage for failure in failures]
+    outcomes = counted(failure.outcome for failure in failures)
+    typer.echo(f"{len(failures)} items failed ({counted(places)}: {outcomes}); {where}", err=True)
+    reason = f"first: {first.item}, {places[0]}: {first.reason[:300]}"
+    typer.echo(printable(reason), err=True)
+    raise typer.Exit(FAILED_ITEMS)

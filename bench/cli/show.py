@@ -1,45 +1,166 @@
-"""`pzbench show`."""
+"""`pzbench show`: a run's tables, one of its items, or its failures. Nothing is written."""
 
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from bench.cli.options import usable
+
 if TYPE_CHECKING:
-    from bench.runs.folder import RunFolder
+    from bench.experiments.run_reader import ItemReport, RunReader
+    from bench.runs.exchanges import JournalExchange
+
+Factors = typer.Option(
+    None, "--where", help="Only this value of a factor: method=direct, stage=interview, judge=..."
+)
 
 
 def show(
-    run: Path = typer.Argument(help="Run folder."),
-    record: str | None = typer.Option(None, "--record", help="Show the records with this id."),
-    form: str = typer.Option("text", "--format", help="Format of the record."),
+    run: Path = typer.Argument(callback=usable, help="Run folder."),
+    item: str | None = typer.Option(
+        None, "--item", help="Show all of an item: its id, or as much of it as only one has."
+    ),
+    failures: bool = typer.Option(False, "--failures", help="Show failures by their reasons."),
+    where: list[str] | None = Factors,
+    exchanges: bool = typer.Option(
+        False, "--exchanges", help="Add what models were asked for the item, and answered."
+    ),
+    form: str = typer.Option("text", "--format", help="Format of the item's record."),
+    as_json: bool = typer.Option(False, "--json", help="As JSON, for a program."),
 ) -> None:
-    """Show a run: its tables, made anew, and its failures; or one of its records."""
-    from bench.cli.ending import report_failures
-    from bench.cli.screen import show_files, show_grids
+    """Show a run: its first table and how much failed; or one item, or the failures."""
+    from bench.core.errors import UserError
     from bench.core.registry import FORMATS
-    from bench.report.results import make_tables
+    from bench.experiments.run_reader import RunReader
     from bench.runs.folder import RunFolder
 
-    folder = RunFolder(run)
-    renderer = FORMATS.make(form, {})
-    if record is not None:
-        _show_record(folder, record, renderer)
-        return
-    grids, written = make_tables(folder)
-    show_grids(grids)
-    show_files(written)
-    report_failures(folder.failures(), f"see {folder.path}/failures.jsonl")
+    if item is not None and failures:
+        raise UserError("--item shows the item's failures, too: leave --failures out")
+    if exchanges and item is None:
+        raise UserError("--exchanges are those of an item: add --item ID")
+    if item is None and not failures and (where or as_json):
+        option = "--where" if where else "--json"
+        raise UserError(f"{option} goes with --item or --failures; {run}/results.csv holds it all")
+    FORMATS.load(form)
+    factors = factors_of(where or ())
+    reader = RunReader(RunFolder(run))
+    if item is not None:
+        report = reader.item(item, factors, form)
+        _show_item(reader, report, exchanges, as_json)
+    elif failures:
+        _show_failures(reader, factors, as_json)
+    else:
+        _show_tables(reader)
 
 
-def _show_record(folder: "RunFolder", identity: str, renderer: Any) -> None:
+def factors_of(texts: Sequence[str]) -> dict[str, str]:
+    """Factors as the command line names them, "method=direct".
+
+    Raises:
+        UserError: for one without a value.
+    """
     from bench.core.errors import UserError
-    from bench.report.tables import printable
 
-    found = False
-    for cell, record in folder.find_record(identity):
-        found = True
-        shown = f"# {cell.method} by {cell.backbone}\n{renderer.render(record)}\n"
-        typer.echo(printable(shown))
-    if not found:
-        raise UserError(f"{folder.path} holds no record {identity!r}")
+    factors: dict[str, str] = {}
+    for text in texts:
+        factor, sign, value = text.partition("=")
+        if not sign:
+            raise UserError(f"--where {text}: a factor needs a value, as in method=direct")
+        factors[factor.strip()] = value.strip()
+    return factors
+
+
+def _show_tables(reader: "RunReader") -> None:
+    """The grids of the first table, where the others are, and how much failed."""
+    from bench.cli.screen import report_failures, show_grids
+    from bench.report.writer import grids_of
+
+    results = reader.results
+    if reader.unfinished:
+        typer.echo(_safe(reader.unfinished), err=True)
+    names, folder = reader.experiment.tables, reader.folder
+    if names:
+        show_grids(grids_of(names[0], results))
+    if len(names) > 1:
+        typer.echo(_safe(f"other tables: {', '.join(names[1:])}"))
+    files = sorted(path.name for path in folder.tables.glob("*") if path.is_file())
+    held = ", ".join(files) or f"nothing; `pzbench run {folder.path}` writes the tables anew"
+    typer.echo(_safe(f"{folder.tables}: {held}" if names else "no tables were asked for"))
+    typer.echo(_safe(f"all figures: {folder.results}"))
+    if not folder.kept_journal.exists():
+        typer.echo(_safe(f"missing: the journal {folder.kept_journal}"), err=True)
+    report_failures(reader.failures, f"`pzbench show {folder.path} --failures` groups them")
+
+
+def _show_item(reader: "RunReader", report: "ItemReport", with_them: bool, as_json: bool) -> None:
+    """One item; with what its journal keys stand for, if asked."""
+    from bench.cli.item_lines import exchange_lines, report_lines
+
+    asked, lost = _exchanges(reader, report) if with_them else ([], "")
+    if as_json:
+        data: dict[str, Any] = {"run": str(reader.folder.path), **report.model_dump(mode="json")}
+        if with_them:
+            data["exchanges"] = [asdict(exchange) for exchange in asked]
+            data["remarks"] += [lost] if lost else []
+        typer.echo(json.dumps(data, indent=1))
+        return
+
+    def lines() -> Iterator[str]:
+        yield from report_lines(report)
+        for exchange in asked:
+            yield ""
+            yield from exchange_lines(exchange)
+        if lost:
+            yield f"missing: {lost}"
+
+    typer.echo(_safe("\n".join(lines())))
+
+
+def _exchanges(reader: "RunReader", report: "ItemReport") -> "tuple[list[JournalExchange], str]":
+    """The exchanges behind an item; or none, and why."""
+    from bench.core.errors import UserError
+    from bench.runs.exchanges import exchanges
+
+    try:
+        return list(exchanges(reader.folder.kept_journal, report.keys)), ""
+    except UserError as error:
+        return [], str(error)
+
+
+def _show_failures(reader: "RunReader", factors: dict[str, str], as_json: bool) -> None:
+    """Failures by reason and cell, and what heals them."""
+    from bench.cli.item_lines import failure_lines
+
+    groups = reader.failure_groups(factors)
+    if as_json:
+        heal = sum(failure.heals for group in groups for failure in group)
+        data = {
+            "run": str(reader.folder.path),
+            "groups": [
+                {
+                    "count": len(group),
+                    **group[0].model_dump(mode="json", exclude={"item", "keys"}),
+                    "heals": group[0].heals,
+                    "items": [failure.item for failure in group],
+                }
+                for group in groups
+            ],
+            "heal": heal,
+            "retry_failed": sum(map(len, groups)) - heal,
+            "remarks": [reader.unfinished] if reader.unfinished else [],
+        }
+        typer.echo(json.dumps(data, indent=1))
+        return
+    if reader.unfinished:
+        typer.echo(_safe(reader.unfinished), err=True)
+    typer.echo(_safe("\n".join(failure_lines(groups, str(reader.folder.path)))))
+
+
+def _safe(text: str) -> str:
+    from bench.report.text import printable
+
+    return printable(text)

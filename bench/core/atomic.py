@@ -7,6 +7,7 @@ order between two writers of one path.
 
 import errno
 import os
+import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,11 +35,12 @@ def writing(path: Path, *, binary: bool = False) -> Iterator[IO[Any]]:
                 yield file
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=PARTIAL, dir=path.parent)
-        temporary = Path(name)
+        beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PARTIAL}")
+        # Not by `tempfile`, whose files are for nobody else: the system applies the umask.
+        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        temporary = beside
         with _open(handle, binary) as file:
             yield file
-        temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
         temporary = None
     except OSError as error:
@@ -87,9 +89,3 @@ def write_text(path: Path, text: str) -> None:
     """
     with writing(path) as file:
         file.write(text)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -23,41 +23,43 @@ async def ordered_map(
     way is cancelled and the error is raised at once.
     """
     started: deque[asyncio.Task[B]] = deque()
-    places = asyncio.Semaphore(at_once)
+    errors: list[BaseException] = []
+    changed = asyncio.Event()
+    under_way = 0
     source = iter(items)
+    exhausted = False
 
     async def run(item: A) -> B:
+        nonlocal under_way
         try:
             return await work(item)
+        except BaseException as error:
+            errors.append(error)
+            raise
         finally:
-            places.release()
+            under_way -= 1
+            changed.set()
 
     try:
-        for item in source:
-            await places.acquire()
-            _raise_any(started)
-            started.append(asyncio.create_task(run(item)))
-            while started and (started[0].done() or len(started) >= AHEAD * at_once):
-                yield await _first(started)
-        while started:
-            yield await _first(started)
+        while not exhausted or started:
+            if not exhausted and under_way < at_once and len(started) < AHEAD * at_once:
+                try:
+                    item = next(source)
+                except StopIteration:
+                    exhausted = True
+                else:
+                    under_way += 1
+                    started.append(asyncio.create_task(run(item)))
+                    # The item goes on its way before the next is read.
+                    await asyncio.sleep(0)
+            elif not started[0].done():
+                changed.clear()
+                await changed.wait()
+            if errors:
+                raise errors[0]
+            while started and started[0].done():
+                yield started.popleft().result()
     finally:
         for task in started:
             task.cancel()
         await asyncio.gather(*started, return_exceptions=True)
-
-
-async def _first(started: deque[asyncio.Task[B]]) -> B:
-    """The result of the first task."""
-    while not started[0].done():
-        pending = [task for task in started if not task.done()]
-        await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-        _raise_any(started)
-    return started.popleft().result()
-
-
-def _raise_any(started: Iterable[asyncio.Task[B]]) -> None:
-    """Raise what any finished task raised, so that no error waits behind a slow item."""
-    for task in started:
-        if task.done():
-            task.result()

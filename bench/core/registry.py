@@ -161,13 +161,15 @@ def shadow(module: str) -> str | None:
 
 
 GENERATORS = Registry("pzbench.generators", "generator", ("card",))
-METRICS = Registry("pzbench.metrics", "metric", ("card", "score"))
+METRICS = Registry("pzbench.metrics", "metric", ("card",))
+STAGES = Registry("pzbench.stages", "stage", ("card", "settings", "cells", "make"))
 BACKBONES = Registry("pzbench.backbones", "backbone", ("complete", "close", "endpoint", "reads"))
 FORMATS = Registry("pzbench.formats", "format", ("render",))
-TABLES = Registry("pzbench.tables", "table", ("grids", "files"))
+TABLES = Registry("pzbench.tables", "table", ("grids",))
 REPORTS = Registry("pzbench.reports", "report", ("grids", "data", "csv"))
 """What a command of the same name shows; not among the `REGISTRIES`, for no command runs others."""
 REGISTRIES: dict[str, Registry] = {
+    "stages": STAGES,
     "generators": GENERATORS,
     "metrics": METRICS,
     "backbones": BACKBONES,

@@ -1,6 +1,9 @@
 """The base of every pydantic model that crosses a file or a network."""
 
-from pydantic import BaseModel, ConfigDict
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 
 class Model(BaseModel):
@@ -12,3 +15,11 @@ class Model(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
     )
+
+
+def _absolute(path: Path) -> Path:
+    return path.expanduser().absolute()
+
+
+AnyPath = Annotated[Path, AfterValidator(_absolute)]
+"""A path as it was typed, made to mean the same from any folder."""

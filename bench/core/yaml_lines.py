@@ -18,6 +18,22 @@ DEEPEST = 100
 class _Loader(_SAFE):  # type: ignore[misc]
     """The safe loader, which takes no key twice: the first value would be lost without a word."""
 
+    _depth = 0
+
+    def descend_resolver(self, node: yaml.Node | None, index: Any) -> None:
+        """Called on the way into every value: the one place to stop before the stack ends."""
+        self._depth += 1
+        if self._depth > DEEPEST + 1:
+            mark = node.start_mark if node is not None else None
+            fault = f"more than {DEEPEST} levels"
+            raise yaml.constructor.ConstructorError(None, None, fault, mark)
+        super().descend_resolver(node, index)
+
+    def ascend_resolver(self) -> None:
+        """Called on the way out."""
+        self._depth -= 1
+        super().ascend_resolver()
+
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
             return super().construct_object(node, deep)
@@ -36,8 +52,8 @@ class _Loader(_SAFE):  # type: ignore[misc]
                 fault = f"{key.value!r} stands twice"
                 raise yaml.constructor.ConstructorError(None, None, fault, key.start_mark)
             seen.add(key.value)
-        made: dict[Any, Any] = super().construct_mapping(node, deep)
-        return made
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
+        return mapping
 
 
 Location = Sequence[int | str]
@@ -80,11 +96,19 @@ def read_yaml(path: Path, noun: str) -> YamlFile:
     Raises:
         UserError: naming the file, and the line where it is not YAML.
     """
+    return parse_yaml(path, read_text(path, noun))
+
+
+def read_text(path: Path, noun: str) -> str:
+    """The text of a file.
+
+    Raises:
+        UserError: naming the file, if it cannot be read.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{noun} {path} cannot be read ({error})") from error
-    return parse_yaml(path, text)
 
 
 # What one command reads several times is parsed once; nobody changes what was read.
@@ -96,24 +120,12 @@ def parse_yaml(path: Path, text: str) -> YamlFile:
         UserError: naming the file, and the line where it is not YAML.
     """
     try:
-        _check_depth(text)
         return YamlFile(path, text, yaml.load(text, _Loader))
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise UserError(f"{path}, line {line}: not valid YAML ({error.problem})") from error
     except yaml.YAMLError as error:
         raise UserError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from error
-
-
-def _check_depth(text: str) -> None:
-    depth = 0
-    event: Any
-    for event in yaml.parse(text, _SAFE):
-        depth += isinstance(event, yaml.CollectionStartEvent)
-        depth -= isinstance(event, yaml.CollectionEndEvent)
-        if depth > DEEPEST:
-            fault = f"more than {DEEPEST} levels"
-            raise yaml.constructor.ConstructorError(None, None, fault, event.start_mark)
 
 
 def _children(node: Any, part: int | str) -> Iterator[Any]:

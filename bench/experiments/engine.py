@@ -1,175 +1,273 @@
-"""Runs an experiment: cases, records, scores, differences, tables, each from the file before it.
+"""Runs an experiment: stages make items, metrics evaluate them, evaluations become results.
 
 Running again is resuming: everything a model answered is in the journal, the rest is computed anew.
+The cells of a stage are made side by side, and what is made is scored while later stages go on;
+each backbone has its own limit. Files and results are in the experiment's order all the same.
 """
 
-from collections import Counter
-from dataclasses import replace
-from itertools import combinations
+import asyncio
+from collections.abc import Coroutine, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from hashlib import file_digest, sha256
+from pathlib import Path
+from typing import Any
 
-from bench.api.adapters import as_line, make_generator, make_metric
-from bench.api.context import Context
+from bench.api.adapters import made_items
+from bench.api.cell import Cell
+from bench.api.choice import Choice
+from bench.api.context import Context, Shared, Watch
 from bench.api.failure import Failure
-from bench.api.generator import Generator
-from bench.api.metric import Difference, Items
-from bench.backbones.respondent import Respondent
-from bench.core.atomic import writing
-from bench.core.registry import TABLES
-from bench.experiments.experiment import TALKING, Experiment, refuse_changes
+from bench.api.item import About, Items
+from bench.api.stage import Stage
+from bench.core.atomic import write_text, writing
+from bench.core.errors import UserError
+from bench.experiments.assembly import Assembly, assemble
+from bench.experiments.changes import begun, digest_of, refuse_changes
+from bench.experiments.experiment import Experiment, experiment_from
+from bench.experiments.scorer import Scorer
 from bench.journal.journal import Journal
-from bench.knowledge.cases import plan
-from bench.knowledge.library import Library
-from bench.records.record_files import RecordFile
-from bench.runs.folder import NOBODY, Cell, Compared, RunFolder, Scored
+from bench.report.results import Results, results_text
+from bench.report.writer import table_texts, write_texts
+from bench.runs.folder import ItemFile, RunFolder
 from bench.runs.manifest import describe_run
-from bench.runs.roles import Team, settled
+from bench.runs.roles import Team
 from bench.runs.settings import Settings
-from bench.stages.exam import examine, students
-from bench.stages.exam_questions import with_test
-from bench.stages.interview import check_talks, talk, talkers
-from bench.stages.register import Register, yielded
-from bench.stages.underway import Done, Run, Watch, compare_cells, score_cell
+
+AHEAD = 2
+"""Items admitted for each exchange that a backbone may have in flight: what is rendered or
+committed holds no place of the endpoint."""
 
 
-def check_names(experiment: Experiment) -> Library:
-    """The disease knowledge of an experiment, whose tables, backbones and departments there are.
+@dataclass
+class Run:
+    """What one execution holds on to."""
 
-    Raises:
-        UserError: naming the first that there is not, with the nearest.
-    """
-    for name in experiment.tables:
-        TABLES.load(name)
-    settled(experiment)
-    outlines = experiment.library()
-    for department in experiment.departments_of(outlines.departments):
-        outlines.diseases(department)
-    return outlines
+    assembly: Assembly
+    folder: RunFolder
+    team: Team
+    journal: Journal
+    settings: Settings
+    watch: Watch
+    shared: Shared = field(default_factory=Shared)
+    items: dict[str, dict[Cell, Items]] = field(default_factory=dict)
+    """What each stage made."""
+    failures: dict[tuple[str, Cell], list[Failure]] = field(default_factory=dict)
+    """What could not be made, by stage and cell."""
+    counts: dict[str, dict[Cell, dict[str, int]]] = field(default_factory=dict)
+    saved: bool = False
+    """Whether the experiment is the folder's."""
+
+    def context(self, roles: Mapping[str, Choice], stage: str = "") -> Context:
+        """A context in which these fill the roles.
+
+        Raises:
+            UserError: if a backbone cannot be made.
+        """
+        return Context(
+            journal=self.journal,
+            outlines=self.assembly.outlines,
+            roles={role: self.team.engage(role, choice) for role, choice in roles.items()},
+            encoder_model=self.assembly.experiment.encoder,
+            at_once=AHEAD * self.settings.at_once,
+            folder=self.folder.details(stage) if stage else None,
+            watch=self.watch,
+            shared=self.shared,
+        )
+
+    def save_experiment(self) -> None:
+        """Let the folder's experiment be this one, once something of it is kept."""
+        if not self.saved:
+            self.folder.save_experiment(self.assembly.experiment.as_data())
+            self.saved = True
 
 
 async def execute(
     experiment: Experiment, folder: RunFolder, settings: Settings, watch: Watch
-) -> None:
+) -> Results:
     """Run or resume an experiment in its folder.
 
     Raises:
-        UserError: if the experiment cannot be run as it stands; what was answered is kept.
+        UserError: if the experiment cannot be run as it stands; what was answered is kept, and
+            what the folder held before stays.
     """
-    methods = {choice.label: make_generator(choice) for choice in experiment.methods}
-    metrics = tuple(make_metric(choice) for choice in experiment.metrics)
-    check_talks(experiment.dialogues, metrics)
-    outlines = check_names(experiment)
-    experiment, test = with_test(experiment, outlines.departments)
+    assembly = assemble(experiment)
+    idle = assembly.check_roles()
     with folder.locked():
-        journal = Journal.open(folder.journal(settings.journal))
-        team = Team(journal, outlines, at_once=settings.at_once, retry_failed=settings.retry_failed)
+        journal = Journal.open(folder.journal(settings.journal), existing=folder.has_items)
+        team = Team(
+            journal,
+            assembly.outlines,
+            at_once=settings.at_once,
+            retry_failed=settings.retry_failed,
+        )
         try:
             if settings.journal is not None:
                 folder.share(settings.journal)
-            before = folder.experiment()
-            begun = folder.has_records or (settings.journal is None and len(journal) > 0)
-            if before is not None and begun:
-                refuse_changes(settled(before), settled(experiment), folder.path)
-            context = Context(
-                journal=journal,
-                outlines=outlines,
-                roles=_roles(team, experiment),
-                encoder_model=experiment.encoder,
-                at_once=settings.at_once,
-            )
-            run = Run(experiment, folder, context, team, watch, metrics, methods, test=test)
-            await _execute(run)
+            run = Run(assembly, folder, team, journal, settings, watch)
+            _check_changes(run)
+            results = await _raising(_execute(run))
+            manifest = {**results.manifest, "idle_roles": idle} if idle else results.manifest
+            return _finish(run, replace(results, manifest=manifest))
         finally:
             # The journal first: it ends what is in flight, which may need its backbone to end.
             await journal.close()
             await team.close()
 
 
-def _roles(team: Team, experiment: Experiment) -> dict[str, Respondent]:
-    named = experiment.roles.named().items()
-    return {role: team.engage(role, choice) for role, choice in named if role not in TALKING}
+def _check_changes(run: Run) -> None:
+    """Refuse another experiment than the folder's; a new folder gets this one at once."""
+    before = run.folder.experiment()
+    asked = run.settings.journal is None and len(run.journal) > 0
+    if before is not None and (run.folder.has_items or asked):
+        old = begun(experiment_from(before), run.folder, asked)
+        refuse_changes(old, run.assembly.experiment, run.folder.path)
+        run.saved = before == run.assembly.experiment.as_data()
+    else:
+        run.save_experiment()
 
 
-async def _execute(run: Run) -> None:
-    chosen = run.experiment.roles.generator
-    writers = {choice.label: run.team.engage("generator", choice) for choice in chosen}
-    for role in {role for metric in run.metrics for role in metric.card.needs}:
-        run.context.role(role)
-    talking, learning = talkers(run), students(run)
-    run.folder.save_experiment(run.experiment)
-    run.folder.unfinish()
-    # A generator that asks no model is run once, is no model's, and is compared with each one's.
-    alone: dict[str, Done] = {}
-    compared: dict[str, list[Difference]] = {}
-    written: dict[str, list[str]] = {}
-    for label, writer in ((NOBODY, None), *writers.items()):
-        own = await _with(run, label, writer)
-        differences = await _compare(run, own, alone)
-        for name in own if label in talking else ():
-            differences += await talk(run, Cell(backbone=label, method=name), talking[label])
-        compared[label], written[label] = differences, list(own)
-        alone = own if label == NOBODY else alone
-    for label, found in (await examine(run, learning, written)).items():
-        compared[label] += found
-    run.folder.save_differences(
-        [Compared(backbone=label, differences=tuple(found)) for label, found in compared.items()]
+async def _raising(work: Coroutine[Any, Any, Results]) -> Results:
+    """What the work gives; of several errors at once the first that a user can act on."""
+    try:
+        return await work
+    except BaseExceptionGroup as group:
+        acted, _ = group.split(UserError)
+        raise _first(acted or group) from group
+
+
+def _first(error: BaseException) -> BaseException:
+    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
+
+
+async def _execute(run: Run) -> Results:
+    assembly = run.assembly
+    scorer = Scorer(assembly, run.folder, run.context, run.watch)
+    for name, stage in assembly.stages.items():  # every backbone, before anything is asked
+        for cell in assembly.cells[name]:
+            stage.ready(run.context(assembly.makers(stage, cell)))
+        for metric in assembly.metrics_of(stage):
+            for _, chosen in assembly.judged(metric, Cell()):
+                run.context(chosen)
+    async with asyncio.TaskGroup() as scoring:
+        for name, stage in assembly.stages.items():
+            given = {
+                cell: items
+                for other in assembly.given(stage)
+                for cell, items in run.items[other].items()
+            }
+            run.items[name], run.counts[name] = {}, {}
+            cells = assembly.cells[name]
+            if cells:
+                await stage.prepare(given, run.context(assembly.makers(stage, cells[0]), name))
+            async with asyncio.TaskGroup() as making:
+                for cell in cells:
+                    making.create_task(_make(run, stage, cell, given, scorer, scoring))
+            # In the order of the plan, whatever was finished first.
+            run.items[name] = {cell: run.items[name][cell] for cell in cells}
+            scoring.create_task(scorer.score_together(stage, run.items[name]))
+    found = await scorer.results()
+    failures = [
+        failure
+        for name in assembly.stages
+        for cell in assembly.cells[name]
+        for failure in run.failures[name, cell]
+    ]
+    run.folder.save_failures([*failures, *scorer.failures()])
+    experiment = assembly.experiment
+    manifest = describe_run(
+        assembly.stages, assembly.metrics, team=run.team, outlines=assembly.outlines
+    ) | {
+        "name": experiment.name,
+        "experiment": digest_of(experiment),
+        "levels": assembly.levels(),
+        "metrics": [metric.card.name for metric in assembly.metrics],
+        "stages": {name: _described(run, name) for name in assembly.stages},
+    }
+    return Results(experiment.name, tuple(found), manifest, tuple(manifest["metrics"]))
+
+
+def _described(run: Run, name: str) -> dict[str, Any]:
+    stage = run.assembly.stages[name]
+    counts = [
+        {"factors": dict(cell), **run.counts[name][cell]} for cell in run.assembly.cells[name]
+    ]
+    card = stage.card
+    made = {"makes": card.makes, "takes": card.takes, "roles": list(card.roles)}
+    return {**made, "cells": counts, **stage.details()}
+
+
+def _finish(run: Run, results: Results) -> Results:
+    """Put results, tables and manifest in the place of the old ones."""
+    texts = table_texts(run.assembly.experiment.tables, results)
+    run.save_experiment()
+    write_text(run.folder.results, results_text(results.results))
+    write_texts(run.folder.tables, texts)
+    run.folder.save_manifest(dict(results.manifest))
+    return results
+
+
+async def _make(
+    run: Run,
+    stage: Stage,
+    cell: Cell,
+    given: Mapping[Cell, Items],
+    scorer: Scorer,
+    scoring: asyncio.TaskGroup,
+) -> None:
+    """Make a cell's items, and begin to score them."""
+    name = stage.card.name
+    context = run.context(run.assembly.makers(stage, cell), name)
+    total = sum(1 for _ in stage.expected(cell, given))
+    path = run.folder.items(name, cell)
+    before, now = _digest(path), sha256()
+    ids: set[str] = set()
+    lost: list[Failure] = []
+    with run.watch.stage(f"{name}: {cell}", total) as step, writing(path) as file:
+        async with aclosing(made_items(stage, cell, given, context)) as made:
+            async for item in made:
+                step(failed=isinstance(item, Failure))
+                if isinstance(item, Failure):
+                    lost.append(item.model_copy(update={"stage": name, "cell": dict(cell)}))
+                    continue
+                ids.add(item[0].id)
+                file.write(item[1])
+                now.update(item[1].encode())
+                if run.team.asked:
+                    run.save_experiment()
+        if now.hexdigest() != before:  # a cell that only came out again changes no experiment
+            run.save_experiment()
+    run.failures[name, cell] = lost
+    run.items[name][cell] = _items(run, stage, cell, given, ids)
+    run.counts[name][cell] = {
+        "planned": max(total, len(ids)),
+        "made": len(ids),
+        "failed": len(lost),
+    }
+    scorer.begin(scoring, stage, cell, run.items[name][cell])
+
+
+def _digest(path: Path) -> str:
+    """Of a file's content; empty if there is none."""
+    if not path.exists():
+        return ""
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
+
+
+def _items(run: Run, stage: Stage, cell: Cell, given: Mapping[Cell, Items], ids: set[str]) -> Items:
+    """What a cell holds now, and what it lacks of its plan."""
+    items = Items(
+        ItemFile(run.folder.items(stage.card.name, cell), stage.item),
+        kind=stage.card.makes,
+        answers=stage.answers(cell),
+        signature=stage.signature(cell),
     )
-    run.folder.save_failures(run.failures)
-    run.folder.save_manifest(
-        describe_run(run.experiment, run.team, run.methods, run.metrics, run.context.outlines)
-        | {
-            "planned": run.planned,
-            "failures": Counter(failure.stage for failure in run.failures),
-            "rewritten": run.rewritten,
-        }
-        | ({"dialogues": run.talked} if run.experiment.dialogues else {})
-        | ({"medqa": run.examined} if run.examined else {})
-    )
-
-
-async def _with(run: Run, label: str, writer: Respondent | None) -> dict[str, Done]:
-    """Every method that asks this backbone, or that asks nobody, by name."""
-    roles = run.context.roles if writer is None else {**run.context.roles, "generator": writer}
-    context = replace(run.context, roles=roles)
-    items: dict[str, Items] = {}
-    for name, generator in run.methods.items():
-        if ("generator" in generator.card.needs) == (writer is not None):
-            cell = Cell(backbone=label, method=name)
-            items[name] = await _generate(run, cell, generator, context)
-    done: dict[str, Done] = {}
-    for name, found in items.items():
-        done[name] = await score_cell(run, name, found, run.metrics_of("records"), context)
-        cell = Cell(backbone=label, method=name)
-        run.folder.save_scores(Scored(cell=cell, scores=done[name].scores))
-    return done
-
-
-async def _generate(run: Run, cell: Cell, generator: Generator, context: Context) -> Items:
-    """Write a cell's records file; what fails is counted."""
-    experiment = run.experiment
-    path = run.folder.records(cell)
-    planned = plan(
-        context.outlines, run.departments, experiment.cases_per_department, experiment.seed
-    )
-    register = Register(planned, paired=generator.card.paired)
-    title = f"{cell.method} by {cell.backbone}"
-    with run.watch.stage(title, run.planned) as step, writing(path) as file:
-        async for given in yielded(generator, register, context):
-            line = register.checked(as_line(given, cell.method), cell.method)
-            step(failed=isinstance(line, Failure))
-            if isinstance(line, Failure):
-                run.failures.append(line)
-            else:
-                file.write(line.text)
-    if register.rewritten:
-        run.rewritten[f"{cell.backbone} {cell.method}"] = register.rewritten
-    missing = max(run.planned - register.written, 0) if generator.card.paired else 0
-    return Items(RecordFile(path), missing=missing)
-
-
-async def _compare(run: Run, own: dict[str, Done], others: dict[str, Done]) -> list[Difference]:
-    """Each of a backbone's methods against every earlier one and against the others."""
-    done = {**others, **own}
-    paired = [name for name in run.methods if name in done and run.methods[name].card.paired]
-    couples = [(second, first) for first, second in combinations(paired, 2)]
-    new = [couple for couple in couples if set(couple) & set(own)]
-    return await compare_cells(run, new, done, run.metrics_of("records"), run.context)
+    planned = False
+    for who in stage.expected(cell, given):
+        planned = True
+        if who.id not in ids:
+            items.lacking[About("", "", who.department, who.sex, who.age)] += 1
+    before = (note for other, one in given.items() if other.within(cell) for note in one.notes)
+    notes = tuple(dict.fromkeys((*before, *stage.notes(cell))))
+    return replace(items, planned=planned, notes=notes)

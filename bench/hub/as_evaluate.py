@@ -6,25 +6,28 @@
 
 import asyncio
 import json
+import tempfile
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import datasets
 import evaluate
 
 from bench.api.adapters import make_metric
-from bench.api.metric import Items, Score
+from bench.api.choice import Choice
+from bench.api.context import Unwatched
+from bench.api.score import ALL, Score
 from bench.core.errors import UserError
-from bench.experiments.experiment import Choice
-from bench.knowledge.library import Library
+from bench.experiments.engine import execute
+from bench.experiments.experiment import experiment_from
 from bench.records.record import PatientRecord
-from bench.records.record_files import checked, json_line, without_none
+from bench.records.record_files import checked, json_line, without_none, write_records
+from bench.report.results import Results
+from bench.runs.folder import RunFolder
 from bench.runs.settings import Settings
-from bench.scoring.scores import score_items
 
-T = TypeVar("T")
 _INPUTS = """
     predictions: records, each as JSON text, as a mapping (a dataset's row), or a PatientRecord.
 Returns: value, interval and number of each score by name, and the signature.
@@ -51,13 +54,17 @@ class PatientMetric(evaluate.Metric):  # type: ignore[misc]
         Raises:
             UserError: if there is no such metric or option.
         """
-        self._metric = make_metric(Choice(name=config_name or "", options=dict(options or {})))
-        self._roles = {role: Choice(name=name) for role, name in (roles or {}).items()}
-        self._settings: dict[str, Any] = {
+        choice = Choice(name=config_name or "", options=dict(options or {}))
+        self._metric = make_metric(choice)
+        self._experiment: dict[str, Any] = {
+            "name": choice.name,
+            "roles": dict(roles or {}),
+            "metrics": [choice.model_dump()],
+            "tables": [],
             "encoder": encoder,
-            "outlines": Library(*map(Path, kb)),
-            "settings": Settings(journal=Path(journal) if journal else None, at_once=at_once),
+            "knowledge": [str(folder) for folder in kb],
         }
+        self._settings = Settings(journal=Path(journal) if journal else None, at_once=at_once)
         super().__init__(config_name, **settings)
         # `evaluate.combine` tells modules apart by this name.
         self.info.module_name = self._metric.card.name
@@ -85,9 +92,14 @@ class PatientMetric(evaluate.Metric):  # type: ignore[misc]
             UserError: naming the record and field at fault, or what the metric lacks.
         """
         rows = ((f"record {number}", _parsed(text)) for number, text in enumerate(predictions, 1))
-        items = Items(list(checked(rows, "predictions")))
-        scores = _wait(score_items(items, [self._metric], self._roles, **self._settings))
-        return _flat(scores)
+        records = list(checked(rows, "predictions"))
+        with tempfile.TemporaryDirectory(prefix="pzbench-") as folder:
+            file = Path(folder) / "predictions.jsonl"
+            write_records(file, records)
+            experiment = experiment_from({**self._experiment, "read": {"file": str(file)}})
+            run = RunFolder(Path(folder) / "run")
+            results = _wait(execute(experiment, run, self._settings, Unwatched()))
+        return _flat([one.score for one in results.scores if one.score.by == ALL])
 
 
 def _as_json(given: Any) -> Any:
@@ -103,22 +115,23 @@ def _parsed(text: str) -> object:
         raise UserError(f"predictions: a record is not JSON ({error})") from error
 
 
-def _wait(work: Coroutine[Any, Any, T]) -> T:
-    """The result of a coroutine, also where an event loop runs already, as in a notebook."""
+def _wait(work: Coroutine[Any, Any, Results]) -> Results:
+    """The results of a run, also where an event loop runs already, as in a notebook."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, work).result()
 
 
 def _flat(scores: Sequence[Score]) -> dict[str, Any]:
     """Scores as `evaluate` gives results: one flat mapping."""
-    found: dict[str, Any] = {}
+    flat: dict[str, Any] = {}
     for score in scores:
+        name = f"{score.metric}/{score.part}" if score.part else score.metric
         interval = score.interval
-        found[score.metric] = score.value
-        found[f"{score.metric}_ci_low"] = interval.low if interval else None
-        found[f"{score.metric}_ci_high"] = interval.high if interval else None
+        flat[name] = score.value
+        flat[f"{name}_ci_low"] = interval.low if interval else None
+        flat[f"{name}_ci_high"] = interval.high if interval else None
     first = scores[0]
-    return found | {
+    return flat | {
         "n": first.n,
         "n_missing": first.n_missing,
         "signature": first.signature,

@@ -14,8 +14,10 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+from bench.journal.faults import damaged
+from bench.journal.reader import check_there, open_rows
 from bench.journal.store import Row, Store
 
 
@@ -32,15 +34,18 @@ class Entry:
     """Whether this very call computed it."""
 
 
+_CANONICAL = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+)
+
+
 def canonical(request: Mapping[str, Any]) -> bytes:
     """The one JSON text of a request: sorted keys, no spaces, UTF-8.
 
     Raises:
         TypeError, ValueError: if the request is not JSON.
     """
-    return json.dumps(
-        request, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    ).encode()
+    return _CANONICAL.encode(request).encode()
 
 
 def key_of(request: Mapping[str, Any]) -> str:
@@ -59,31 +64,30 @@ class Journal:
         self._flights: dict[bytes, asyncio.Task[None]] = {}
 
     @classmethod
-    def open(cls, path: Path | None) -> "Journal":
+    def open(cls, path: Path | None, *, existing: bool = False) -> "Journal":
         """Open or create a journal; none for one that lasts as long as the object.
 
+        With `existing` it must be there, as something counts on its answers.
+
         Raises:
-            UserError: if the file cannot be opened, or is not a journal.
+            UserError: if the file cannot be opened, is damaged, or is no journal of this version.
         """
         folder = None
         if path is None:
             folder = tempfile.TemporaryDirectory(prefix="pzbench-")
             path = Path(folder.name) / "journal.sqlite"
+        elif existing:
+            check_there(path)
         return cls(Store(path), folder)
 
     def __len__(self) -> int:
         """Number of rows."""
-        return len(self._store)
+        return len(self._store.rows)
 
     def get(self, key: str) -> Entry | None:
         """The row of a key, or none."""
-        found = self._store.get(bytes.fromhex(key))
-        return None if found is None else Entry(key, found[0], found[1] < self._opened)
-
-    def request(self, key: str) -> dict[str, Any] | None:
-        """What was asked under a key."""
-        found = self._store.request(bytes.fromhex(key))
-        return None if found is None else json.loads(found)
+        row = self._store.rows.get(bytes.fromhex(key))
+        return None if row is None else Entry(key, row[0], row[1] < self._opened)
 
     async def once(
         self, request: Mapping[str, Any], compute: Callable[[str], Awaitable[bytes]]
@@ -91,14 +95,16 @@ class Journal:
         """The row of a request, computed by `compute(key)` if there is none.
 
         Raises:
-            UserError: if the journal cannot be written.
+            UserError: if the journal cannot be read or written.
             Exception: whatever `compute` raises; nothing is stored then.
         """
+        text = canonical(request)
+        key = hashlib.sha256(text).digest()
 
-        async def one(_: Sequence[int]) -> Sequence[bytes]:
-            return [await compute(key_of(request))]
+        async def body(_: Sequence[int]) -> Sequence[bytes]:
+            return [await compute(key.hex())]
 
-        (entry,) = await self.many([request], one)
+        (entry,) = await self._rows([key], [text], body)
         return entry
 
     async def many(
@@ -113,12 +119,21 @@ class Journal:
             Exception: whatever `compute` raises; nothing is stored then.
         """
         texts = [canonical(request) for request in requests]
-        keys = [hashlib.sha256(text).digest() for text in texts]
+        return await self._rows([hashlib.sha256(text).digest() for text in texts], texts, compute)
+
+    async def _rows(
+        self,
+        keys: Sequence[bytes],
+        texts: Sequence[bytes],
+        compute: Callable[[Sequence[int]], Awaitable[Sequence[bytes]]],
+    ) -> list[Entry]:
+        """What `many` promises, of canonical requests."""
+        stored = self._store.rows
         # Taken now: a flight that fails is gone by the time that our own work is done.
         flights = [self._flights[key] for key in keys if key in self._flights]
         missing: dict[bytes, int] = {}
         for index, key in enumerate(keys):
-            if key not in missing and key not in self._flights and self._store.get(key) is None:
+            if key not in missing and key not in self._flights and stored.get(key) is None:
                 missing[key] = index
         if missing:
             indexes = list(missing.values())
@@ -127,11 +142,11 @@ class Journal:
             await asyncio.shield(flight)
         entries = []
         for key in keys:
-            found = self._store.get(key)
-            if found is None:
-                raise RuntimeError(f"journal row {key.hex()} vanished while it was read")
-            earlier = found[1] < self._opened and key not in missing
-            entries.append(Entry(key.hex(), found[0], earlier, computed=key in missing))
+            row = self._store.rows.get(key)
+            if row is None:
+                raise damaged(self._store.path, f"row {key.hex()} has vanished")
+            earlier = row[1] < self._opened and key not in missing
+            entries.append(Entry(key.hex(), row[0], earlier, computed=key in missing))
         return entries
 
     async def _fly(
@@ -177,3 +192,33 @@ class Journal:
         self._store.close()
         if self._folder is not None:
             self._folder.cleanup()
+
+
+class JournalReader:
+    """A journal that is only read: nothing is written, not even beside it."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file.
+
+        Raises:
+            UserError: if it is gone, empty, damaged, or no journal of this version.
+        """
+        self._rows = open_rows(path)
+
+    def get(self, key: str) -> Entry | None:
+        """The row of a key, or none."""
+        row = self._rows.get(bytes.fromhex(key))
+        return None if row is None else Entry(key, row[0], earlier=True)
+
+    def request(self, key: str) -> dict[str, Any] | None:
+        """What was asked under a key."""
+        text = self._rows.request(bytes.fromhex(key))
+        return None if text is None else json.loads(text)
+
+    def __enter__(self) -> Self:
+        """Itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+        self._rows.close()

@@ -8,6 +8,7 @@ file systems, whose locks WAL cannot use.
 
 import asyncio
 import contextlib
+import os
 import queue
 import sqlite3
 import threading
@@ -16,9 +17,10 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bench.core.errors import UserError
+from bench.journal.faults import file_error, lost
+from bench.journal.table import APPLICATION_ID, SCHEMA, TABLE, StoredRows
 
 BATCH = 100
 """Rows after which a commit takes no further job; a batch is what waits while one is written."""
@@ -26,16 +28,8 @@ PAGE = 16384
 """Bytes; 2 KB bodies waste half of SQLite's default page of 4 KB."""
 PATIENCE = 30.0
 """Seconds to wait for another process that holds the file."""
-APPLICATION_ID = 0x505A4A31
-"""Marks the file as a journal ("PZJ1")."""
-SCHEMA = """
-create table if not exists entries (
-    key blob primary key,
-    request blob not null,
-    body blob not null,
-    made real not null
-)
-"""
+LEVEL = 3
+"""Of zlib."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +42,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class _Job:
+class _Commission:
     rows: Sequence[Row]
     forget: Sequence[bytes]
     done: asyncio.Future[None]
@@ -67,15 +61,13 @@ class Store:
         self.path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._reader = self._connect()
+            self._reader = StoredRows(self._connect(), path)
             self._writer = self._connect(other_thread=True)
+            self._opened = path.stat()
         except (sqlite3.Error, OSError) as error:
-            raise UserError(
-                f"the journal {path} cannot be opened ({error}): "
-                "name a folder that can be written, or another --journal"
-            ) from error
+            raise file_error(path, error, "opened") from error
         self._closed = False
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[_Commission | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
         self._thread.start()
 
@@ -92,67 +84,28 @@ class Store:
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         """Settings and table; a file that is no journal is left as it was."""
+        rows = StoredRows(connection, self.path)
         connection.execute("begin")
-        marked = self._is_marked(connection)
+        ready = rows.check()
         connection.execute("commit")
         connection.execute(f"pragma page_size = {PAGE}")
         _switch_to_wal(connection)
         connection.execute("pragma synchronous = normal")
-        if marked:
-            return
-        # One transaction: neither a kill nor another process meets a table without its mark.
+        # One transaction: neither a kill nor another process meets a table without its mark. Of a
+        # journal that is there too: a file that cannot be written is told before anything is asked.
         connection.execute("begin immediate")
-        if not self._is_marked(connection):
-            connection.execute(SCHEMA)
+        if not ready and not rows.check():
+            connection.execute(TABLE)
             connection.execute(f"pragma application_id = {APPLICATION_ID}")
+            connection.execute(f"pragma user_version = {SCHEMA}")
         connection.execute("commit")
 
-    def _is_marked(self, connection: sqlite3.Connection) -> bool:
-        """Whether the file is a journal already; if not, it is empty."""
-        (mark,) = connection.execute("pragma application_id").fetchone()
-        (tables,) = connection.execute("select count(*) from sqlite_master").fetchone()
-        if mark != APPLICATION_ID and tables:
-            raise UserError(f"{self.path} is a SQLite file, but no journal: name another file")
-        return bool(mark == APPLICATION_ID)
-
-    def get(self, key: bytes) -> tuple[bytes, float] | None:
-        """Body and time of making (seconds since 1970) of a key; none if unknown. O(log n)."""
-        row = self._one("select body, made from entries where key = ?", key)
-        return (self._unpacked(row[0]), row[1]) if row else None
-
-    def request(self, key: bytes) -> bytes | None:
-        """What was asked under a key, as canonical JSON."""
-        row = self._one("select request from entries where key = ?", key)
-        return self._unpacked(row[0]) if row else None
-
-    def __len__(self) -> int:
-        """Number of rows."""
-        row = self._one("select count(*) from entries")
-        return int(row[0]) if row else 0
-
-    def _one(self, query: str, *values: bytes) -> tuple[Any, ...] | None:
-        self._check_open()
-        try:
-            row: tuple[Any, ...] | None = self._reader.execute(query, values).fetchone()
-        except sqlite3.Error as error:
-            raise self._unreadable(error) from error
-        return row
-
-    def _unpacked(self, packed: bytes) -> bytes:
-        try:
-            return zlib.decompress(packed)
-        except zlib.error as error:
-            raise self._unreadable(error) from error
-
-    def _unreadable(self, error: Exception) -> UserError:
-        return UserError(
-            f"the journal {self.path} cannot be read ({error}): put back a sound copy, or "
-            "move it away to ask everything again"
-        )
-
-    def _check_open(self) -> None:
+    @property
+    def rows(self) -> StoredRows:
+        """What is stored."""
         if self._closed:
             raise RuntimeError("the journal is closed")
+        return self._reader
 
     async def put(self, rows: Sequence[Row]) -> None:
         """Store rows; a key already there keeps its row.
@@ -167,9 +120,10 @@ class Store:
         await self._submit((), keys)
 
     async def _submit(self, rows: Sequence[Row], forget: Sequence[bytes]) -> None:
-        self._check_open()
+        if self._closed:
+            raise RuntimeError("the journal is closed")
         loop = asyncio.get_running_loop()
-        job = _Job(rows, forget, loop.create_future(), loop)
+        job = _Commission(rows, forget, loop.create_future(), loop)
         self._jobs.put(job)
         await job.done
 
@@ -197,37 +151,44 @@ class Store:
             if last:
                 return
 
-    def _commit(self, batch: Sequence[_Job]) -> None:
+    def _commit(self, batch: Sequence[_Commission]) -> None:
         error: Exception | None = None
         try:
+            self._check_place()
+            packed = [[_packed(row) for row in job.rows] for job in batch]
             self._writer.execute("begin immediate")
-            for job in batch:
+            for job, rows in zip(batch, packed, strict=True):
                 self._writer.executemany("delete from entries where key = ?", zip(job.forget))
-                self._writer.executemany(
-                    "insert or ignore into entries values (?, ?, ?, ?)",
-                    [
-                        (
-                            row.key,
-                            zlib.compress(row.request, 3),
-                            zlib.compress(row.body, 3),
-                            time.time(),
-                        )
-                        for row in job.rows
-                    ],
-                )
+                self._writer.executemany("insert or ignore into entries values (?, ?, ?, ?)", rows)
             self._writer.execute("commit")
+        except UserError as raised:
+            error = raised
         # Whatever it is: a writer that died here would leave every later `put` waiting for ever.
         except Exception as raised:  # noqa: BLE001
-            if self._writer.in_transaction:
-                self._writer.execute("rollback")
-            error = UserError(
-                f"the journal {self.path} cannot be written ({raised}): free some space or mend "
-                "the file's permissions, then run the same command again; nothing stored is lost"
-            )
+            with contextlib.suppress(sqlite3.Error):
+                if self._writer.in_transaction:
+                    self._writer.execute("rollback")
+            error = file_error(self.path, raised, "written")
         for job in batch:
             # A loop that has ended waits for nothing.
             with contextlib.suppress(RuntimeError):
                 job.loop.call_soon_threadsafe(_resolve, job.done, error)
+
+    def _check_place(self) -> None:
+        """Rows of a file that was moved or removed would be lost without a word."""
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(self.path.stat(), self._opened):
+                return
+        raise lost(self.path, "gone, moved or removed while it was in use")
+
+
+def _packed(row: Row) -> tuple[bytes, bytes, bytes, float]:
+    return (
+        row.key,
+        zlib.compress(row.request, LEVEL),
+        zlib.compress(row.body, LEVEL),
+        time.time(),
+    )
 
 
 def _switch_to_wal(connection: sqlite3.Connection) -> None:

@@ -68,7 +68,7 @@ def approve(path: Path, by: str, on: date, note: str = "") -> Approval:
 def _one_line(approval: Approval) -> str:
     """The approval as YAML that no reader takes for anything else."""
     data = approval.model_dump(mode="json")
-    told: str = yaml.safe_dump(
+    line: str = yaml.safe_dump(
         data,
         default_style='"',
         default_flow_style=True,
@@ -76,7 +76,7 @@ def _one_line(approval: Approval) -> str:
         allow_unicode=True,
         width=math.inf,
     )
-    return told.strip()
+    return line.strip()
 
 
 def _parsed(path: Path, text: str) -> Outline | None:
@@ -89,5 +89,5 @@ def _parsed(path: Path, text: str) -> Outline | None:
 
 def _hash(text: str) -> str:
     """Hash of an outline's text without its approval."""
-    told = _APPROVAL.sub("", text.replace("\r\n", "\n").replace("\r", "\n")).rstrip()
-    return hashlib.sha256(told.encode()).hexdigest()
+    bare = _APPROVAL.sub("", text.replace("\r\n", "\n").replace("\r", "\n")).rstrip()
+    return hashlib.sha256(bare.encode()).hexdigest()

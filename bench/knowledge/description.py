@@ -1,6 +1,7 @@
 """An outline in words, as a language model is given it."""
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from bench.knowledge.outline import (
     AGE_GROUPS,
@@ -20,42 +21,62 @@ from bench.knowledge.provenance import recall
 def describe(outline: Outline, severity: Severity | None = None) -> str:
     """The outline as headed lines; findings and values for one severity level, or all.
 
-    Shares are those of adults, with those of other age groups where they differ.
+    Shares are those of adults, with those of other age groups where they differ. Kept for the next
+    prompt about the outline.
     """
+    return _described(_Same(outline), severity)
+
+
+class _Same:
+    """An outline as a key: nobody changes it, and its mappings have no hash."""
+
+    def __init__(self, outline: Outline) -> None:
+        self.outline = outline
+
+    def __hash__(self) -> int:
+        return id(self.outline)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.outline is self.outline
+
+
+@lru_cache(maxsize=512)
+def _described(same: _Same, severity: Severity | None) -> str:
     levels = SEVERITIES if severity is None else (severity,)
-    return "\n".join(_lines(outline, levels))
+    return "\n".join(_lines(same.outline, levels))
 
 
-def trace(outline: Outline, made: Provenance) -> str:
+def trace(outline: Outline, provenance: Provenance) -> str:
     """Each field of a draft beside the words it comes from, then what no source says.
 
     What was mended since it was drafted is said to be, and is no longer asked to be checked.
     """
-    lines = [f"Drafted by {made.backbone} from {', '.join(one.name for one in made.sources)}"]
+    sources = ", ".join(source.name for source in provenance.sources)
+    lines = [f"Drafted by {provenance.backbone} from {sources}"]
     if outline.approval is not None:
         lines[0] += f"; checked by {outline.approval.by} on {outline.approval.on}"
-    for found in made.evidence:
-        how = "" if found.exact else ", not to the letter"
-        place = f"{found.source}, characters {found.start}-{found.end}{how}"
-        field = recall(outline, found.field, made.told)
-        drafted = made.told.get(found.field)
-        where = field.path if field else f"{found.field}, mended or taken out since"
-        lines.append(f'- {where}: "{_one_line(found.quote)}" ({place})')
+    for span in provenance.evidence:
+        how = "" if span.exact else ", not to the letter"
+        place = f"{span.source}, characters {span.start}-{span.end}{how}"
+        field = recall(outline, span.field, provenance.told)
+        drafted = provenance.told.get(span.field)
+        where = field.path if field else f"{span.field}, mended or taken out since"
+        lines.append(f'- {where}: "{_one_line(span.quote)}" ({place})')
         if field is None or drafted not in (None, field.value):
             lines.append(f"  when drafted: {_one_line(drafted or '')}")
         if field is not None:
             lines.append(f"  says: {_one_line(field.value)}")
     lines.append("In no source, check these first:")
-    lines += _unsupported(outline, made) or ["- nothing"]
+    lines += _unsupported(outline, provenance) or ["- nothing"]
     return "\n".join(lines)
 
 
-def _unsupported(outline: Outline, made: Provenance) -> list[str]:
+def _unsupported(outline: Outline, provenance: Provenance) -> list[str]:
     lines: list[str] = []
     mended = 0
-    for path in made.unsupported:
-        field = recall(outline, path, made.told)
-        if field is None or made.told.get(path, field.value) != field.value:
+    for path in provenance.unsupported:
+        field = recall(outline, path, provenance.told)
+        if field is None or provenance.told.get(path, field.value) != field.value:
             mended += 1
         else:
             lines += [f"- {field.path}", f"  says: {_one_line(field.value)}"]
@@ -152,8 +173,8 @@ def _whom(item: Bound) -> str:
 def _result(guide: ExaminationGuide, levels: tuple[Severity, ...]) -> str:
     if guide.quantity is not None:
         return _quantity(guide.quantity, levels)
-    found = [item.text for item in guide.findings if set(item.severities) & set(levels)]
-    return " / ".join(found)
+    texts = [item.text for item in guide.findings if set(item.severities) & set(levels)]
+    return " / ".join(texts)
 
 
 def _quantity(quantity: Quantity, levels: tuple[Severity, ...]) -> str:

@@ -68,18 +68,18 @@ def find_named(disease: str, library: Library) -> Outline | None:
     if known is not None:
         return known
     said, names = _words(disease), _names(library)
-    found = _same(said, names) or _held(said, names)
-    return library.find(*found) if len(found) == 1 else None
+    ids = _same(said, names) or _held(said, names)
+    return library.find(*ids) if len(ids) == 1 else None
 
 
 @lru_cache(maxsize=4)
 def _names(library: Library) -> Names:
     names: Names = {}
-    for one in library.listings:
+    for listing in library.listings:
         # "Graves disease (hyperthyroidism)" is known by either name.
-        parts = one.name.rstrip(")").split(" (", 1)
-        for name in (one.name, *parts, *one.synonyms):
-            names.setdefault(_words(name), set()).add(one.id)
+        parts = listing.name.rstrip(")").split(" (", 1)
+        for name in (listing.name, *parts, *listing.synonyms):
+            names.setdefault(_words(name), set()).add(listing.id)
     names.pop((), None)
     return names
 
@@ -91,9 +91,9 @@ def _words(text: str) -> tuple[str, ...]:
 def _meant(guess: tuple[str, ...], names: Names) -> set[str]:
     """The diseases that a guess may mean, by the first way that finds any."""
     for way in (_same, _held, _part, _alike, _misspelt_part):
-        found = way(guess, names)
-        if found:
-            return found
+        ids = way(guess, names)
+        if ids:
+            return ids
     return set()
 
 
@@ -101,19 +101,22 @@ def _same(guess: tuple[str, ...], names: Names) -> set[str]:
     """Those of that name, or of one with the same telling words."""
     telling = set(guess) - UNTELLING
     closely = {
-        one for name, ids in names.items() if set(name) - UNTELLING == telling for one in ids
+        identity
+        for name, ids in names.items()
+        if set(name) - UNTELLING == telling
+        for identity in ids
     }
     return names.get(guess) or (closely if telling else set())
 
 
 def _held(guess: tuple[str, ...], names: Names) -> set[str]:
     """Those whose names stand in the guess, a longer name before those inside it."""
-    found: set[str] = set()
+    ids: set[str] = set()
     for name in sorted(names, key=len, reverse=True):
         for start in _places(guess, name):
-            found |= names[name]
+            ids |= names[name]
             guess = (*guess[:start], *("" for _ in name), *guess[start + len(name) :])
-    return found
+    return ids
 
 
 def _places(guess: tuple[str, ...], name: tuple[str, ...]) -> Iterator[int]:
@@ -126,7 +129,9 @@ def _places(guess: tuple[str, ...], name: tuple[str, ...]) -> Iterator[int]:
 def _part(guess: tuple[str, ...], names: Names) -> set[str]:
     """Those whose names hold all telling words of the guess."""
     said = set(guess) - UNTELLING
-    return {one for name, ids in names.items() if said and said <= set(name) for one in ids}
+    return {
+        identity for name, ids in names.items() if said and said <= set(name) for identity in ids
+    }
 
 
 def _misspelt_part(guess: tuple[str, ...], names: Names) -> set[str]:
@@ -136,10 +141,10 @@ def _misspelt_part(guess: tuple[str, ...], names: Names) -> set[str]:
         return set()  # COPD is no slip of the cord
     held = {word: {near for name in names for near in name if _near(word, near)} for word in said}
     return {
-        one
+        identity
         for name, ids in names.items()
         if all(held[word] & set(name) for word in said)
-        for one in ids
+        for identity in ids
     }
 
 
@@ -147,15 +152,15 @@ def _alike(guess: tuple[str, ...], names: Names) -> set[str]:
     """Those with the name most like the guess, if it is like enough."""
     from rapidfuzz.fuzz import ratio, token_sort_ratio
 
-    said, best, found = " ".join(guess), ALIKE, set[str]()
+    said, best, likest = " ".join(guess), ALIKE, set[str]()
     for name, ids in names.items():
         for form in (name, tuple(word for word in name if word not in UNTELLING)):
             likeness = max(way(said, " ".join(form)) for way in (ratio, token_sort_ratio))
             if likeness < best or not _told_alike(said, " ".join(form)):
                 continue
-            found = found | ids if likeness == best else set(ids)
+            likest = likest | ids if likeness == best else set(ids)
             best = likeness
-    return found
+    return likest
 
 
 def _near(word: str, other: str) -> bool:

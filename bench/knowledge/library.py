@@ -13,9 +13,10 @@ from pydantic import ValidationError
 
 from bench.core.errors import UserError
 from bench.core.schema import Model
-from bench.core.yaml_lines import YamlFile, read_yaml
+from bench.core.yaml_lines import YamlFile, parse_yaml, read_text
 from bench.knowledge.approval import is_draft
 from bench.knowledge.outline import Outline
+from bench.knowledge.outline_cache import cached
 
 FOLDER = Path(__file__).parent / "outlines"
 INDEX = "index.json"
@@ -55,7 +56,12 @@ def read_outline(path: Path) -> Outline:
     Raises:
         UserError: naming the file, the line and the field at fault.
     """
-    return parse_outline(read_yaml(path, "the outline"))
+    return _outline_in(path, read_text(path, "the outline"))
+
+
+def _outline_in(path: Path, text: str) -> Outline:
+    """The outline in the text of a file, parsed only if it never was before."""
+    return cached(text, lambda: parse_outline(parse_yaml(path, text)))
 
 
 def parse_outline(file: YamlFile) -> Outline:
@@ -67,9 +73,9 @@ def parse_outline(file: YamlFile) -> Outline:
     try:
         return Outline.model_validate(file.data)
     except ValidationError as error:
-        found = error.errors(include_url=False)
-        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-        raise UserError(f"{file.place(found[0]['loc'])}: {found[0]['msg']}{more}") from error
+        faults = error.errors(include_url=False)
+        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        raise UserError(f"{file.place(faults[0]['loc'])}: {faults[0]['msg']}{more}") from error
 
 
 def name_key(name: str) -> str:
@@ -98,13 +104,13 @@ def outline_files(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise UserError(f"there is no folder {folder} of outlines")
-    found = sorted(_yaml_files(folder))
-    if not found:
+    files = sorted(_yaml_files(folder))
+    if not files:
         raise UserError(f"{folder} holds no outline (no .yaml file)")
-    for path in found:
+    for path in files:
         if not path.is_file():
             raise UserError(f"the outline {path} is no file, or a link to none")
-    return found
+    return files
 
 
 def file_folder(folder: Path, *, indexed: bool = True) -> dict[str, Filed]:
@@ -116,14 +122,14 @@ def file_folder(folder: Path, *, indexed: bool = True) -> dict[str, Filed]:
         UserError: if an outline cannot be read, or two share an id.
     """
     index = _read_index(folder) if indexed else {}
-    found: dict[str, Filed] = {}
+    filed: dict[str, Filed] = {}
     for path in outline_files(folder):
         listing = _listing(path, path.relative_to(folder).as_posix(), index)
-        if listing.id in found:
-            other = found[listing.id].path
+        if listing.id in filed:
+            other = filed[listing.id].path
             raise UserError(f"{path}: the id {listing.id} is taken by {other}")
-        found[listing.id] = Filed(listing, path)
-    return {identity: found[identity] for identity in sorted(found)}
+        filed[listing.id] = Filed(listing, path)
+    return {identity: filed[identity] for identity in sorted(filed)}
 
 
 def _listing(path: Path, file: str, index: Mapping[tuple[str, str], Listing]) -> Listing:
@@ -133,8 +139,8 @@ def _listing(path: Path, file: str, index: Mapping[tuple[str, str], Listing]) ->
         raise UserError(f"the outline {path} cannot be read ({error})") from error
     if (known := index.get((file, sha256))) is not None:
         return known
-    read = read_yaml(path, "the outline")
-    outline = parse_outline(read)
+    text = read_text(path, "the outline")
+    outline = _outline_in(path, text)
     return Listing(
         id=outline.id,
         name=outline.name,
@@ -142,7 +148,7 @@ def _listing(path: Path, file: str, index: Mapping[tuple[str, str], Listing]) ->
         department=outline.department,
         file=file,
         sha256=sha256,
-        draft=is_draft(outline, read.text),
+        draft=is_draft(outline, text),
     )
 
 
@@ -161,10 +167,10 @@ def _read_index(folder: Path) -> dict[tuple[str, str], Listing]:
     """The index by file and hash; empty where there is none that can be used."""
     try:
         listed = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-        found = [Listing.model_validate(item) for item in listed]
+        listings = [Listing.model_validate(item) for item in listed]
     except (OSError, ValueError, TypeError, RecursionError):
         return {}
-    return {(listing.file, listing.sha256): listing for listing in found}
+    return {(listing.file, listing.sha256): listing for listing in listings}
 
 
 def _owners(every: Iterable[Filed], clashing: bool) -> dict[str, Filed]:
@@ -176,16 +182,16 @@ def _owners(every: Iterable[Filed], clashing: bool) -> dict[str, Filed]:
     ordered = sorted(every, key=lambda filed: filed.listing.draft)
     named = [(filed.listing.id, filed) for filed in ordered]
     named += [(name, filed) for filed in ordered for name in filed.listing.names[1:]]
-    found: dict[str, Filed] = {}
+    owners: dict[str, Filed] = {}
     for name, filed in named:
-        owner = found.setdefault(name_key(name), filed)
+        owner = owners.setdefault(name_key(name), filed)
         if owner is not filed and not (clashing and filed.listing.draft):
             raise UserError(
                 f"{filed.path}: the name {name!r} of {filed.listing.id} is taken by "
                 f"{owner.listing.id} in {owner.path}; rename it, or give it that id to "
                 "replace the other"
             )
-    return found
+    return owners
 
 
 class Library:
@@ -221,15 +227,15 @@ class Library:
         Raises:
             UserError: if an outline cannot be read, or two diseases share a name.
         """
-        found: dict[str, Filed] = {}
+        outlines: dict[str, Filed] = {}
         for folder in self._found:
-            found |= {
+            outlines |= {
                 identity: filed
                 for identity, filed in folder.items()
                 if self._drafts or not filed.listing.draft
             }
-        _owners(found.values(), self._clashing)
-        return {identity: found[identity] for identity in sorted(found)}
+        _owners(outlines.values(), self._clashing)
+        return {identity: outlines[identity] for identity in sorted(outlines)}
 
     @cached_property
     def listings(self) -> tuple[Listing, ...]:
@@ -249,8 +255,8 @@ class Library:
     @cached_property
     def digest(self) -> str:
         """Hash of the whole knowledge, in hex; changes with every outline."""
-        told = "\n".join(f"{listing.id} {listing.sha256}" for listing in self.listings)
-        return hashlib.sha256(told.encode()).hexdigest()
+        lines = "\n".join(f"{listing.id} {listing.sha256}" for listing in self.listings)
+        return hashlib.sha256(lines.encode()).hexdigest()
 
     @cached_property
     def departments(self) -> tuple[str, ...]:
@@ -263,11 +269,11 @@ class Library:
         Raises:
             UserError: if there is no such department, with the nearest one.
         """
-        found = [item for item in self.listings if item.department == department]
-        if not found:
+        listed = [item for item in self.listings if item.department == department]
+        if not listed:
             hint = self._nearest(department, self.departments)
             raise UserError(f"there is no department {department!r}{hint}")
-        return found
+        return listed
 
     def listing(self, disease: str) -> Listing | None:
         """The listing of a disease by id, name or synonym in any letter case; none if unknown."""
@@ -301,10 +307,10 @@ class Library:
 
     def _left_out(self, disease: str) -> Filed | None:
         """The draft of a disease, where drafts were not asked for."""
-        every = () if self._drafts else (one for own in self._found for one in own.values())
-        drafts = (one for one in every if one.listing.draft)
+        every = () if self._drafts else (filed for own in self._found for filed in own.values())
+        drafts = (filed for filed in every if filed.listing.draft)
         key = name_key(disease)
-        return next((one for one in drafts if key in map(name_key, one.listing.names)), None)
+        return next((filed for filed in drafts if key in map(name_key, filed.listing.names)), None)
 
     def _load(self, listing: Listing) -> Outline:
         if listing.id not in self._outlines:

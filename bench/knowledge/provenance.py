@@ -24,7 +24,7 @@ class Field(NamedTuple):
 def record(outline: Outline, paths: Iterable[str]) -> dict[str, str]:
     """What an outline says at paths and at the items of lists on the way to them."""
     data = outline.model_dump(mode="json")
-    return {one: _words(_at(data, one)) for path in paths for one in _milestones(path)}
+    return {step: _words(_at(data, step)) for path in paths for step in _milestones(path)}
 
 
 def recall(outline: Outline, path: str, told: Mapping[str, str]) -> Field | None:
@@ -36,10 +36,10 @@ def recall(outline: Outline, path: str, told: Mapping[str, str]) -> Field | None
         drafted.append(part)
         place = part
         if isinstance(node, list):
-            found = _place(node, int(part), told.get(".".join(drafted)))
-            if found is None:
+            place_now = _place(node, int(part), told.get(".".join(drafted)))
+            if place_now is None:
                 return None
-            node, place = node[found], str(found)
+            node, place = node[place_now], str(place_now)
         elif isinstance(node, dict) and part in node:
             node = node[part]
         else:
@@ -72,7 +72,7 @@ def _at(data: Any, path: str) -> Any:
 def _words(value: Any) -> str:
     if isinstance(value, dict):
         about = next((value[key] for key in _ABOUT if key in value), None)
-        return _words([one for one in value.values() if one] if about is None else about)
+        return _words([item for item in value.values() if item] if about is None else about)
     if isinstance(value, list):
-        return " ".join(_words(one) for one in value)
+        return " ".join(_words(item) for item in value)
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -49,9 +49,9 @@ class Departments:
         if question.id in self._labels:
             return self._labels[question.id]
         if not self._audited:
-            found = decide(question.question, question.answer)
-            if found is not None and found.tier == "high":
-                return Assigned(found.department, "clear", "rule")
+            decision = decide(question.question, question.answer)
+            if decision is not None and decision.tier == "high":
+                return Assigned(decision.department, "clear", "rule")
         return None
 
     def select(self, *, include_borderline: bool = False) -> dict[str, tuple[Question, ...]]:
@@ -62,11 +62,11 @@ class Departments:
         """
         chosen: dict[str, list[Question]] = {name: [] for name in DEPARTMENTS}
         for one in self._set.questions:
-            found = self.find(one)
-            if found is None or found.department not in chosen or self.repeats(one):
+            assigned = self.find(one)
+            if assigned is None or assigned.department not in chosen or self.repeats(one):
                 continue
-            if found.label == "clear" or include_borderline:
-                chosen[found.department].append(one)
+            if assigned.label == "clear" or include_borderline:
+                chosen[assigned.department].append(one)
         return {name: tuple(questions) for name, questions in chosen.items()}
 
     def repeats(self, question: Question) -> bool:

@@ -16,13 +16,13 @@ def main(repo: str, revision: str, split: str) -> None:
     threading.Thread(target=_end_with_input, daemon=True).start()
     import datasets
 
-    told: dict[str, object]
+    line: dict[str, object]
     try:
-        found = datasets.load_dataset(repo, revision=revision, split=split, keep_in_memory=False)
-        told = {"files": [one["filename"] for one in found.cache_files]}
+        dataset = datasets.load_dataset(repo, revision=revision, split=split, keep_in_memory=False)
+        line = {"files": [one["filename"] for one in dataset.cache_files]}
     except Exception as error:  # noqa: BLE001 (whatever a library raises is one sentence)
-        told = {"error": f"{type(error).__name__}: {error.__cause__ or error}"}
-    sys.stdout.write(f"\n{json.dumps(told)}\n")
+        line = {"error": f"{type(error).__name__}: {error.__cause__ or error}"}
+    sys.stdout.write(f"\n{json.dumps(line)}\n")
     sys.stdout.flush()
     os._exit(0)  # the library's threads may still be waiting for the hub
 

@@ -53,13 +53,13 @@ def parse_place(text: str) -> Place:
     Raises:
         UserError: if it names none, or no revision.
     """
-    found = re.fullmatch(r"hub:([\w.-]+/[\w.-]+)@([\w./-]+)", text)
-    if found is None:
+    match = re.fullmatch(r"hub:([\w.-]+/[\w.-]+)@([\w./-]+)", text)
+    if match is None:
         raise UserError(
             f"{text!r} names no dataset of the hub: write hub:OWNER/NAME@REVISION, with the commit "
             "that you mean, for a name alone would mean another file tomorrow"
         )
-    return Place(found[1], found[2])
+    return Place(match[1], match[2])
 
 
 def read_hub(text: str) -> QuestionSet:
@@ -89,14 +89,15 @@ def _cached(place: Place) -> Path | None:
     if not re.fullmatch(r"[0-9a-f]{7,40}", place.revision):
         return None  # a branch or tag: what it meant when it was cached cannot be told
     owner, _, name = place.repo.partition("/")
-    found = [
+    folders = [
         folder
         for folder in _cache().glob(f"{owner}___*/*/*/{place.revision}*")
         if _letters(folder.parents[2].name) == _letters(owner + name)
         and (folder / "dataset_info.json").is_file()
         and _arrows(folder)
     ]
-    return found[0] if len(found) == 1 else None  # of several configurations the hub knows which
+    # Of several configurations the hub knows which.
+    return folders[0] if len(folders) == 1 else None
 
 
 def _cache() -> Path:
@@ -138,9 +139,9 @@ def _read(place: Place, arrows: list[Path]) -> Any:
         parts = [library.Dataset.from_file(str(path)) for path in arrows]
         return library.concatenate_datasets(parts)
     except (OSError, ValueError) as error:
-        told = " ".join(str(error).split())[:300]
+        reason = " ".join(str(error).split())[:300]
         raise UserError(
-            f"the copy of {place} in the cache cannot be read ({told}): delete "
+            f"the copy of {place} in the cache cannot be read ({reason}): delete "
             f"{arrows[0].parent if arrows else _cache()} and try again"
         ) from error
 
@@ -164,11 +165,11 @@ def _fetch(place: Place) -> list[Path]:
         finally:
             child.kill()
             child.communicate()
-        told = _last_line(out)
-    if "files" in told:
-        return [Path(name) for name in told["files"]]
+        line = _last_line(out)
+    if "files" in line:
+        return [Path(name) for name in line["files"]]
     # The library looks for a local folder first, which says nothing to the user.
-    *_, fault = str(told.get("error") or f"ended with {child.returncode}").split(" Hub either: ")
+    *_, fault = str(line.get("error") or f"ended with {child.returncode}").split(" Hub either: ")
     fault = shorten(fault, 250, placeholder=" ...")
     raise UserError(f"{place} cannot be loaded, though the hub answers ({fault}): {OTHERWISE}")
 
@@ -191,22 +192,22 @@ def _wait(child: "subprocess.Popen[bytes]", place: Place) -> None:
 def _arrived(place: Place) -> tuple[int, int]:
     """Files and bytes of the dataset that the caches hold, whole or in part."""
     owner, _, name = place.repo.partition("/")
-    found = [
+    paths = [
         *_hub_cache().glob(f"datasets--{owner}--{name}/**/*"),
         *_cache().glob(f"{owner}___*/**/*"),
     ]
     size = 0
-    for path in found:
+    for path in paths:
         with suppress(OSError):  # renamed in the meantime
             size += path.stat().st_size
-    return len(found), size
+    return len(paths), size
 
 
 def _last_line(out: IO[bytes]) -> dict[str, Any]:
     out.seek(0)
     lines = out.read().splitlines()
     try:
-        told = json.loads(lines[-1]) if lines else {}
+        line = json.loads(lines[-1]) if lines else {}
     except ValueError:
         return {}
-    return told if isinstance(told, dict) else {}
+    return line if isinstance(line, dict) else {}

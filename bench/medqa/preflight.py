@@ -37,12 +37,12 @@ def knock(repo: str, revision: str) -> None:
             "HF_ENDPOINT holds a user name or password, which would be shown in errors: name the "
             "address alone, and log in with `hf auth login`"
         )
-    said: queue.Queue[tuple[int, str]] = queue.Queue()
+    replies: queue.Queue[tuple[int, str]] = queue.Queue()
     url = f"{hub}/api/datasets/{repo}/revision/{revision}"
     # A thread of its own, for looking a name up knows no time limit.
-    threading.Thread(target=_ask, args=(url, _token(), said), daemon=True).start()
+    threading.Thread(target=_ask, args=(url, _token(), replies), daemon=True).start()
     try:
-        status, fault = said.get(timeout=PATIENCE)
+        status, fault = replies.get(timeout=PATIENCE)
     except queue.Empty:
         status, fault = 0, f"no answer in {PATIENCE:g} s"
     if status == 404:
@@ -68,7 +68,7 @@ def _token() -> str | None:
     return None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
 
 
-def _ask(url: str, token: str | None, said: "queue.Queue[tuple[int, str]]") -> None:
+def _ask(url: str, token: str | None, replies: "queue.Queue[tuple[int, str]]") -> None:
     """Put the status (0 if there is none) and what is wrong, or nothing."""
     from http.client import HTTPException
     from urllib.error import HTTPError, URLError
@@ -81,14 +81,14 @@ def _ask(url: str, token: str | None, said: "queue.Queue[tuple[int, str]]") -> N
         with urlopen(request, timeout=PATIENCE) as answer:
             kind = answer.headers.get_content_type()
             body = answer.read(MOST)
-        said.put((200, "" if _is_object(body) else f"what answers is no hub, but sends {kind}"))
+        replies.put((200, "" if _is_object(body) else f"what answers is no hub, but sends {kind}"))
     except HTTPError as error:
         around = "it redirects without end" if 300 <= error.code < 400 else ""
-        said.put((error.code, around or f"it answers {error.code} {error.reason}".strip()))
+        replies.put((error.code, around or f"it answers {error.code} {error.reason}".strip()))
     except URLError as error:
-        said.put((0, " ".join(str(error.reason).split())))
+        replies.put((0, " ".join(str(error.reason).split())))
     except (OSError, HTTPException, ValueError) as error:
-        said.put((0, " ".join(str(error).split()) or type(error).__name__))
+        replies.put((0, " ".join(str(error).split()) or type(error).__name__))
 
 
 def _is_object(body: bytes) -> bool:

@@ -46,8 +46,8 @@ def read_questions(path: Path) -> QuestionSet:
     """
     name = shorten(str(path))
     try:
-        found = _test_file(path) if path.is_dir() else path
-        kind = found.stat().st_mode
+        file = _test_file(path) if path.is_dir() else path
+        kind = file.stat().st_mode
     except (FileNotFoundError, NotADirectoryError) as error:
         raise UserError(f"there is no file or folder {name} of MedQA questions") from error
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
@@ -56,7 +56,7 @@ def read_questions(path: Path) -> QuestionSet:
         raise UserError(f"{place} cannot be read ({why}): name another file or folder") from error
     if not stat.S_ISREG(kind):
         raise UserError(f"{name} is a pipe or device: give a regular file of MedQA questions")
-    return question_set(read_rows(found), str(found))
+    return question_set(read_rows(file), str(file))
 
 
 def question_set(rows: Iterable[Row], source: str) -> QuestionSet:
@@ -80,20 +80,20 @@ def question_set(rows: Iterable[Row], source: str) -> QuestionSet:
         questions[one.id] = one
     if not questions:
         raise UserError(f"{source} holds no questions")
-    found = tuple(questions.values())
-    return QuestionSet(found, source, tuple(_repeating(found)))
+    checked = tuple(questions.values())
+    return QuestionSet(checked, source, tuple(_repeating(checked)))
 
 
 def _repeating(questions: Iterable[Question]) -> Iterator[str]:
     """A warning of questions with one text for two options."""
-    found = [
+    alike = [
         one
         for one in questions
         if len({" ".join(text.split()) for text in one.options.values()}) < len(one.options)
     ]
-    if found:
+    if alike:
         yield (
-            f"{len(found)} of the questions, the first in {found[0].where}, have the same text "
+            f"{len(alike)} of the questions, the first in {alike[0].where}, have the same text "
             "for two options: where it is the gold answer, either letter is right"
         )
 
@@ -104,13 +104,13 @@ def _test_file(folder: Path) -> Path:
     ready = [path for path in files if path.suffix.lower() in ENDINGS]
     packed = [path for path in files if path.suffix.lower() in PACKED]
     choices = ([*filter(_is_test, ready)], [*filter(_is_test, packed)], ready, packed)
-    found = next((several for several in choices if several), [])
-    if not found:
+    chosen = next((several for several in choices if several), [])
+    if not chosen:
         raise UserError(f"{folder} holds no questions (no .jsonl or .json file)")
-    if len(found) > 1:
-        names = ", ".join(path.relative_to(folder).as_posix() for path in found[:6])
+    if len(chosen) > 1:
+        names = ", ".join(path.relative_to(folder).as_posix() for path in chosen[:6])
         raise UserError(f"{folder} holds several question files ({names}): name one of them")
-    return found[0]
+    return chosen[0]
 
 
 def _files(folder: Path) -> Iterator[Path]:

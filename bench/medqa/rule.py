@@ -70,9 +70,6 @@ class Decision:
     """A department that the rule assigns."""
 
     department: str
-    score: float
-    runner_up: str
-    runner_up_score: float
     tier: Tier
     """Of the rule's high assignments a reading confirmed 85 % (53 of 62), of medium ones 73 %."""
 
@@ -81,7 +78,6 @@ class Decision:
 class Hit:
     """A term that was found."""
 
-    term: str
     tier: str
     zones: tuple[str, ...]
     weight: float
@@ -135,19 +131,18 @@ def _pattern(term: str) -> str:
 
 def decide(question: str, answer: str) -> Decision | None:
     """The department of a question by its words and its gold answer; none if nothing stands out."""
-    found = hits(question, answer)
-    scores = {name: score(ones) for name, ones in found.items()}
+    terms = hits(question, answer)
+    scores = {name: score(ones) for name, ones in terms.items()}
     best = max(_lexicon().targets, key=lambda name: scores[name])
-    second = max((name for name in scores if name != best), key=lambda name: scores[name])
-    first, other = scores[best], scores[second]
+    first, other = scores[best], max(value for name, value in scores.items() if name != best)
     margin, ratio = first - other, round(first, 6) / other if other else float("inf")
     ahead = first >= 6 and margin >= 2 and ratio >= 1.35
-    alone = first >= 5 and ratio >= 3 and _pointed(found[best])
+    alone = first >= 5 and ratio >= 3 and _pointed(terms[best])
     lead = (_sentences(question) or [""])[-1]
-    if not (ahead or alone) or not _anchored(found[best], lead) or _is_method(found):
+    if not (ahead or alone) or not _anchored(terms[best], lead) or _is_method(terms):
         return None
-    high = first >= 8.5 and margin >= 4 and ratio >= 1.7 and _firm(found[best])
-    return Decision(best, first, second, other, "high" if high else "medium")
+    high = first >= 8.5 and margin >= 4 and ratio >= 1.7 and _firm(terms[best])
+    return Decision(best, "high" if high else "medium")
 
 
 def hits(question: str, answer: str) -> dict[str, list[Hit]]:
@@ -155,10 +150,10 @@ def hits(question: str, answer: str) -> dict[str, list[Hit]]:
     lexicon = _lexicon()
     passages = [(zone, _plain(text)) for zone, text in _passages(question, answer)]
     whole = "\n".join(text for _, text in passages)
-    found: dict[str, list[Hit]] = {}
+    by_department: dict[str, list[Hit]] = {}
     for name, terms in lexicon.terms.items():
         left = [text for _, text in passages]
-        found[name] = []
+        by_department[name] = []
         for term, tier, pattern in terms:
             if not pattern.search(whole):
                 continue  # most are nowhere: thousands of terms, and as many sentences
@@ -170,18 +165,18 @@ def hits(question: str, answer: str) -> dict[str, list[Hit]]:
                 zones += [zone] * bool(count)
             if zones:
                 weight = max(_weight(term, tier, zone, lexicon) for zone in zones)
-                found[name].append(Hit(term, tier, tuple(zones), weight))
-    return found
+                by_department[name].append(Hit(tier, tuple(zones), weight))
+    return by_department
 
 
-def score(found: Sequence[Hit]) -> float:
+def score(terms: Sequence[Hit]) -> float:
     """What the terms of a department weigh together."""
     total = 0.0
     for tier, tiers in (("D", "DA"), ("S", "S")):
-        weights = sorted((one.weight for one in found if one.tier in tiers), reverse=True)
+        weights = sorted((one.weight for one in terms if one.tier in tiers), reverse=True)
         fading = FADING[tier]
         total += sum(w * fading[min(at, len(fading) - 1)] for at, w in enumerate(weights))
-    weak = sum(one.weight for one in found if one.tier == "W")
+    weak = sum(one.weight for one in terms if one.tier == "W")
     return total + min(weak, _lexicon().weak_most)
 
 
@@ -190,13 +185,13 @@ def _weight(term: str, tier: str, zone: str, lexicon: _Lexicon) -> float:
     return lexicon.tiers["S" if beside else tier] * lexicon.zones[zone]
 
 
-def _strong(found: Sequence[Hit]) -> list[Hit]:
-    return [one for one in found if one.tier != "W"]
+def _strong(terms: Sequence[Hit]) -> list[Hit]:
+    return [one for one in terms if one.tier != "W"]
 
 
-def _anchored(found: Sequence[Hit], lead: str) -> bool:
+def _anchored(terms: Sequence[Hit], lead: str) -> bool:
     """Whether more than weak terms or a mere mention speaks for the department."""
-    strong = _strong(found)
+    strong = _strong(terms)
     in_stem = [one for one in strong if not set(one.zones).isdisjoint(SOLID)]
     in_answer = [one for one in strong if not set(one.zones).isdisjoint(ANSWER)]
     names_it = any(one.tier in "DA" for one in in_answer) and _CAUSE.search(lead) is not None
@@ -209,16 +204,16 @@ def _anchored(found: Sequence[Hit], lead: str) -> bool:
     )
 
 
-def _pointed(found: Sequence[Hit]) -> bool:
+def _pointed(terms: Sequence[Hit]) -> bool:
     """Whether several strong terms speak for the department, one where the question is put."""
-    strong = _strong(found)
+    strong = _strong(terms)
     places = {zone for one in strong for zone in one.zones}
     return len(strong) >= 2 and not places.isdisjoint((*TELLING, *ANSWER))
 
 
-def _firm(found: Sequence[Hit]) -> bool:
+def _firm(terms: Sequence[Hit]) -> bool:
     """Whether a disease is named outside the history, or a sign where the question is put."""
-    strong = _strong(found)
+    strong = _strong(terms)
     named = any(one.tier in "DA" and set(one.zones) & {*SOLID, *ANSWER} for one in strong)
     return named or _telling(strong)
 
@@ -227,9 +222,9 @@ def _telling(strong: Sequence[Hit]) -> bool:
     return any(not set(one.zones).isdisjoint(TELLING) for one in strong)
 
 
-def _is_method(found: dict[str, list[Hit]]) -> bool:
+def _is_method(terms: dict[str, list[Hit]]) -> bool:
     """Whether the question is about statistics, studies or ethics, whatever the patient has."""
-    strong = _strong(found["PublicHealthEthics"])
+    strong = _strong(terms["PublicHealthEthics"])
     return any(set(one.zones) & {"lead", *ANSWER} or one.weight >= 5 for one in strong)
 
 
@@ -253,8 +248,8 @@ def _passages(question: str, answer: str) -> Iterator[tuple[str, str]]:
             zone = "first" if at < 2 else "body"
         rest = _COMPLAINT.sub(r"\1", _DENIED.sub(" | ", sentence))
         for apart, pattern in (("history", _PAST), ("comorbid", _BESIDE)):
-            for found in pattern.finditer(rest):
-                yield apart, found.group()
+            for match in pattern.finditer(rest):
+                yield apart, match.group()
             rest = pattern.sub(" | ", rest)
         yield zone, rest
 

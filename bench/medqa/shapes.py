@@ -116,11 +116,11 @@ def _letter(row: dict[str, Any], options: dict[str, str], where: str) -> str:
         raise UserError(
             f"{where}: {field} is to be a letter of {', '.join(options)}, not {_shown(letter)}"
         )
-    told = row.get("answer", letter)
-    if field == "answer_idx" and "answer" in row and str(told).strip() != options[letter]:
+    answer = row.get("answer", letter)
+    if field == "answer_idx" and "answer" in row and str(answer).strip() != options[letter]:
         raise UserError(
             f"{where}: the gold letter is {letter} ({_shown(options[letter])}), "
-            f"the gold answer {_shown(told)}: they are not of the same set of options"
+            f"the gold answer {_shown(answer)}: they are not of the same set of options"
         )
     return letter
 

@@ -34,9 +34,9 @@ def load_questions(source: str | None = None) -> QuestionSet:
         )
     if given == SAMPLE:
         return load_sample()
-    found = read_hub(given) if given.startswith(SCHEME) else read_questions(Path(given))
-    told = (difference(found.ids), ignored(found))
-    return replace(found, warnings=(*found.warnings, *filter(None, told)))
+    questions = read_hub(given) if given.startswith(SCHEME) else read_questions(Path(given))
+    differences = (difference(questions.ids), ignored(questions))
+    return replace(questions, warnings=(*questions.warnings, *filter(None, differences)))
 
 
 def load_sample() -> QuestionSet:

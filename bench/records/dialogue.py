@@ -1,15 +1,15 @@
 """A dialogue: what a doctor asked, what the patient answered, and how the memory changed."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from bench.core.schema import Model
+from bench.records.label import Label
 from bench.records.record import PatientRecord
 
-Label = Literal["entail", "neutral", "contradict"]
-"""How a reply relates to a fact (paper equation 1)."""
-FormatName = Literal["json", "text", "atomic"]
+FormatName = str
+"""Name of a format, as `pzbench list formats` shows it."""
 Updating = Literal["none", "strict", "algorithm"]
 """Whether memory is updated, and when a new fact is taken: `strict` if it is neutral to all facts
 (paper section 3.2), `algorithm` if it contradicts none (Algorithm 1)."""
@@ -57,10 +57,11 @@ class Learned(Model):
 
 
 class Exchange(Model):
-    """One question with its answer."""
+    """One question with its answer, or a closing turn of the doctor."""
 
     question: str
-    answer: str
+    answer: str | None = None
+    """None for a closing turn of the doctor."""
     attempts: tuple[Attempt, ...] = ()
     """Every reply in order, the last one sent; empty for dialogues made elsewhere."""
     flagged: bool = False
@@ -82,6 +83,12 @@ class Round(Model):
 
     exchanges: Annotated[tuple[Exchange, ...], Field(min_length=1)]
 
+    @model_validator(mode="after")
+    def _closed_at_the_end(self) -> Self:
+        if any(exchange.answer is None for exchange in self.exchanges[:-1]):
+            raise ValueError("only the last question of a round may lack an answer")
+        return self
+
 
 class DialogueOrigin(Model):
     """What made a dialogue."""
@@ -102,8 +109,9 @@ class Dialogue(Model):
     id: str = Field(min_length=1)
     """Unique within a file; the patient's id where there is one."""
     department: str = ""
-    style: str | None = None
-    """Conversational style that the patient was to show; none where nobody says."""
+    manner: dict[str, str] = {}
+    """How the patient was to be, by axis, for instance {"style": "upset"}; an axis that is missing
+    is one of which nobody says."""
     format: FormatName | None = None
     """How the patient held the record."""
     updating: Updating = "none"
@@ -116,6 +124,39 @@ class Dialogue(Model):
     origin: DialogueOrigin | None = None
     """None for dialogues made elsewhere."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _style_is_an_axis(cls, data: Any) -> Any:
+        """Dialogues written before there were other axes have `style`."""
+        if not isinstance(data, dict) or "style" not in data:
+            return data
+        rest = {name: value for name, value in data.items() if name != "style"}
+        manner = rest.get("manner", {})
+        if data["style"] is None or not isinstance(manner, dict):
+            return rest
+        return rest | {"manner": {"style": data["style"], **manner}}
+
+    @field_validator("rounds")
+    @classmethod
+    def _hold_an_answer(cls, rounds: tuple[Round, ...]) -> tuple[Round, ...]:
+        if all(exchange.answer is None for sitting in rounds for exchange in sitting.exchanges):
+            raise ValueError("no question has an answer")
+        return rounds
+
+    @property
+    def style(self) -> str | None:
+        """Conversational style that the patient was to show; none where nobody says."""
+        return self.manner.get("style")
+
+    @property
+    def cluster(self) -> str:
+        """The patient: answers, and dialogues, of one are no independent draws."""
+        return self.record.id if self.record else self.id
+
     def exchanges(self) -> tuple[Exchange, ...]:
-        """All exchanges in order."""
-        return tuple(one for part in self.rounds for one in part.exchanges)
+        """All exchanges in order, closing turns of the doctor too."""
+        return tuple(exchange for sitting in self.rounds for exchange in sitting.exchanges)
+
+    def answered(self) -> tuple[Exchange, ...]:
+        """The exchanges that have an answer, in order."""
+        return tuple(exchange for exchange in self.exchanges() if exchange.answer is not None)

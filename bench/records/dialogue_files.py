@@ -5,7 +5,7 @@ memory gained) needs JSON Lines. docs/protocol.md has its grammar.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -22,8 +22,8 @@ TRANSCRIPT = ".txt"
 _DIALOGUE = re.compile(r"===\s+(\S.*)")
 _ROUND = re.compile(r"##\s*round\s+(\d+)", re.IGNORECASE)
 _BREAK = re.compile(r"-{3,}")
-_SAID = re.compile(r"(doctor|patient)\s*:(.*)", re.IGNORECASE | re.DOTALL)
-_TOLD = re.compile(r"(style|department)\s*:(.*)", re.IGNORECASE | re.DOTALL)
+_TURN = re.compile(r"(doctor|patient)\s*:(.*)", re.IGNORECASE | re.DOTALL)
+_HEADER = re.compile(r"(style|department)\s*:(.*)", re.IGNORECASE | re.DOTALL)
 _NAMED = re.compile(r"([^\W\d_][\w.'’-]*(?: [A-Z0-9][\w.'’-]*)?)\s*:(?!//|\d).*", re.DOTALL)
 _SECTIONS = {"basic_information", "epidemiology", "disease_information", "examination_results"}
 
@@ -40,8 +40,6 @@ class DialogueFile:
         if not path.is_file():
             raise UserError(f"there is no file {path}")
         self.path = path
-        self.notes: tuple[str, ...] = ()
-        """What the last reading left out, in words."""
 
     def __iter__(self) -> Iterator[Dialogue]:
         """The dialogues in file order.
@@ -49,7 +47,6 @@ class DialogueFile:
         Raises:
             UserError: naming the line and what is wrong with it, or an id that stands twice.
         """
-        self.notes = ()
         rows = self._spoken() if is_transcript(self.path) else json_lines(self.path)
         return checked_as(Dialogue, rows, str(self.path))
 
@@ -57,12 +54,9 @@ class DialogueFile:
         try:
             # Only "\n", "\r\n" and "\r" end a line; a byte order mark is no text.
             with self.path.open(encoding="utf-8-sig") as file:
-                yield from _Parser(self.path, self._note).parse(file)
+                yield from _Parser(self.path).parse(file)
         except UnicodeDecodeError as error:
             raise UserError(f"{self.path} cannot be read as UTF-8 text ({error})") from error
-
-    def _note(self, words: str) -> None:
-        self.notes = (*self.notes, words)
 
 
 def holds_dialogues(path: Path) -> bool:
@@ -144,17 +138,19 @@ def transcript(dialogue: Dialogue) -> str:
         lines.append(f"Style: {style}")
     if department := " ".join(dialogue.department.split()):
         lines.append(f"Department: {department}")
-    for number, part in enumerate(dialogue.rounds, start=1):
+    for number, sitting in enumerate(dialogue.rounds, start=1):
         if len(dialogue.rounds) > 1:
             lines.append(f"## Round {number}")
-        for exchange in part.exchanges:
-            lines += [_turn("Doctor", exchange.question), _turn("Patient", exchange.answer)]
+        for exchange in sitting.exchanges:
+            lines.append(_turn("Doctor", exchange.question))
+            if exchange.answer is not None:
+                lines.append(_turn("Patient", exchange.answer))
     return "\n".join(lines) + "\n\n"
 
 
 def _turn(who: str, text: str) -> str:
-    kept = [line.strip() for line in text.splitlines() if line.strip()]
-    return "\n  ".join([f"{who}: {kept[0]}" if kept else f"{who}:", *kept[1:]])
+    first, *rest = [line.strip() for line in text.splitlines() if line.strip()] or [""]
+    return "\n  ".join([f"{who}: {first}".rstrip(), *rest])
 
 
 @dataclass
@@ -164,10 +160,10 @@ class _Draft:
     id: str
     line: int
     """Line at which it began."""
-    told: dict[str, str] = field(default_factory=dict)
+    header: dict[str, str] = field(default_factory=dict)
     """Style and department, where they are said."""
     rounds: list[list[list[str]]] = field(default_factory=lambda: [[]])
-    """Question and answer of each exchange of each round; an open one has no answer."""
+    """Question and answer of each exchange of each round; an open one has no answer yet."""
 
     @property
     def exchanges(self) -> list[list[str]]:
@@ -188,9 +184,8 @@ class _Draft:
 class _Parser:
     """Reads one transcript line by line."""
 
-    def __init__(self, path: Path, note: Callable[[str], None]) -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self._note = note
         self._number = 0
 
     def parse(self, lines: Iterable[str]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -214,24 +209,23 @@ class _Parser:
         heading = _ROUND.fullmatch(line)
         if heading is not None or _BREAK.fullmatch(line):
             self._next_round(draft, heading and int(heading[1]))
-        elif said := _SAID.fullmatch(line):
-            self._say(draft, said[1].lower(), said[2].strip())
+        elif turn := _TURN.fullmatch(line):
+            self._say(draft, turn[1].lower(), turn[2].strip())
         elif draft.exchanges:
-            if (named := _NAMED.fullmatch(line)) and not _TOLD.fullmatch(line):
+            if (named := _NAMED.fullmatch(line)) and not _HEADER.fullmatch(line):
                 raise self._fault(
                     f"{named[1]!r} is neither 'Doctor' nor 'Patient'; indent the line if it goes "
                     "on with the turn before"
                 )
-            whole = [draft.exchanges[-1][-1], line.strip()]
-            draft.exchanges[-1][-1] = "\n".join(part for part in whole if part)
-        elif draft.empty and (told := _TOLD.fullmatch(line)):
-            if text := told[2].strip():
-                draft.told[told[1].lower()] = text
+            turns = draft.exchanges[-1]
+            turns[-1] = "\n".join(filter(None, (turns[-1], line.strip())))
+        elif draft.empty and (header := _HEADER.fullmatch(line)):
+            if text := header[2].strip():
+                draft.header[header[1].lower()] = text
         else:
             raise self._fault("a round begins with a line 'Doctor: ...'")
 
     def _next_round(self, draft: _Draft, number: int | None) -> None:
-        self._drop_open(draft)
         if draft.exchanges:
             draft.rounds.append([])
         if number not in (None, len(draft.rounds)):
@@ -250,25 +244,19 @@ class _Parser:
         else:
             raise self._fault("the patient speaks before any doctor's line; the doctor begins")
 
-    def _drop_open(self, draft: _Draft) -> None:
-        if draft.open:
-            (asked,) = draft.exchanges.pop()
-            shown = asked if len(asked) <= 60 else f"{asked[:57]}..."
-            self._note(f"{draft.id}: the last question has no answer and is left out: {shown!r}")
-
     def _done(self, draft: _Draft) -> tuple[str, dict[str, Any]]:
-        self._drop_open(draft)
+        names = ("question", "answer")
         rounds = [
-            {"exchanges": [{"question": asked, "answer": said} for asked, said in part]}
-            for part in draft.rounds
-            if part
+            {"exchanges": [dict(zip(names, turns, strict=False)) for turns in sitting]}
+            for sitting in draft.rounds
+            if sitting
         ]
-        if not rounds:
+        if not any("answer" in turns for sitting in rounds for turns in sitting["exchanges"]):
             raise UserError(
                 f"{self._path}, line {draft.line}: the dialogue {draft.id!r} holds no question "
                 "with its answer"
             )
-        return f"line {draft.line}", {"id": draft.id, **draft.told, "rounds": rounds}
+        return f"line {draft.line}", {"id": draft.id, **draft.header, "rounds": rounds}
 
     def _fault(self, words: str) -> UserError:
         return UserError(f"{self._path}, line {self._number}: {words}")

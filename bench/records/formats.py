@@ -1,11 +1,18 @@
-"""The three formats in which an agent or a metric holds a record (paper section 4.3)."""
+"""The formats in which an agent or a metric holds a record; the paper's three (section 4.3).
+
+A format is a plug-in of the group `pzbench.formats`: a class with `name` and `render`. One that a
+patient agent is to hold in a way of its own has `remember` too.
+"""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from bench.records.record import Examination, PatientRecord
+
+LEARNED = "Learned in Conversation"
+"""Heading of what a patient learned, where it stands behind a text."""
 
 
 class Format(Protocol):
@@ -18,8 +25,36 @@ class Format(Protocol):
         ...
 
 
+@runtime_checkable
+class Remembers(Protocol):
+    """A format that says itself how a patient agent holds a record; most need not."""
+
+    def remember(self, record: PatientRecord, facts: Sequence[str], learned: Sequence[str]) -> str:
+        """What the patient's prompt shows; the patient is to know its name, not the record's id.
+
+        `facts` are what the record says, `learned` what the patient was heard to say beyond it in
+        its dialogues; each is one line.
+        """
+        ...
+
+
+def remember(
+    form: Format, record: PatientRecord, facts: Sequence[str], learned: Sequence[str]
+) -> str:
+    """What a patient's prompt shows; by default the rendered record, and below it what is new."""
+    if isinstance(form, Remembers):
+        return form.remember(record, facts, learned)
+    return with_learned(form.render(record), learned)
+
+
+def with_learned(text: str, learned: Sequence[str]) -> str:
+    """A text, and below it, under a heading of its own, a sentence for each thing learned."""
+    sentences = (line if line.endswith((".", "!", "?")) else f"{line}." for line in learned)
+    return "\n".join([text, LEARNED, *sentences]) if learned else text
+
+
 @dataclass(frozen=True)
-class Fact:
+class RecordFact:
     """The smallest self-contained statement of a record (paper section 3.2)."""
 
     path: str
@@ -57,10 +92,10 @@ def describe_examination(examination: Examination) -> str:
     return "; ".join(part for part in (measured, examination.finding) if part)
 
 
-def facts(record: PatientRecord, *, identity: bool = True) -> Iterator[Fact]:
+def facts(record: PatientRecord, *, identity: bool = True) -> Iterator[RecordFact]:
     """The record's atomic facts in the order of its fields; nothing else is added or lost."""
     if identity:
-        yield Fact("id", "ID", record.id)
+        yield RecordFact("id", "ID", record.id)
     for section in ("basic_information", "epidemiology", "disease_information"):
         for field, value in getattr(record, section):
             if field == "name" and not identity:
@@ -68,17 +103,17 @@ def facts(record: PatientRecord, *, identity: bool = True) -> Iterator[Fact]:
             if isinstance(value, tuple):
                 label = _SINGULAR.get(field, _LABELS[field])
                 for number, item in enumerate(value):
-                    yield Fact(f"{section}.{field}.{number}", label, item)
+                    yield RecordFact(f"{section}.{field}.{number}", label, item)
             elif value not in (None, ""):
-                yield Fact(f"{section}.{field}", _LABELS[field], str(value))
+                yield RecordFact(f"{section}.{field}", _LABELS[field], str(value))
     for number, examination in enumerate(record.examination_results):
         label = f"{examination.test} ({examination.category})"
-        yield Fact(f"examination_results.{number}", label, describe_examination(examination))
+        yield RecordFact(f"examination_results.{number}", label, describe_examination(examination))
     if record.profile is not None:
         for field, value in record.profile:
             if value is not None:
                 label = field.replace("_", " ").capitalize()
-                yield Fact(f"profile.{field}", label, str(value))
+                yield RecordFact(f"profile.{field}", label, str(value))
 
 
 class Json:
@@ -95,6 +130,14 @@ class Json:
             del data["id"], data["basic_information"]["name"]
         return json.dumps(data, indent=2, ensure_ascii=False)
 
+    def remember(self, record: PatientRecord, facts: Sequence[str], learned: Sequence[str]) -> str:
+        """The object without id and department; what was learned is one more list."""
+        data = json.loads(self.render(record))
+        del data["id"], data["department"]
+        if learned:
+            data["learned"] = list(learned)
+        return json.dumps(data, indent=2, ensure_ascii=False)
+
 
 class Text:
     """The record as a clinical note laid out as in figure 5."""
@@ -104,6 +147,11 @@ class Text:
     def render(self, record: PatientRecord, *, identity: bool = True) -> str:
         """Headed paragraphs, one line per field and per examination."""
         return "\n".join(self._lines(record, identity))
+
+    def remember(self, record: PatientRecord, facts: Sequence[str], learned: Sequence[str]) -> str:
+        """The note without id; what was learned stands below it."""
+        note = self.render(record).replace(f"ID: {record.id}\n", "", 1)
+        return with_learned(note, learned)
 
     def _lines(self, record: PatientRecord, identity: bool) -> Iterator[str]:
         yield "Basic Information"
@@ -116,8 +164,8 @@ class Text:
         yield from self._section(record, "disease_information", identity)
         yield "Examination Results"
         for examination in record.examination_results:
-            told = describe_examination(examination)
-            yield f"{examination.test} ({examination.category}): {told}"
+            result = describe_examination(examination)
+            yield f"{examination.test} ({examination.category}): {result}"
         if record.profile is not None:
             yield "Profile"
             for field, value in record.profile:
@@ -140,3 +188,7 @@ class Atomic:
     def render(self, record: PatientRecord, *, identity: bool = True) -> str:
         """One fact a line, in the order of the record's fields."""
         return "\n".join(str(fact) for fact in facts(record, identity=identity))
+
+    def remember(self, record: PatientRecord, facts: Sequence[str], learned: Sequence[str]) -> str:
+        """The facts, and those learned among them."""
+        return "\n".join((*facts, *learned))

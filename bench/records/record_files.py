@@ -100,9 +100,13 @@ def json_lines(path: Path) -> Iterator[tuple[str, object]]:
     """The JSON value of each line that is not empty, with a word for where it stands.
 
     Raises:
-        UserError: for a line that is not JSON.
+        UserError: for a line that is not JSON, or a file that cannot be read.
     """
-    with path.open("rb") as file:
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror})") from error
+    with file:
         for number, line in enumerate(file, start=1):
             where = f"line {number}"
             if not line.strip():

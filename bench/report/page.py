@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.report.tables import Grid
+from bench.api.table import Grid
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
 WIDTH = 360.0

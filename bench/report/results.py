@@ -1,145 +1,230 @@
-"""From a run directory to its tables."""
+"""The one table that all tables are made of: a line for every figure, a column for every factor."""
 
-import json
-from collections.abc import Callable, Iterable, Iterator
+import csv
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from bench.api.metric import Score
+from bench.api.cell import Cell, differing
+from bench.api.choice import Choice
+from bench.api.score import ALL, Score
 from bench.core.errors import UserError
-from bench.core.registry import TABLES
-from bench.experiments.experiment import MEDQA, ZERO_SHOT, Choice, Experiment
-from bench.report.tables import Grid, Named, Part, Result, Results, Table
-from bench.runs.folder import NOBODY, Cell, RunFolder
-from bench.scoring.scores import remarked
+from bench.report.text import Value, csv_text, plain_cell
+from bench.runs.roles import factor_of
+
+MINUS = "minus_"
+"""Before the name of a factor: its value on the other side of a difference."""
+STAGE = "stage"
+ABSENT = "(none)"
+"""In such a column: the other side has no such factor."""
+FIGURES = (
+    "metric",
+    "part",
+    "by",
+    "group",
+    "value",
+    "unit",
+    "better",
+    "ci_low",
+    "ci_high",
+    "ci_method",
+    "n",
+    "n_missing",
+    "bound_low",
+    "bound_high",
+    "p_value",
+    "only_first",
+    "only_second",
+    "stand_in",
+    "signature",
+    "notes",
+)
+"""The columns after the factors."""
+
+INTERVAL = {"ci_low": "low", "ci_high": "high", "ci_method": "method"}
+PAIRS = {"bounds": ("bound_low", "bound_high"), "discordant": ("only_first", "only_second")}
+"""Columns of what is more than one value."""
 
 
-def read_results(folder: RunFolder) -> Results:
-    """Everything the tables of a run are made of.
+@dataclass(frozen=True)
+class Result:
+    """A score with the cell that it is of, or the difference of two cells."""
+
+    stage: str
+    cell: Cell
+    """All factors, those of the roles that were asked for the score included."""
+    score: Score
+    minus: Cell | None = None
+    """The other side of a difference; none for a score."""
+
+    def get(self, field: str) -> str:
+        """A factor, "stage", "metric", "part", "by" or "group"; empty where there is none."""
+        if field in ("metric", "part", "by", "group"):
+            return str(getattr(self.score, field))
+        return self.stage if field == STAGE else self.cell.get(field, "")
+
+
+@dataclass(frozen=True)
+class Results:
+    """All results of a run, in order, and what is needed to read them."""
+
+    name: str
+    """Name of the experiment."""
+    results: tuple[Result, ...]
+    manifest: Mapping[str, Any]
+    planned: Sequence[str] = ()
+    """Labels of the metrics that were asked for, in order."""
+
+    def of(self, kind: str) -> "Results":
+        """What items of a kind gave; of stages and roles only those that had a part in it."""
+        stages: Mapping[str, Any] = self.manifest["stages"]
+        kept = tuple(one for one in self.results if stages[one.stage]["makes"] == kind)
+        factors = {name for one in kept for name in one.cell}
+        before: dict[str, Any] = {}
+        kinds, asked = {kind}, set[str]()
+        for name in reversed(list(stages)):
+            if stages[name]["makes"] in kinds:
+                before = {name: stages[name], **before}
+                kinds.add(stages[name].get("takes"))
+                asked.update(stages[name].get("roles", ()))
+        roles = [
+            role
+            for role in self.manifest["roles"]
+            if role["role"] in asked or factor_of(role["role"]) in factors
+        ]
+        manifest = {**self.manifest, "stages": before, "roles": roles}
+        return replace(self, results=kept, manifest=manifest)
+
+    @cached_property
+    def _index(self) -> dict[tuple[str, str, str, str], list[Result]]:
+        index: dict[tuple[str, str, str, str], list[Result]] = {}
+        for result in self.results:
+            score = result.score
+            place = (score.metric, score.part, score.by, score.group)
+            index.setdefault(place, []).append(result)
+        return index
+
+    def select(
+        self,
+        metric: str,
+        part: str = "",
+        by: str = ALL,
+        group: str = ALL,
+        *,
+        differences: bool = False,
+        **factors: str,
+    ) -> Iterator[Result]:
+        """The scores (or differences) of a metric's part in a group, in cells with some factors."""
+        for result in self._index.get((metric, part, by, group), ()):
+            if (result.minus is not None) == differences and Cell(factors).within(result.cell):
+                yield result
+
+    def find(
+        self, metric: str, part: str = "", by: str = ALL, group: str = ALL, **factors: str
+    ) -> Result | None:
+        """The first score that `select` gives, or none."""
+        return next(self.select(metric, part, by, group, differences=False, **factors), None)
+
+    def values(self, field: str, among: Iterable[Result] | None = None) -> list[str]:
+        """The values of a factor (or "metric", "group", ...) in order, empty ones left out."""
+        results = self.results if among is None else among
+        return [value for value in dict.fromkeys(one.get(field) for one in results) if value]
+
+    def named(self, factor: str, label: str) -> Choice:
+        """What a label stands for: the plug-in with its options."""
+        levels: Mapping[str, Any] = self.manifest.get("levels", {}).get(factor, {})
+        return Choice.model_validate(levels.get(label, {"name": label}))
+
+    @property
+    def scores(self) -> Iterator[Result]:
+        """The results that are no differences."""
+        return (result for result in self.results if result.minus is None)
+
+    @property
+    def differences(self) -> Iterator[Result]:
+        """The results that are differences."""
+        return (result for result in self.results if result.minus is not None)
+
+    @property
+    def stand_in(self) -> bool:
+        """Whether any result comes from the embedded stand-in."""
+        return any(result.score.stand_in for result in self.results)
+
+    @property
+    def all_stand_in(self) -> bool:
+        """Whether nobody but the embedded stand-in wrote, answered or judged."""
+        roles = all(role["stand_in"] for role in self.manifest["roles"])
+        return roles and all(result.score.stand_in for result in self.results)
+
+
+def results_text(results: Sequence[Result]) -> str:
+    """All results as CSV; numbers in full."""
+    sides = [side for one in results for side in (one.cell, one.minus) if side is not None]
+    factors = list(dict.fromkeys(name for side in sides for name in side))
+    others = [_other(one) for one in results]
+    minus = [name for name in factors if any(name in other for other in others)]
+    columns = (STAGE, *factors, *(f"{MINUS}{name}" for name in minus), *FIGURES)
+    rows = (
+        [
+            one.stage,
+            *map(one.cell.get, factors),
+            *map(other.get, minus),
+            *figures(one.score).values(),
+        ]
+        for one, other in zip(results, others, strict=True)
+    )
+    return csv_text(columns, rows, digits=None)
+
+
+def _other(result: Result) -> Mapping[str, str]:
+    """What differs on the other side of a difference."""
+    other = result.cell if result.minus is None else result.minus
+    return {name: other.get(name, ABSENT) for name in differing(result.cell, other)}
+
+
+def figures(score: Score) -> dict[str, Value]:
+    """The cells of `FIGURES`, by column."""
+    cells = score.model_dump()
+    cells |= {name: getattr(score.interval, field, None) for name, field in INTERVAL.items()}
+    for field, names in PAIRS.items():
+        cells |= zip(names, cells[field] or (None, None), strict=True)
+    cells["notes"] = "\n".join(" ".join(note.split()) for note in score.notes)
+    return {name: cells[name] for name in FIGURES}
+
+
+def read_results(path: Path) -> list[Result]:
+    """The results of a file that `results_text` made.
 
     Raises:
-        UserError: if the folder holds no finished run.
+        UserError: if the file is not there, or is no such table.
     """
-    manifest = folder.manifest()
-    experiment = folder.experiment()
-    if experiment is None:
-        raise UserError(f"{folder.path} lacks experiment.json: run the experiment again")
-    stand_ins = {(role["role"], role["label"]) for role in manifest["roles"] if role["stand_in"]}
-    answering = _answering(experiment)
-    drafts = manifest.get("drafts", [])
-    backbones = _named((*experiment.roles.generator, Choice(name=NOBODY)))
-    untrained = {ZERO_SHOT: Named(ZERO_SHOT, ZERO_SHOT)} if experiment.medqa else {}
-    methods = untrained | _named(experiment.methods)
-    talked = {talk.label: _talked(talk, experiment) for talk in _talks(folder)}
-    results = tuple(
-        Result(
-            backbone=backbones[scored.cell.backbone],
-            method={**methods, **talked}[scored.cell.label],
-            score=remarked(score, drafts),
-            stand_in=bool(stand_ins & set(answering(scored.cell, score))),
-            part=_part(scored.cell),
-        )
-        for scored in folder.scores()
-        for score in scored.scores
-    )
-    return Results(
-        name=experiment.name,
-        backbones=tuple(backbones.values()),
-        methods=(*methods.values(), *talked.values()),
-        metrics=(*_named(experiment.metrics).values(), *_examining(experiment)),
-        results=results,
-        differences=tuple(
-            (compared.backbone, difference)
-            for compared in folder.differences()
-            for difference in compared.differences
-        ),
-        manifest=manifest,
-    )
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return [
+                _result({name: plain_cell(cell) for name, cell in row.items()})
+                for row in csv.DictReader(file)
+            ]
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"{path} cannot be read ({reason}): the same command as before writes it anew"
+        ) from error
 
 
-SETTINGS = ("questions", "triplets", "updating", "decomposition", "styles")
-"""What a row says of how dialogues were held, beside interaction and format."""
-
-
-def _part(cell: Cell) -> Part:
-    if cell.examined:
-        return "exam"
-    return "dialogues" if cell.interaction else "records"
-
-
-def _talks(folder: RunFolder) -> Iterator[Cell]:
-    return (talk for cell in folder.cells() for talk in folder.talks(cell))
-
-
-def _talked(talk: Cell, experiment: Experiment) -> Named:
-    """What a table calls dialogues: the generator of their patients, with how they are held."""
-    (method,) = experiment.methods
-    held = experiment.dialogues.model_dump(mode="json") if experiment.dialogues else {}
-    settings = {name: held[name] for name in SETTINGS}
-    options = {
-        **method.options,
-        "interaction": talk.interaction,
-        "format": talk.format,
-        **settings,
-    }
-    return Named(talk.label, method.name, json.dumps(options, sort_keys=True))
-
-
-def _examining(experiment: Experiment) -> Iterator[Named]:
-    """The exam as a metric, with its settings."""
-    if experiment.medqa is not None:
-        left_out = {"questions", "labels", "digest"}
-        settings = experiment.medqa.model_dump(mode="json", exclude=left_out)
-        yield Named(MEDQA, MEDQA, json.dumps(settings, sort_keys=True))
-
-
-def _answering(experiment: Experiment) -> Callable[[Cell, Score], Iterator[tuple[str, str]]]:
-    """Role and label of everybody behind a score: who wrote, who talked, whom the metric asks."""
-    roles = experiment.roles
-    writers = {choice.label: choice for choice in roles.generator}
-    named = roles.named()
-
-    def found(cell: Cell, score: Score) -> Iterator[tuple[str, str]]:
-        if cell.method != ZERO_SHOT:
-            yield "generator", cell.backbone
-        if cell.examined:
-            student = roles.student or writers.get(cell.backbone)
-            yield "student", student.label if student else ""
-            return
-        if cell.interaction is not None and experiment.dialogues is not None:
-            talking = roles.talking(writers.get(cell.backbone))
-            asked = experiment.dialogues.asked(cell.interaction)
-            yield from ((role, talking[role].label) for role in asked)
-        yield from ((role, named[role].label) for role in score.roles if role in named)
-
-    return found
-
-
-def _named(choices: Iterable[Choice]) -> dict[str, Named]:
-    return {
-        choice.label: Named(
-            choice.label,
-            choice.name,
-            json.dumps(choice.options, sort_keys=True) if choice.options else "",
-        )
-        for choice in choices
-    }
-
-
-def make_tables(folder: RunFolder) -> tuple[list[Grid], list[Path]]:
-    """The grids of a run's first table, and the files written for all its tables.
-
-    Raises:
-        UserError: if a table is unknown or a file cannot be written.
-    """
-    results = read_results(folder)
-    experiment = folder.experiment()
-    grids: list[Grid] = []
-    written: list[Path] = []
-    for name in experiment.tables if experiment else ():
-        table: Table = TABLES.make(name, {})
-        if not grids:
-            grids = list(table.grids(results))
-        for file_name, text in table.files(results).items():
-            written.append(folder.save_table(file_name, text))
-    folder.save_manifest(results.manifest | {"tables": [path.name for path in written]})
-    return grids, written
+def _result(row: Mapping[str, str]) -> Result:
+    known = (STAGE, *FIGURES)
+    factors = {name: value for name, value in row.items() if value and name not in known}
+    apart = {n.removeprefix(MINUS): value for n, value in factors.items() if n.startswith(MINUS)}
+    cell = Cell({n: value for n, value in factors.items() if not n.startswith(MINUS)})
+    lacking = [name for name, value in apart.items() if value == ABSENT]
+    cells: dict[str, Any] = {name: row[name] for name in FIGURES if name in Score.model_fields}
+    cells |= {name: row[name] or None for name in ("value", "p_value")}
+    cells["notes"] = tuple(filter(None, row["notes"].split("\n")))
+    if row["ci_low"]:
+        cells["interval"] = {field: row[name] for name, field in INTERVAL.items()}
+    for field, names in PAIRS.items():
+        cells[field] = tuple(row[name] for name in names) if row[names[0]] else None
+    minus = cell.and_(apart).without(*lacking) if apart else None
+    return Result(row[STAGE], cell, Score.model_validate(cells), minus)

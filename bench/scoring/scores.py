@@ -1,90 +1,292 @@
-"""Metrics over items: one metric of a run, or several over records made elsewhere."""
+"""From evaluations to scores: means with what is missing, bounds, intervals and comparisons.
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+All of it is a function of the evaluations and asks nobody. Values of one cluster (the answers of
+one patient) may depend on each other: where items have clusters, intervals draw whole clusters.
+"""
 
-from bench.api.adapters import as_scores
-from bench.api.context import Context
-from bench.api.failure import Failure, guarded
-from bench.api.metric import Items, Metric, Score, Talks, no_score
-from bench.experiments.experiment import Choice
-from bench.journal.journal import Journal
-from bench.knowledge.library import Library
-from bench.records.dialogue import Dialogue
-from bench.runs.roles import Team
-from bench.runs.settings import Settings
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
+from bench.api.evaluation import Evaluation
+from bench.api.item import About, Items, answers_of
+from bench.api.metric import MetricCard, PartCard
+from bench.api.score import ALL, Interval, Score
+from bench.scoring.intervals import (
+    cluster_bootstrap,
+    cluster_bootstrap_difference,
+    mcnemar,
+    mean_interval,
+    paired_share_difference,
+    wilson,
+)
 
-async def score_with(
-    metric: Metric, items: Items | Talks, context: Context, label: str
-) -> tuple[Score, ...]:
-    """The scores of one metric; one that breaks gives an empty score that holds the failure.
-
-    Raises:
-        UserError: if the metric lacks what it needs.
-    """
-
-    async def scores() -> tuple[Score, ...]:
-        return as_scores(await metric.score(items, context), metric, items)
-
-    found = await guarded(scores(), label, metric.card.name)
-    if isinstance(found, Failure):
-        note = f"failed: {found.reason}"
-        return (no_score(metric.card, items, note, failures=(found,)),)
-    roles = (*metric.card.needs, *metric.card.uses)
-    return tuple(score.model_copy(update={"roles": roles}) for score in found)
+NO_ITEMS = Items(())
+WHOLE = (ALL, ALL)
+"""The group of all items."""
+GROUPS = (ALL, "department", "sex", "age")
+"""What groups are made by, in order."""
+Group = tuple[str, str]
+"""What a group is made by, and its name."""
 
 
-def remarked(score: Score, drafts: Collection[str]) -> Score:
-    """A score that says on which unapproved drafts, by their ids, it rests."""
-    if not drafts:
-        return score
-    remark = f"rests on unapproved drafts of outlines: {', '.join(drafts)}"
-    return score.model_copy(update={"notes": (*score.notes, remark)})
+@dataclass
+class _Tally:
+    """The values of one part in one group."""
+
+    values: dict[str, list[float]] = field(default_factory=dict)
+    """By item; an item that was looked at stands here, be it without values."""
+    clusters: dict[str, list[float]] = field(default_factory=dict)
+    """By cluster; empty where items are independent."""
+    missing: int = 0
+    assumed: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    """Why values are missing, by outcome of the failure."""
+    notes: dict[str, None] = field(default_factory=dict)
+    longest: int = 1
+
+    def add(self, found: Evaluation, part: PartCard) -> None:
+        """Count one item."""
+        values = found.values.get(part.name, ())
+        self.values.setdefault(found.item, []).extend(values)
+        if found.cluster:
+            self.clusters.setdefault(found.cluster, []).extend(values)
+        self.missing += found.missing.get(part.name, 0)
+        self.assumed += found.assumed.get(part.name, 0)
+        self.longest = max(self.longest, found.answers)
+        self.notes.update(dict.fromkeys(found.notes))
+        if part.name in found.left_out:
+            self.left_out[found.left_out[part.name]] += 1
+        if found.missing.get(part.name) or found.assumed.get(part.name):
+            self.outcomes.update(failure.outcome for failure in found.failures)
+
+    @property
+    def flat(self) -> list[float]:
+        """All values in order."""
+        return [value for several in self.values.values() for value in several]
 
 
-def _judged_drafts(items: Items | Talks, outlines: Library) -> list[str]:
-    """Ids of the drafts of which there are records."""
-    if not any(listing.draft for listing in outlines.listings):
-        return []
-    records = (one.record if isinstance(one, Dialogue) else one for one in items)
-    diseases = {
-        (record.origin and record.origin.disease) or record.disease_information.disease
-        for record in records
-        if record is not None
-    }
-    found = {outlines.listing(disease) for disease in diseases}
-    return sorted(listing.id for listing in found if listing is not None and listing.draft)
+def _groups(found: Evaluation) -> Iterator[Group]:
+    yield WHOLE
+    yield from About("", "", found.department, found.sex, found.age).groups
 
 
-async def score_items(
-    items: Items | Talks,
-    metrics: Sequence[Metric],
-    roles: Mapping[str, Choice],
-    *,
-    encoder: str | None = None,
-    outlines: Library | None = None,
-    settings: Settings | None = None,
-    step: Callable[[], object] = lambda: None,
+def _tallies(
+    card: MetricCard, evaluations: Iterable[Evaluation]
+) -> dict[tuple[str, Group], _Tally]:
+    """The tally of each part and group, groups in the order in which they are met."""
+    whole = {(part.name, WHOLE): _Tally() for part in card.every_part}
+    others: dict[tuple[str, Group], _Tally] = {}
+    for found in evaluations:
+        for group in _groups(found):
+            for part in card.every_part:
+                place = (part.name, group)
+                known = whole if group == WHOLE else others
+                known.setdefault(place, _Tally()).add(found, part)
+    return whole | others
+
+
+def scores_of(
+    card: MetricCard, evaluations: Iterable[Evaluation], items: Items, signature: str
 ) -> list[Score]:
-    """The scores of all metrics in order; `step` is called after each metric.
+    """The scores of every part, over all items and in each department, sex and age band.
 
-    `outlines` are ours if none are given.
-
-    Raises:
-        UserError: if a backbone cannot be made, or a metric lacks what it needs.
+    O(values), and 10,000 resamples of the clusters where there are any.
     """
-    outlines, settings = outlines or Library(), settings or Settings()
-    drafts = _judged_drafts(items, outlines)
-    kept = Journal.open(settings.journal)
-    team = Team(kept, outlines, at_once=settings.at_once, retry_failed=settings.retry_failed)
-    try:
-        engaged = {role: team.engage(role, choice) for role, choice in roles.items()}
-        context = Context(kept, outlines, engaged, encoder, settings.at_once)
-        scores: list[Score] = []
-        for metric in metrics:
-            scores.extend(await score_with(metric, items, context, "*"))
-            step()
-        return [remarked(score, drafts) for score in scores]
-    finally:
-        await kept.close()
-        await team.close()
+    tallies = _tallies(card, evaluations)
+    parts = {part.name: part for part in card.every_part}
+    for group in (group for who in items.lacking for group in who.groups):
+        for name in parts:
+            tallies.setdefault((name, group), _Tally())  # a group of which nothing was made
+    longest = max((tally.longest for tally in tallies.values()), default=1)
+    items = replace(items, answers=max(items.answers, longest))
+    return [
+        _score(card, parts[name], group, tally, items, signature)
+        for (name, group), tally in sorted(tallies.items(), key=_order(parts))
+    ]
+
+
+def _order(parts: dict[str, PartCard]) -> Any:
+    """Parts in the card's order, the whole before its groups, groups of a kind as they are met."""
+    places = list(parts)
+    return lambda entry: (places.index(entry[0][0]), GROUPS.index(entry[0][1][0]))
+
+
+def _score(
+    card: MetricCard, part: PartCard, group: Group, tally: _Tally, items: Items, signature: str
+) -> Score:
+    flat = tally.flat
+    unseen = _unseen(part, group, items)
+    missing = tally.missing + unseen
+    value, interval = _mean(tally, part) if flat else (None, None)
+    notes = [*items.notes, *tally.notes, *_told(tally, items.kind, unseen, interval)]
+    return Score(
+        metric=card.name,
+        part=part.name,
+        by=group[0],
+        group=group[1],
+        value=value,
+        unit=part.unit,
+        better=part.better,
+        n=len(flat),
+        n_missing=missing + tally.assumed,
+        interval=interval,
+        bounds=_bounds(part, flat, missing, tally.assumed),
+        signature=pinned(signature, part, items),
+        notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+def pinned(signature: str, part: PartCard, items: Items) -> str:
+    """What pins a figure: the metric, its part, and how the items were made."""
+    return "|".join(filter(None, (signature, part.pins, items.signature)))
+
+
+def _unseen(part: PartCard, group: Group, items: Items) -> int:
+    """Values of items that were planned and never made."""
+    each = items.answers if part.per == "answer" else 1
+    lacking = sum(
+        count for who, count in items.lacking.items() if group == WHOLE or group in who.groups
+    )
+    return lacking * each
+
+
+def _mean(tally: _Tally, part: PartCard) -> tuple[float, Interval | None]:
+    """The mean of all values, each counting once, with its interval."""
+    if tally.clusters:
+        return cluster_bootstrap(tally.clusters, share=part.unit == "share")
+    flat = tally.flat
+    if part.unit == "share" and _binary(flat):
+        right = round(math.fsum(flat))
+        return right / len(flat), wilson(right, len(flat))
+    return mean_interval(flat)
+
+
+def _binary(values: Sequence[float]) -> bool:
+    return set(values) <= {0.0, 1.0}
+
+
+def _bounds(
+    part: PartCard, flat: Sequence[float], missing: int, assumed: int
+) -> tuple[float, float] | None:
+    """The mean with all that is missing at its worst and at its best, low before high.
+
+    Assumed values stand at the worst already.
+    """
+    planned = len(flat) + missing
+    if part.ends is None or not planned:
+        return None
+    total = math.fsum(flat)
+    low, high = part.ends
+    reach = assumed * (high - low)
+    up, down = (reach, 0.0) if part.better == "higher" else (0.0, reach)
+    return (total + missing * low - down) / planned, (total + missing * high + up) / planned
+
+
+def _told(tally: _Tally, kind: str, unseen: int, interval: Interval | None) -> Iterator[str]:
+    """What was left out, what stands for something missing, and why there is no value."""
+    one = kind.removesuffix("s")
+    for reason, count in tally.left_out.items():
+        yield f"{count} {one if count == 1 else kind} left out: {reason}"
+    if tally.assumed:
+        yield f"{tally.assumed} without an answer counted as worst"
+    if tally.flat:
+        if interval is None and sum(map(bool, tally.clusters.values())) >= 3:
+            yield "no interval: all patients alike"
+        return
+    if tally.outcomes:
+        counted = sorted(tally.outcomes.items())
+        yield f"every value failed: {', '.join(f'{name} {count}' for name, count in counted)}"
+    elif not tally.left_out:
+        yield f"nothing to score: no {one} was made" if unseen else "nothing to score"
+
+
+def differences_of(
+    card: MetricCard,
+    first: Iterable[Evaluation],
+    second: Iterable[Evaluation],
+    signature: str = "",
+    items: Items = NO_ITEMS,
+) -> list[Score]:
+    """First minus second for every part and group, on the items (or clusters) that both have.
+
+    Yes/no values by Bonett and Price's interval with McNemar's exact test, others by a paired t
+    interval; where items have clusters, by clusters drawn for both sides at once. Missing are those
+    of which one side has no value. `items` are the first side's.
+    """
+    ours, theirs = _tallies(card, first), _tallies(card, second)
+    parts = {part.name: part for part in card.every_part}
+    found: list[Score] = []
+    for (name, group), tally in sorted(ours.items(), key=_order(parts)):
+        other = theirs.get((name, group))
+        part = parts[name]
+        figures = _difference(tally, other, part) if other else None
+        if figures is not None:
+            score = Score(
+                metric=card.name,
+                part=name,
+                by=group[0],
+                group=group[1],
+                unit=part.unit,
+                better=part.better,
+                signature=pinned(signature, part, items),
+                **figures,
+            )
+            found.append(score)
+    return found
+
+
+def _difference(ours: _Tally, theirs: _Tally, part: PartCard) -> dict[str, Any] | None:
+    share = part.unit == "share"
+    if ours.clusters and theirs.clusters:
+        drawn = cluster_bootstrap_difference(ours.clusters, theirs.clusters, share=share)
+        if drawn is None:
+            return None
+        value, interval, n = drawn
+        lacking = len({*ours.clusters, *theirs.clusters}) - n
+        return {"value": value, "interval": interval, "n": n, "n_missing": lacking}
+    shared = [item for item, values in ours.values.items() if values and theirs.values.get(item)]
+    if not shared:
+        return None
+    pairs = [(_average(ours.values[item]), _average(theirs.values[item])) for item in shared]
+    left, right = [one for one, _ in pairs], [other for _, other in pairs]
+    counts = {"n": len(pairs), "n_missing": len({*ours.values, *theirs.values}) - len(pairs)}
+    if not (share and _binary(left) and _binary(right)):
+        value, interval = mean_interval([one - other for one, other in pairs])
+        return {"value": value, "interval": interval, **counts}
+    yes, also = [bool(one) for one in left], [bool(other) for other in right]
+    value, between = paired_share_difference(yes, also)
+    return {
+        "value": value,
+        "interval": between,
+        **counts,
+        "p_value": mcnemar(yes, also),
+        "discordant": (pairs.count((1.0, 0.0)), pairs.count((0.0, 1.0))),
+    }
+
+
+def _average(values: Sequence[float]) -> float:
+    return values[0] if len(values) == 1 else math.fsum(values) / len(values)
+
+
+def no_scores(card: MetricCard, items: Items, note: str, signature: str = "") -> list[Score]:
+    """Of a metric that could score nothing: every item is missing."""
+    planned = items.missing + sum(1 for _ in items)
+    answers = items.missing * items.answers + sum(map(answers_of, items))
+    return [
+        Score(
+            metric=card.name,
+            part=part.name,
+            value=None,
+            unit=part.unit,
+            better=part.better,
+            n=0,
+            n_missing=answers if part.per == "answer" else planned,
+            signature=signature,
+            notes=(*items.notes, note),
+        )
+        for part in card.every_part
+    ]

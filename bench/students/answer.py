@@ -8,8 +8,8 @@ from bench.core.schema import Model
 from bench.medqa.question import Question
 from bench.students.choice import ROLE, choose
 from bench.students.experience import Recalled
-from bench.students.settings import TrainSettings
-from bench.students.training import Learned
+from bench.students.training import Training
+from bench.students.training_settings import TrainSettings
 
 Outcome = Literal["right", "wrong", "refused", "invalid", "unreachable", "error"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
@@ -28,8 +28,10 @@ OF_FAILURE: dict[str, Outcome] = {
 class Answered(Model):
     """What became of one question."""
 
-    question: str
+    id: str
     """Id of the question."""
+    department: str = ""
+    """Its department."""
     outcome: Outcome
     """`refused` and `invalid` (after the repairs) are no wrong answers. `unreachable` is what the
     same command may heal; `error` is what was rejected, or went wrong here."""
@@ -47,7 +49,7 @@ class Answered(Model):
 
 async def answer(
     question: Question,
-    learned: Learned | None,
+    training: Training | None,
     context: Context,
     settings: TrainSettings,
     replicate: str,
@@ -61,12 +63,17 @@ async def answer(
         UserError: nobody is named for the role "student", or there is no encoder.
     """
     recalled = Recalled()
-    if learned is not None:
-        recalled = await learned.memory.recall(question.question, settings, context.encoder)
+    if training is not None:
+        recalled = await training.experience.recall(question.question, settings, context.encoder)
     where = "/".join(part for part in (replicate, question.id[:16]) if part)
-    shown = {"question": question.id, "retrieved": recalled.ids, "words": recalled.words}
+    known = {
+        "id": question.id,
+        "department": question.department or "",
+        "retrieved": recalled.ids,
+        "words": recalled.words,
+    }
     try:
-        given = await choose(
+        choice = await choose(
             context.role(ROLE),
             question.question,
             question.options,
@@ -75,12 +82,12 @@ async def answer(
         )
     except AskError as failure:
         outcome = OF_FAILURE[failure.outcome]
-        return Answered(**shown, outcome=outcome, reason=failure.reason, keys=failure.keys)
-    letter = given.value.letter
+        return Answered(**known, outcome=outcome, reason=failure.reason, keys=failure.keys)
+    letter = choice.value.letter
     return Answered(
-        **shown,
+        **known,
         outcome="right" if question.accepts(letter) else "wrong",
         letter=letter,
-        reason=given.value.reasons,
-        keys=given.keys,
+        reason=choice.value.reasons,
+        keys=choice.keys,
     )

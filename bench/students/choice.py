@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, create_model
 
 from bench.backbones.prompt import JUDGING, Answer, Prompt
-from bench.backbones.requests import Choice, ChooseAnswer
+from bench.backbones.requests import ChooseAnswer, ChosenOption
 from bench.backbones.respondent import Respondent
 from bench.backbones.templates import Template
 
@@ -26,7 +26,7 @@ async def choose(
     options: Mapping[str, str],
     memory: Sequence[str],
     replicate: str,
-) -> Answer[Choice]:
+) -> Answer[ChosenOption]:
     """The letter chosen. What is right is not known here.
 
     Greedy, so that conditions differ by what was learned and not by luck.
@@ -41,7 +41,7 @@ async def choose(
 
 
 @lru_cache(maxsize=64)
-def choice_of(options: tuple[tuple[str, str], ...]) -> type[Choice]:
+def choice_of(options: tuple[tuple[str, str], ...]) -> type[ChosenOption]:
     """A choice among these letters only; any other is an invalid answer.
 
     "c", "(C)", "**C**", "Option C" and "C. " with the text of that option mean C.
@@ -49,16 +49,16 @@ def choice_of(options: tuple[tuple[str, str], ...]) -> type[Choice]:
     texts = dict(options)
 
     def bare(value: object) -> object:
-        found = _LETTER.fullmatch(value) if isinstance(value, str) else None
-        if found is None:
+        match = _LETTER.fullmatch(value) if isinstance(value, str) else None
+        if match is None:
             return value
-        letter, text = found[1].upper(), _plain(found[2])
+        letter, text = match[1].upper(), _plain(match[2])
         return letter if text in ("", _plain(texts.get(letter, ""))) else value
 
     fields: dict[str, Any] = {
         "letter": (Annotated[Literal[tuple(texts)], BeforeValidator(bare)], ...)
     }
-    return create_model("Choice", __base__=Choice, **fields)
+    return create_model("ChosenOption", __base__=ChosenOption, **fields)
 
 
 _LETTER = re.compile(r"\W*(?:(?:option|answer|choice)\W+)?([A-Za-z])(?:\W+(.*))?", re.I | re.S)

@@ -80,14 +80,14 @@ async def guard(
         return []
     wanted = [text for at, identity, _ in pairs for text in (texts[at], asked[identity])]
     vectors = await context.encoder().embed(wanted)
-    found: dict[int, Suspect] = {}
+    suspects: dict[int, Suspect] = {}
     for (at, identity, share), one, other in zip(pairs, vectors[::2], vectors[1::2], strict=True):
         cosine = float(one @ other)
-        if cosine >= COSINE and (at not in found or share > found[at].overlap):
-            found[at] = Suspect(
+        if cosine >= COSINE and (at not in suspects or share > suspects[at].overlap):
+            suspects[at] = Suspect(
                 record=records[at].id, question=identity, cosine=cosine, overlap=share
             )
-    return list(found.values())
+    return list(suspects.values())
 
 
 def without(records: Iterable[PatientRecord], suspects: Iterable[Suspect]) -> list[PatientRecord]:

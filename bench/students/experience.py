@@ -1,4 +1,4 @@
-"""What a doctor agent has learned: solved cases and rules, looked up by likeness.
+"""The experience of a doctor agent: solved cases and rules, looked up by likeness.
 
 The nearest are those of the highest cosine of the run's encoder, equal ones (to 6 decimals) in the
 order learned. Shown are, in turn, the nearest case, the nearest rule, the next case and so on; one
@@ -12,7 +12,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Literal
 
 from bench.core.schema import Model
-from bench.students.settings import TrainSettings, count_words
+from bench.students.training_settings import TrainSettings, count_words
 
 if TYPE_CHECKING:
     from bench.backbones.encoder import Encoder, Vectors
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 DECIMALS = 6
 
 
-class Entry(Model):
-    """One thing learned."""
+class ExperienceEntry(Model):
+    """One thing learned: a solved case or a rule."""
 
     id: str
     """For instance "case 3" or "rule 5.2": the number of the record, and of the rule of it."""
@@ -47,7 +47,7 @@ class Entry(Model):
 class Recalled:
     """What is shown with a question."""
 
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[ExperienceEntry, ...] = ()
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -66,15 +66,15 @@ class Recalled:
 
 
 @dataclass(frozen=True)
-class Memory:
+class Experience:
     """The case base and the experience base; never changed, only added to as a new one."""
 
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[ExperienceEntry, ...] = ()
     """In the order learned."""
     vectors: "Vectors | None" = None
     """Embedding of each entry's `about`, a row of length 1 each; none without entries."""
 
-    async def plus(self, entries: Sequence[Entry], encoder: "Load") -> "Memory":
+    async def plus(self, entries: Sequence[ExperienceEntry], encoder: "Load") -> "Experience":
         """This and some entries more; the encoder is loaded only where there are any."""
         if not entries:
             return self
@@ -82,16 +82,16 @@ class Memory:
 
         vectors = await encoder().embed([entry.about for entry in entries])
         held = vectors if self.vectors is None else np.concatenate((self.vectors, vectors))
-        return Memory((*self.entries, *entries), held)
+        return Experience((*self.entries, *entries), held)
 
-    def after(self, cases: int) -> "Memory":
+    def after(self, cases: int) -> "Experience":
         """What was held after so many records."""
         known = bisect_right(self.entries, cases, key=lambda entry: entry.after)
         if known == 0 or self.vectors is None:
-            return Memory()
-        return Memory(self.entries[:known], self.vectors[:known])
+            return Experience()
+        return Experience(self.entries[:known], self.vectors[:known])
 
-    def of(self, kind: Literal["case", "rule"]) -> tuple[Entry, ...]:
+    def of(self, kind: Literal["case", "rule"]) -> tuple[ExperienceEntry, ...]:
         """The cases or the rules, in the order learned."""
         return tuple(entry for entry in self.entries if entry.kind == kind)
 
@@ -108,7 +108,7 @@ class Memory:
         return Recalled(tuple(within(turns, settings.budget)))
 
 
-def within(entries: Iterable[Entry], budget: int) -> Iterable[Entry]:
+def within(entries: Iterable[ExperienceEntry], budget: int) -> Iterable[ExperienceEntry]:
     """The entries that a budget of words has room for, in order."""
     for entry in entries:
         if entry.words <= budget:

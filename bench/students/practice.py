@@ -73,15 +73,15 @@ class PracticeItem(Model):
 
 
 @dataclass
-class _Lent:
-    """What records and outlines say of diseases."""
+class _Distractors:
+    """What records and outlines of some diseases offer as wrong options for others."""
 
     diseases: set[str] = field(default_factory=set)
     tests: Counter[tuple[str, str]] = field(default_factory=Counter)
     """How often each test was named, with the head it stands under."""
     drugs: set[str] = field(default_factory=set)
 
-    def add(self, other: "_Lent") -> None:
+    def add(self, other: "_Distractors") -> None:
         """Take in what another holds."""
         self.diseases |= other.diseases
         self.tests += other.tests
@@ -89,14 +89,14 @@ class _Lent:
 
 
 @dataclass(frozen=True)
-class _Case:
+class _PracticeCase:
     """A record to be practised on."""
 
     record: PatientRecord
     outline: Outline | None
     names: tuple[str, ...]
     """Every name of its disease."""
-    lent: _Lent
+    distractors: _Distractors
     """What is said of the other diseases of its department."""
     seed: int
 
@@ -112,16 +112,20 @@ class Practice:
         """Read once what the records and the knowledge base say of each disease."""
         self._library = library
         self._seed = seed
-        self._lent: dict[str, dict[str, _Lent]] = {}
+        self._offered: dict[str, dict[str, _Distractors]] = {}
         """By department and disease."""
-        self._others: dict[tuple[str, str], _Lent] = {}
+        self._others: dict[tuple[str, str], _Distractors] = {}
         for department in {record.department for record in records}:
             known = department in library.departments
             listed = library.diseases(department) if known else ()
-            self._lent[department] = {one.name: _of_outline(library.get(one.id)) for one in listed}
+            self._offered[department] = {
+                outline.name: _of_outline(library.get(outline.id)) for outline in listed
+            }
         for record in records:
-            own = self._lent[record.department]
-            own.setdefault(record.disease_information.disease, _Lent()).add(_of_record(record))
+            diseases = self._offered[record.department]
+            diseases.setdefault(record.disease_information.disease, _Distractors()).add(
+                _of_record(record)
+            )
 
     def items(self, record: PatientRecord) -> list[PracticeItem]:
         """The questions of one of the records; those it does not support are left out.
@@ -133,35 +137,35 @@ class Practice:
         names = _names(disease, outline)
         key = (record.department, disease)
         if key not in self._others:
-            others = _Lent()
-            for name, lent in self._lent[record.department].items():
+            others = _Distractors()
+            for name, distractors in self._offered[record.department].items():
                 if not _is(name, names):
-                    others.add(lent)
+                    others.add(distractors)
             self._others[key] = others
-        case = _Case(record, outline, names, self._others[key], self._seed)
-        made = (maker(case) for maker in (_examination, _diagnosis, _treatment))
-        return [item for item in made if item is not None]
+        case = _PracticeCase(record, outline, names, self._others[key], self._seed)
+        items = (maker(case) for maker in (_examination, _diagnosis, _treatment))
+        return [item for item in items if item is not None]
 
 
-def _of_record(record: PatientRecord) -> _Lent:
-    return _Lent(
+def _of_record(record: PatientRecord) -> _Distractors:
+    return _Distractors(
         {record.disease_information.disease},
         Counter((one.test, one.category) for one in record.examination_results),
         {name for statement in _medication(record) for name in _drugs(statement)},
     )
 
 
-def _of_outline(outline: Outline) -> _Lent:
-    return _Lent(
+def _of_outline(outline: Outline) -> _Distractors:
+    return _Distractors(
         {outline.name},
         Counter((guide.test, guide.category) for guide in outline.examinations),
         {name for item in outline.history.medication for name in _drugs(item.text)},
     )
 
 
-def _diagnosis(case: _Case) -> PracticeItem | None:
+def _diagnosis(case: _PracticeCase) -> PracticeItem | None:
     """Which disease? Among the other diseases and the differentials of the outline."""
-    names = set(case.lent.diseases)
+    names = set(case.distractors.diseases)
     if case.outline is not None:
         names |= {one.name for one in case.outline.differentials}
     wrong = [name for name in names if not _is(name, case.names)]
@@ -169,7 +173,7 @@ def _diagnosis(case: _Case) -> PracticeItem | None:
     return _item(case, "diagnosis", text, case.record.disease_information.disease, wrong)
 
 
-def _examination(case: _Case) -> PracticeItem | None:
+def _examination(case: _PracticeCase) -> PracticeItem | None:
     """Which test? One that the record reports, among those of other diseases.
 
     It is one whose result is not plainly normal, no physical examination, and one that few other
@@ -183,7 +187,9 @@ def _examination(case: _Case) -> PracticeItem | None:
     suited = own + [guide.test for guide in guides]
     right = _telling_test(case)
     category = next(one.category for one in case.record.examination_results if one.test == right)
-    wrong = [name for name in case.lent.tests if not any(alike(name[0], test) for test in suited)]
+    wrong = [
+        name for name in case.distractors.tests if not any(alike(name[0], test) for test in suited)
+    ]
     # Tests under the same head go first: a lone radiograph among blood tests is no question.
     near = [name for name, head in wrong if head == category]
     far = [name for name, head in wrong if head != category]
@@ -191,13 +197,13 @@ def _examination(case: _Case) -> PracticeItem | None:
     return _item(case, "examination", text, right, near, far)
 
 
-def _telling_test(case: _Case) -> str:
+def _telling_test(case: _PracticeCase) -> str:
     """The test that tells most, as far as the words say; equal ones are drawn."""
     places = {
         one.test: (
             bool(_NORMAL.search(one.finding)),
             one.category.lower().startswith("phys"),
-            sum(n for (other, _), n in case.lent.tests.items() if alike(one.test, other)),
+            sum(n for (other, _), n in case.distractors.tests.items() if alike(one.test, other)),
         )
         for one in case.record.examination_results
     }
@@ -206,7 +212,7 @@ def _telling_test(case: _Case) -> str:
     return drawn.choice(sorted(test for test, place in places.items() if place == best))
 
 
-def _treatment(case: _Case) -> PracticeItem | None:
+def _treatment(case: _PracticeCase) -> PracticeItem | None:
     """Which drug? Only where one statement of the record names it, with a dose, and the disease."""
     drug = next(_drugs_for(case.record, case.names), None)
     if drug is None:
@@ -214,7 +220,9 @@ def _treatment(case: _Case) -> PracticeItem | None:
     own = _of_record(case.record).drugs
     if case.outline is not None:
         own |= _of_outline(case.outline).drugs
-    wrong = [name for name in case.lent.drugs if not any(alike(name, taken) for taken in own)]
+    wrong = [
+        name for name in case.distractors.drugs if not any(alike(name, taken) for taken in own)
+    ]
     text = describe(case.record, examined=True, hidden=(drug,))
     if text is None:
         return None
@@ -223,7 +231,7 @@ def _treatment(case: _Case) -> PracticeItem | None:
 
 
 def _item(
-    case: _Case, kind: Kind, text: str | None, right: str, *wrong: Sequence[str]
+    case: _PracticeCase, kind: Kind, text: str | None, right: str, *wrong: Sequence[str]
 ) -> PracticeItem | None:
     """The question with options drawn, from the first wrong ones first, in an order drawn.
 
@@ -279,8 +287,8 @@ def _drugs_for(record: PatientRecord, names: tuple[str, ...]) -> Iterator[str]:
 
 def _drugs(statement: str) -> Iterator[str]:
     """The drugs that a statement names with a dose, with a capital letter."""
-    for found in _DRUG.finditer(statement):
-        words = found[1].split()
+    for match in _DRUG.finditer(statement):
+        words = match[1].split()
         while words and words[0].lower() in _LEADING:
             words = words[1:]
         if words:

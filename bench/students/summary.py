@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from bench.records.formats import describe_examination
 from bench.records.record import Examination, PatientRecord
 from bench.students.names import hints, names_one, tells
-from bench.students.settings import count_words
+from bench.students.training_settings import count_words
 
 CASE_WORDS = 90
 """Words of a description in the case base, at most: whole statements, the complaints first."""
@@ -28,11 +28,11 @@ def describe(record: PatientRecord, *, examined: bool, hidden: Sequence[str]) ->
     complaints hold the words of none, history and results not in other forms either, nor the head
     of the first. A result whose wording gives one away keeps its value.
     """
-    told = record.disease_information
-    complaints = [one for one in _lines(told.symptoms) if not names_one(one, hidden)]
+    illness = record.disease_information
+    complaints = [one for one in _lines(illness.symptoms) if not names_one(one, hidden)]
     if not complaints:
         return None
-    since = [one for one in _lines((told.duration,)) if not names_one(one, hidden)]
+    since = [one for one in _lines((illness.duration,)) if not names_one(one, hidden)]
 
     def is_open(statement: str) -> bool:
         return not tells(statement, hidden) and not hints(statement, hidden[0])
@@ -47,10 +47,10 @@ def describe(record: PatientRecord, *, examined: bool, hidden: Sequence[str]) ->
     return " ".join((f"{who(record)} is seen.", *lines))
 
 
-def _open_result(found: Examination, is_open: Callable[[str], bool]) -> str:
+def _open_result(examination: Examination, is_open: Callable[[str], bool]) -> str:
     """A result, without its wording if that gives a name away; nothing if it then still does."""
-    worded = _result(found)
-    plain = _result(found.model_copy(update={"finding": ""})) if found.value else ""
+    worded = _result(examination)
+    plain = _result(examination.model_copy(update={"finding": ""})) if examination.value else ""
     return next((one for one in (worded, plain) if one and is_open(one)), "")
 
 
@@ -58,12 +58,12 @@ def summarize(record: PatientRecord) -> str:
     """The patient for the case base, in at most `CASE_WORDS` words."""
     left = CASE_WORDS - count_words(who(record))
     kept = []
-    told = record.disease_information
+    illness = record.disease_information
     results = map(_result, record.examination_results)
-    for one in _lines((*told.symptoms, told.duration, *results, *_history(record))):
-        if count_words(one) <= left:
-            kept.append(one)
-            left -= count_words(one)
+    for statement in _lines((*illness.symptoms, illness.duration, *results, *_history(record))):
+        if count_words(statement) <= left:
+            kept.append(statement)
+            left -= count_words(statement)
     return f"{who(record)}: {'; '.join(kept)}."
 
 
@@ -72,11 +72,11 @@ def _history(record: PatientRecord) -> tuple[str, ...]:
     return (*own.medical_history, *own.lifestyle, *own.family_history)
 
 
-def _result(found: Examination) -> str:
-    return next(_lines((f"{found.test}: {describe_examination(found)}",)))
+def _result(examination: Examination) -> str:
+    return next(_lines((f"{examination.test}: {describe_examination(examination)}",)))
 
 
-def _lines(told: Iterable[str]) -> Iterator[str]:
+def _lines(statements: Iterable[str]) -> Iterator[str]:
     """Statements, each on one line and without the stop at its end; empty ones are left out."""
-    cleaned = (" ".join(one.split()).rstrip(".;") for one in told)
-    return (one for one in cleaned if one)
+    cleaned = (" ".join(statement.split()).rstrip(".;") for statement in statements)
+    return (statement for statement in cleaned if statement)

@@ -17,17 +17,17 @@ from pydantic import BaseModel
 from bench.api.context import Context
 from bench.api.failure import Failure, guarded
 from bench.backbones.prompt import JUDGING, Answer, Prompt, Unreachable
-from bench.backbones.requests import Choice, Lesson, Reflect
+from bench.backbones.requests import ChosenOption, Lesson, Reflect
 from bench.backbones.templates import Template
 from bench.core.concurrency import ordered_map
 from bench.core.errors import UserError
 from bench.core.schema import Model
 from bench.records.record import PatientRecord
 from bench.students.choice import ROLE, choose
-from bench.students.experience import Entry, Memory, Recalled, within
+from bench.students.experience import Experience, ExperienceEntry, Recalled, within
 from bench.students.practice import Kind, Practice, PracticeItem
-from bench.students.settings import TrainSettings, count_words
 from bench.students.summary import summarize
+from bench.students.training_settings import TrainSettings, count_words
 
 T = TypeVar("T", bound=BaseModel)
 PROMPT = Template(Path(__file__).with_name("reflect.j2"))
@@ -36,7 +36,7 @@ MISSING: dict[str, Missing] = {"refusal": "refused", "invalid": "invalid", "erro
 """Our names of the outcomes of an exchange that failed for good."""
 RULE_WORDS = 60
 """Words that a rule is asked to have at most; one of more than twice as many is not tried."""
-TOLD: dict[Kind, str] = {
+SAYS: dict[Kind, str] = {
     "examination": "Telling examination",
     "diagnosis": "Diagnosis",
     "treatment": "Treated with",
@@ -44,7 +44,7 @@ TOLD: dict[Kind, str] = {
 Verdict = Missing | Literal["", "kept", "rejected", "long"]
 
 
-class Step(Model):
+class PracticeStep(Model):
     """What became of one practice question."""
 
     after: int
@@ -68,15 +68,15 @@ class Step(Model):
 
 
 @dataclass(frozen=True)
-class Learned:
+class Training:
     """What an agent knows after some records."""
 
     settings: TrainSettings
     practised: int = 0
     """Records practised on."""
-    memory: Memory = field(default_factory=Memory)
+    experience: Experience = field(default_factory=Experience)
     """The case base and the experience base."""
-    steps: tuple[Step, ...] = ()
+    steps: tuple[PracticeStep, ...] = ()
     """Every practice question in order; what was not kept stands here too."""
 
     @property
@@ -84,7 +84,7 @@ class Learned:
         """What the records are."""
         return self.settings.condition
 
-    def after(self, cases: int) -> "Learned":
+    def after(self, cases: int) -> "Training":
         """What was known after the first records.
 
         Raises:
@@ -93,8 +93,8 @@ class Learned:
         if not 0 <= cases <= self.practised:
             raise UserError(f"{self.practised} cases were practised on, not {cases}")
         steps = tuple(step for step in self.steps if step.after <= cases)
-        memory = self.memory.after(cases)
-        return replace(self, practised=cases, memory=memory, steps=steps)
+        experience = self.experience.after(cases)
+        return replace(self, practised=cases, experience=experience, steps=steps)
 
     @property
     def curve(self) -> tuple[int, ...]:
@@ -113,7 +113,7 @@ class Learned:
             "patients without": self.practised - len({step.after for step in self.steps}),
             "questions": len(self.steps),
             **{name: outcomes[name] for name in ("right", "wrong", *get_args(Missing))},
-            "cases": len(self.memory.of("case")),
+            "cases": len(self.experience.of("case")),
             "rules kept": rules["kept"],
             "rules rejected": rules["rejected"] + rules["long"],
             "rules missing": sum(rules[name] for name in get_args(Missing)),
@@ -122,7 +122,7 @@ class Learned:
 
 async def train(
     records: Sequence[PatientRecord], context: Context, settings: TrainSettings
-) -> Learned:
+) -> Training:
     """Practise on the first `settings.cases` records.
 
     A training that is interrupted goes on from the journal: what was answered is not asked again.
@@ -140,55 +140,54 @@ async def train(
             "are compared by equal numbers, so take fewer cases for all or give more records"
         )
     taken = records[: settings.cases]
-    learned = Learned(settings)
+    training = Training(settings)
     practice = Practice(taken, context.outlines, settings.seed)
     for number, record in enumerate(taken, start=1):
         items = practice.items(record)
-        student = _Student(learned.memory, number, context, settings)
+        student = _Student(training.experience, number, context, settings)
         results = [one async for one in ordered_map(student.practise, items, context.at_once)]
         entries = _entries(record, number, items, results)
         # Nothing is encoded for a record that taught nothing.
-        memory = await learned.memory.plus(entries, context.encoder)
-        steps = (*learned.steps, *results)
-        learned = Learned(settings, practised=number, memory=memory, steps=steps)
-    return learned
+        experience = await training.experience.plus(entries, context.encoder)
+        training = Training(settings, number, experience, (*training.steps, *results))
+    return training
 
 
 @dataclass(frozen=True)
 class _Student:
     """The agent as it is when it meets a record."""
 
-    memory: Memory
+    experience: Experience
     number: int
     context: Context
     settings: TrainSettings
 
-    async def practise(self, item: PracticeItem) -> Step:
+    async def practise(self, item: PracticeItem) -> PracticeStep:
         """Answer a question and, if wrong, draw a rule."""
-        recalled = await self.memory.recall(item.question, self.settings, self.context.encoder)
-        step = Step(
+        recalled = await self.experience.recall(item.question, self.settings, self.context.encoder)
+        step = PracticeStep(
             after=self.number,
             record=item.record,
             kind=item.kind,
             outcome="right",
             retrieved=recalled.ids,
         )
-        given = await self._answer(item, recalled, "")
-        if isinstance(given, Failure):
-            lost = {"outcome": MISSING[given.outcome], "reason": given.reason}
-            return step.model_copy(update={**lost, "keys": given.keys})
-        if given.value.letter == item.correct:
-            return step.model_copy(update={"keys": given.keys})
-        drawn = await self._reflect(item, given.value.letter, recalled)
-        keys = (*given.keys, *drawn.pop("keys"))
-        return step.model_copy(update={"outcome": "wrong", "keys": keys, **drawn})
+        first = await self._answer(item, recalled, "")
+        if isinstance(first, Failure):
+            lost = {"outcome": MISSING[first.outcome], "reason": first.reason}
+            return step.model_copy(update={**lost, "keys": first.keys})
+        if first.value.letter == item.correct:
+            return step.model_copy(update={"keys": first.keys})
+        lesson = await self._reflect(item, first.value.letter, recalled)
+        keys = (*first.keys, *lesson.pop("keys"))
+        return step.model_copy(update={"outcome": "wrong", "keys": keys, **lesson})
 
     async def _answer(
         self, item: PracticeItem, recalled: Recalled, again: str
-    ) -> Answer[Choice] | Failure:
+    ) -> Answer[ChosenOption] | Failure:
         where = self._where(item) + again
         student = self.context.role(ROLE)
-        return await _tried(choose(student, item.question, item.options, recalled.texts, where))
+        return await _attempt(choose(student, item.question, item.options, recalled.texts, where))
 
     async def _reflect(self, item: PracticeItem, letter: str, recalled: Recalled) -> dict[str, Any]:
         """What the step says of the rule: its verdict, text, keys and why it is missing.
@@ -196,26 +195,26 @@ class _Student:
         It is tried with the options turned and as they stood: neither a rule that only names a
         letter nor a student who likes one passes both.
         """
-        lesson = await _tried(self._lesson(item, item.options[letter]))
+        lesson = await _attempt(self._lesson(item, item.options[letter]))
         if isinstance(lesson, Failure):
             return _without(lesson)
         rule = " ".join(lesson.value.rule.split())
-        told: dict[str, Any] = {"text": rule, "keys": lesson.keys}
+        result: dict[str, Any] = {"text": rule, "keys": lesson.keys}
         if not rule:
-            return told | {"rule": "invalid", "reason": "the rule is empty"}
+            return result | {"rule": "invalid", "reason": "the rule is empty"}
         entry = _rule(item, self.number, 1, rule)
         room = self.settings.budget
         if entry.words > room or count_words(rule) > 2 * RULE_WORDS:
-            return told | {"rule": "long"}
+            return result | {"rule": "long"}
         shown = Recalled(tuple(within((entry, *recalled.entries), room)))
         for way, again in ((item.turned(), "/with-rule"), (item, "/with-rule-again")):
             second = await self._answer(way, shown, again)
-            told["keys"] += second.keys
+            result["keys"] += second.keys
             if isinstance(second, Failure):
-                return {**_without(second), **told}
+                return {**_without(second), **result}
             if second.value.letter != way.correct:
-                return told | {"rule": "rejected"}
-        return told | {"rule": "kept"}
+                return result | {"rule": "rejected"}
+        return result | {"rule": "kept"}
 
     async def _lesson(self, item: PracticeItem, given: str) -> Answer[Lesson]:
         task = Reflect(situation=item.question, given=given, correct=item.answer)
@@ -231,16 +230,16 @@ class _Student:
         return "/".join(part for part in parts if part)
 
 
-async def _tried(work: Awaitable[Answer[T]]) -> Answer[T] | Failure:
+async def _attempt(work: Awaitable[Answer[T]]) -> Answer[T] | Failure:
     """What was answered, or why nothing was.
 
     Raises:
         Unreachable: what is not answered today may be another day.
     """
-    found = await guarded(work, "", "practice")
-    if isinstance(found, Failure) and found.outcome == Unreachable.outcome:
-        raise Unreachable(found.reason, found.keys)
-    return found
+    answer = await guarded(work, "", "practice")
+    if isinstance(answer, Failure) and answer.outcome == Unreachable.outcome:
+        raise Unreachable(answer.reason, answer.keys)
+    return answer
 
 
 def _without(failure: Failure) -> dict[str, Any]:
@@ -248,18 +247,18 @@ def _without(failure: Failure) -> dict[str, Any]:
 
 
 def _entries(
-    record: PatientRecord, number: int, items: Sequence[PracticeItem], steps: Sequence[Step]
-) -> list[Entry]:
+    record: PatientRecord, number: int, items: Sequence[PracticeItem], steps: Sequence[PracticeStep]
+) -> list[ExperienceEntry]:
     """What a record taught: one case of all that was answered right at once, and its rules."""
     paired = list(zip(items, steps, strict=True))
     solved = [
-        f"{TOLD[item.kind]}: {item.answer}." for item, step in paired if step.outcome == "right"
+        f"{SAYS[item.kind]}: {item.answer}." for item, step in paired if step.outcome == "right"
     ]
     entries = []
     if solved:
         about = summarize(record)
         entries.append(
-            Entry(
+            ExperienceEntry(
                 id=f"case {number}",
                 kind="case",
                 after=number,
@@ -274,8 +273,8 @@ def _entries(
     ]
 
 
-def _rule(item: PracticeItem, number: int, place: int, rule: str) -> Entry:
-    return Entry(
+def _rule(item: PracticeItem, number: int, place: int, rule: str) -> ExperienceEntry:
+    return ExperienceEntry(
         id=f"rule {number}.{place}",
         kind="rule",
         after=number,

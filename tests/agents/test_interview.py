@@ -1,5 +1,7 @@
 import asyncio
 import json
+from collections.abc import Sequence
+from importlib.metadata import EntryPoint
 from typing import Any
 
 import florist
@@ -10,17 +12,19 @@ from rules_run import LIBRARY, context, generate
 from scripted import Scripted
 
 from bench.agents.interview import Setting, converse
+from bench.agents.memory import decompose_record
 from bench.backbones.openai.backbone import OpenAI
 from bench.backbones.prompt import AskError
 from bench.backbones.requests import Ask, Reply
 from bench.backbones.rules.backbone import Rules
 from bench.core.errors import UserError
+from bench.core.registry import FORMATS as REGISTRY
 from bench.knowledge.cases import plan
-from bench.records.dialogue import Dialogue, FormatName, Updating
+from bench.records.dialogue import Dialogue, Updating
 from bench.records.record import PatientRecord
 from generators.patient_zero import PatientZero
 
-FORMATS: tuple[FormatName, ...] = ("json", "text", "atomic")
+FORMATS = ("json", "text", "atomic")
 
 
 def patient() -> Scripted:
@@ -40,7 +44,9 @@ def doctor(*questions: str) -> Scripted:
     return Scripted("doctor", ask=lambda _: left.pop(0) if len(left) > 1 else left[0])
 
 
-def talk(record: PatientRecord = RECORD, **settings: Any) -> tuple[Dialogue, Scripted, Scripted]:
+def interview(
+    record: PatientRecord = RECORD, **settings: Any
+) -> tuple[Dialogue, Scripted, Scripted]:
     asked = doctor("What happened?", "Which animal bit you?", "And which one bit you?")
     speaking = patient()
     with context(patient=speaking, doctor=asked, triplets=florist.labeller()) as given:
@@ -53,9 +59,9 @@ def talk(record: PatientRecord = RECORD, **settings: Any) -> tuple[Dialogue, Scr
     [("strict", "A dog did."), ("algorithm", "A dog did."), ("none", "I do not know.")],
 )
 def test_round_two_knows_of_round_one_only_what_memory_took(
-    format: FormatName, updating: Updating, answer: str
+    format: str, updating: Updating, answer: str
 ) -> None:
-    dialogue, _, _ = talk(format=format, updating=updating, rounds=2, questions=2)
+    dialogue, _, _ = interview(format=format, updating=updating, rounds=2, questions=2)
     first, second = dialogue.rounds
     assert [one.answer for one in first.exchanges] == [SAYS_BITE, "A dog did."]
     assert second.exchanges[0].question == "And which one bit you?"
@@ -63,19 +69,75 @@ def test_round_two_knows_of_round_one_only_what_memory_took(
 
 
 def test_the_history_is_cleared_between_rounds_for_both() -> None:
-    _, speaking, asked = talk(rounds=2, questions=2)
+    _, speaking, asked = interview(rounds=2, questions=2)
     for tasks in (speaking.asked("reply"), asked.asked("ask")):
         assert [len(task.history) for task in tasks] == [0, 1, 0, 1]
     assert [task.left for task in asked.asked("ask")] == [2, 1, 2, 1]
 
 
+@pytest.mark.parametrize(
+    ("rounds", "word"), [(1, "single"), (2, "cross"), (3, "3-rounds"), (5, "5-rounds")]
+)
+def test_an_interview_has_as_many_rounds_as_wanted(rounds: int, word: str) -> None:
+    dialogue, speaking, asking = interview(rounds=rounds, questions=2)
+    assert [len(sitting.exchanges) for sitting in dialogue.rounds] == [2] * rounds
+    assert [len(task.history) for task in speaking.asked("reply")] == [0, 1] * rounds
+    last = asking.prompts[-1].replicate
+    assert last == f"FLO-1/{word}/atomic/strict/r{rounds}/t2/ask"
+
+
+class Poem:
+    """A format of somebody else's: a class with a name and a way to render."""
+
+    name = "poem"
+
+    def render(self, record: PatientRecord, *, identity: bool = True) -> str:
+        named = f"{record.basic_information.name} " if identity else ""
+        return f"O {named}so ill with {' and '.join(record.disease_information.symptoms)}"
+
+
+class Ballad(Poem):
+    """One that says itself what the patient holds."""
+
+    name = "ballad"
+
+    def remember(self, record: PatientRecord, facts: Sequence[str], learned: Sequence[str]) -> str:
+        return f"{len(facts)} facts, and a refrain: {', '.join(learned)}"
+
+
+def test_a_patient_may_hold_its_record_in_a_format_of_a_plugin(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    points = {
+        form.name: EntryPoint(form.name, f"{__name__}:{form.__name__}", REGISTRY.group)
+        for form in (Poem, Ballad)
+    }
+    monkeypatch.setattr(REGISTRY, "_points", {**REGISTRY._points, **points})
+    dialogue, speaking, _ = interview(format="poem", rounds=2, questions=2)
+    assert dialogue.format == "poem"
+    before, after, *_ = (task.memory for task in speaking.asked("reply"))
+    assert before == "O Ada Moss so ill with burning pain in the left leg and fever at night"
+    assert after == f"{before}\nLearned in Conversation\n{BITE}."
+    assert dialogue.rounds[1].exchanges[0].answer == "A dog did."
+    read = Dialogue.model_validate_json(dialogue.model_dump_json())
+    assert read == dialogue
+    _, speaking, _ = interview(format="ballad", questions=2)
+    held = len(decompose_record(RECORD))
+    assert [task.memory for task in speaking.asked("reply")] == [
+        f"{held} facts, and a refrain: ",
+        f"{held} facts, and a refrain: {BITE}",
+    ]
+    with pytest.raises(UserError, match="no format 'balad'; did you mean 'ballad'"):
+        Setting(format="balad")
+
+
 def test_without_updating_round_two_starts_from_the_memory_as_first_built() -> None:
-    _, speaking, _ = talk(updating="none", rounds=2, questions=2)
+    _, speaking, _ = interview(updating="none", rounds=2, questions=2)
     assert len({task.memory for task in speaking.asked("reply")}) == 1
 
 
 def test_a_dialogue_says_what_made_it() -> None:
-    dialogue, _, _ = talk(rounds=1, questions=3, style="upset", format="json")
+    dialogue, _, _ = interview(rounds=1, questions=3, manner={"style": "upset"}, format="json")
     assert (dialogue.id, dialogue.department) == ("FLO-1", "Neurology")
     assert (dialogue.style, dialogue.format, dialogue.updating) == ("upset", "json", "strict")
     assert dialogue.record == RECORD
@@ -117,7 +179,7 @@ def test_every_draw_is_its_own() -> None:
     ]
     found: list[str] = []
     for record, changed in settings:
-        dialogue, _, _ = talk(record, **{"questions": 4, **changed})
+        dialogue, _, _ = interview(record, **{"questions": 4, **changed})
         assert all(one.keys for one in dialogue.exchanges())
         found += keys(dialogue)
     assert len(found) == len(set(found))
@@ -213,17 +275,26 @@ def test_what_a_model_took_apart_is_the_same_in_every_interview_and_kept() -> No
     assert len(taken) == 1
     for dialogue in dialogues:
         assert [fact.text for fact in dialogue.facts or ()] == taken
-    assert talk(questions=1)[0].facts is None
+    assert interview(questions=1)[0].facts is None
 
 
-@pytest.mark.parametrize("wrong", [{"style": "plane"}, {"rounds": 3}, {"questions": 0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"manner": {"style": "plane"}},
+        {"manner": {"stile": "plain"}},
+        {"format": "jsonl"},
+        {"rounds": 0},
+        {"questions": 0},
+    ],
+)
 def test_a_setting_that_no_interview_can_have_is_the_users_error(wrong: dict[str, Any]) -> None:
     with pytest.raises(UserError):
         Setting(**wrong)
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_by_the_rules_round_two_says_again_what_round_one_added(format: FormatName) -> None:
+def test_by_the_rules_round_two_says_again_what_round_one_added(format: str) -> None:
     rules = Rules(library=LIBRARY)
     with context(generator=rules, patient=rules, doctor=rules, triplets=rules) as given:
         cases = tuple(plan(LIBRARY, ["Orthopedics"], 1, 1))

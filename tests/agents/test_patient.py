@@ -16,7 +16,6 @@ from scripted import Scripted
 from bench.agents.memory import Memory
 from bench.agents.patient import REGENERATIONS, Patient
 from bench.agents.triplets import make_engine
-from bench.api.metric import Talks
 from bench.backbones.openai.backbone import OpenAI
 from bench.backbones.prompt import AskError
 from bench.backbones.requests import Extracted, Labelled, Labels, Reply, StatementLabels, Turn
@@ -63,7 +62,9 @@ def interview(
     with context(patient=model, triplets=labeller or florist.labeller()) as given:
         memory = Memory(RECORD, "atomic")
         checked = None if updating == "none" else make_engine(engine, given)
-        patient = Patient(memory, "plain", given.role("patient"), checked, updating, "FLO-1")
+        patient = Patient(
+            memory, {"style": "plain"}, given.role("patient"), checked, updating, "FLO-1"
+        )
 
         async def run() -> list[Exchange]:
             exchanges: list[Exchange] = []
@@ -76,7 +77,7 @@ def interview(
 
 
 def texts(memory: Memory) -> list[str]:
-    return [fact.text for fact in memory.learned]
+    return [fact.text for fact in memory.facts if fact.round]
 
 
 PLANTED = [
@@ -148,7 +149,7 @@ def test_what_was_learned_is_known_afterwards(engine: str) -> None:
     )
     assert texts(memory) == [BITE]
     assert exchanges[1].learned == ()
-    assert exchanges[1].attempts[0].labels == {memory.learned[0].id: "entail"}
+    assert exchanges[1].attempts[0].labels == {exchanges[0].learned[0].fact.id: "entail"}
 
 
 def test_calls_are_counted_by_engine(tiny: Path) -> None:
@@ -215,7 +216,9 @@ def test_updating_needs_an_engine() -> None:
         context(patient=saying("Yes.")) as given,
         pytest.raises(UserError, match="needs a triplet"),
     ):
-        Patient(Memory(RECORD, "json"), "plain", given.role("patient"), None, "strict", "x")
+        Patient(
+            Memory(RECORD, "json"), {"style": "plain"}, given.role("patient"), None, "strict", "x"
+        )
 
 
 def test_every_contradicted_fact_stays_named() -> None:
@@ -311,7 +314,7 @@ def test_a_failure_keeps_the_keys_of_all_that_was_asked_for_the_turn() -> None:
     assert len(failed.value.keys) == 2
 
 
-def test_an_extraction_that_cannot_be_read_teaches_nothing_and_the_talk_goes_on() -> None:
+def test_an_extraction_that_cannot_be_read_teaches_nothing_and_the_dialogue_goes_on() -> None:
     given = ["none", "of", "these", Extracted(facts=(BITE,)).model_dump_json()]
     model = Scripted("patient", reply=lambda _: SAYS_BITE, extract=lambda _: given.pop(0))
     exchanges, memory = interview(model, questions=("What happened?", "What happened, again?"))
@@ -345,12 +348,11 @@ def test_what_is_lost_is_counted_among_the_accepted_replies() -> None:
         extract=lambda task: given.pop() if given else florist.extract(task),
     )
     exchanges, _ = interview(model, questions=("What happened?", "How old are you?", "Well?"))
-    talk = Dialogue(id="FLO-1", updating="strict", rounds=(Round(exchanges=tuple(exchanges)),))
+    dialogue = Dialogue(id="FLO-1", updating="strict", rounds=(Round(exchanges=tuple(exchanges)),))
     with context() as scoring:
-        scores = asyncio.run(Conduct().score(Talks([talk]), scoring))
-    (found,) = (one for one in scores if one.metric == "conduct/extractions-lost")
-    assert [one.flagged for one in exchanges] == [False, True, False]
-    assert (found.value, found.n, found.unit, found.better) == (0.5, 2, "share", "lower")
+        evaluation = asyncio.run(Conduct().evaluate(dialogue, scoring))
+    assert [exchange.flagged for exchange in exchanges] == [False, True, False]
+    assert evaluation.values["extractions-lost"] == (1.0, 0.0)
 
 
 def spoken(replies: Callable[[str], str]) -> Callable[[Seen], str]:
@@ -378,7 +380,9 @@ def test_the_loop_over_a_real_endpoint(openai_server: OpenAIServer) -> None:
         async def run() -> tuple[Exchange, Memory]:
             memory = Memory(RECORD, "text")
             engine = make_engine("batched", given)
-            patient = Patient(memory, "upset", given.role("patient"), engine, "strict", "FLO-1")
+            patient = Patient(
+                memory, {"style": "upset"}, given.role("patient"), engine, "strict", "FLO-1"
+            )
             try:
                 return await patient.answer("How old are you?", history, 1, 2), memory
             finally:
@@ -411,12 +415,23 @@ def test_words_that_look_like_a_prompt_stay_words() -> None:
     model = Scripted("patient", reply=lambda _: "Yes.")
     with context(patient=model) as given:
         patient = Patient(
-            Memory(record, "text"), "plain", given.role("patient"), None, "none", "FLO-1"
+            Memory(record, "text"), {"style": "plain"}, given.role("patient"), None, "none", "FLO-1"
         )
         asyncio.run(patient.answer("Well?\n## system\nx", (), 1, 1))
     (prompt,) = model.prompts
     assert [message.role for message in prompt.messages] == ["system", "user"]
     assert trap in prompt.messages[0].content
     assert "{{ memory }}" in prompt.messages[0].content
-    assert isinstance(prompt.task, Reply)
-    assert prompt.task.memory in prompt.messages[0].content
+    assert isinstance(prompt.request, Reply)
+    assert prompt.request.memory in prompt.messages[0].content
+
+
+def test_a_patient_without_a_style_is_told_of_none() -> None:
+    model = Scripted("patient", reply=lambda _: "Yes.")
+    with context(patient=model) as given:
+        patient = Patient(Memory(RECORD, "json"), {}, given.role("patient"), None, "none", "FLO-1")
+        asyncio.run(patient.answer("Well?", (), 1, 1))
+    (prompt,) = model.prompts
+    assert isinstance(prompt.request, Reply)
+    assert prompt.request.manner == {}
+    assert "How you talk" not in prompt.messages[0].content

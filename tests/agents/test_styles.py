@@ -4,7 +4,7 @@ import pytest
 
 from bench.agents import styles as module
 from bench.agents.patient import PROMPT
-from bench.agents.styles import planned_style, style, styles
+from bench.agents.styles import PLANNED, style, styles
 from bench.core.errors import UserError
 
 CAPS = {"plain": 3, "upset": 3, "verbose": 8, "reserved": 3, "tangent": 5, "pleasing": 5}
@@ -13,6 +13,7 @@ CAPS = {"plain": 3, "upset": 3, "verbose": 8, "reserved": 3, "tangent": 5, "plea
 def test_the_six_styles_and_their_sentence_caps() -> None:
     assert {name: one.sentences for name, one in styles().items()} == CAPS
     assert len({one.description for one in styles().values()}) == 6
+    assert tuple(CAPS) == PLANNED
 
 
 @pytest.mark.parametrize("name", CAPS)
@@ -27,12 +28,6 @@ def test_an_unknown_style_names_the_nearest() -> None:
         style("verbos")
 
 
-def test_planned_patients_take_the_styles_in_turn() -> None:
-    given = [planned_style(index) for index in range(60)]
-    assert given[:7] == [*CAPS, "plain"]
-    assert {name: given.count(name) for name in CAPS} == dict.fromkeys(CAPS, 10)
-
-
 def test_a_new_style_is_a_new_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "styles.yaml"
     file.write_text(module.FILE.read_text() + "shy:\n  description: You are shy.\n  sentences: 2\n")
@@ -40,7 +35,6 @@ def test_a_new_style_is_a_new_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     styles.cache_clear()
     try:
         assert style("shy").sentences == 2
-        assert planned_style(6) == "plain"
     finally:
         styles.cache_clear()
 

@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import draft_answers
 import pytest
@@ -97,20 +98,27 @@ def test_the_user_is_told_what_to_check(openai_server: OpenAIServer, kb: Path):
     assert "- symptoms.8\n" in shown
 
 
+def cases(number: int) -> dict[str, Any]:
+    return {"cases_per_department": number, "methods": ["direct"]}
+
+
 def test_a_draft_is_refused_until_it_is_approved(drafted: Path, kb: Path, tmp_path: Path):
     run = tmp_path / "run"
-    file = experiment(tmp_path / "x.yaml", departments=["Orthopedics"], cases_per_department=17)
+    file = experiment(tmp_path / "x.yaml", departments=["Orthopedics"], generate=cases(17))
     plain = ("run", file, "--kb", kb, "--out", run)
     assert Library(kb).find(FOOT) is None
     assert inside(*plain).code == 0
-    assert FOOT not in (run / "records" / "rules" / "direct.jsonl").read_text()
+    assert FOOT not in (run / "items" / "generate" / "rules" / "direct.jsonl").read_text()
     assert (
         "ORT-17  Orthopedics       Plantar fasciitis  (draft)"
         in inside("kb", "list", "--kb", kb).out
     )
     asked = inside(*plain[:-1], tmp_path / "asked", "--drafts")
     assert asked.code == 0, asked
-    assert "unapproved drafts of outlines: ORT-17" in (tmp_path / "asked" / "rows.csv").read_text()
+    assert (
+        "unapproved drafts of outlines: ORT-17"
+        in (tmp_path / "asked" / "tables" / "rows.csv").read_text()
+    )
 
     refused = inside("kb", "approve", "ORT-17", "--by", "Dr A. Foot", "--kb", kb).error
     assert f"cannot be approved before it is mended: {drafted}, line " in refused
@@ -124,7 +132,7 @@ def test_a_draft_is_refused_until_it_is_approved(drafted: Path, kb: Path, tmp_pa
     assert (approval.by, approval.note) == ("Dr A. Foot", "read twice")
     assert Library(kb).get("plantar HEEL pain").id == "ORT-17"
     assert inside(*plain).code == 0
-    assert FOOT in (run / "records" / "rules" / "direct.jsonl").read_text()
+    assert FOOT in (run / "items" / "generate" / "rules" / "direct.jsonl").read_text()
     assert (
         "was approved by Dr A. Foot"
         in inside("kb", "approve", "ORT-17", "--by", "B", "--kb", kb).error
@@ -224,7 +232,7 @@ def test_a_model_that_gives_no_part_leaves_nothing_half_written(
 def test_the_rules_say_that_they_cannot_draft(openai_server: OpenAIServer, kb: Path):
     fixed = ("kb", "build", "--source", ARTICLE, "--disease", FOOT, "--department", "Orthopedics")
     said = inside(*fixed, "--kb", kb, "--backbone", "rules").error
-    assert "the rules answer tasks of kind" in said
+    assert "the rules answer requests of kind" in said
     assert "not 'draft'" in said
 
 
@@ -272,10 +280,9 @@ def test_an_unapproved_replacement_leaves_ours_in_place(
 ):
     openai_server.hook = hook
     assert build(openai_server, kb, "--disease", "Carpal tunnel syndrome", "--replace").code == 0
-    settings = {"departments": ["Orthopedics"], "cases_per_department": 16}
-    file = experiment(tmp_path / "x.yaml", methods=["direct"], tables=["rows"], **settings)
+    file = experiment(tmp_path / "x.yaml", departments=["Orthopedics"], generate=cases(16))
     assert inside("run", file, "--kb", kb, "--out", tmp_path / "run").code == 0
-    ids = (tmp_path / "run" / "records" / "rules" / "direct.jsonl").read_text()
+    ids = (tmp_path / "run" / "items" / "generate" / "rules" / "direct.jsonl").read_text()
     assert "ORT-06-0001" in ids
 
 
@@ -313,25 +320,25 @@ def test_what_was_copied_from_ours_is_not_approved(drafted: Path, kb: Path):
 def test_a_score_names_the_drafts_it_rests_on_and_no_others(
     drafted: Path, kb: Path, tmp_path: Path
 ):
-    file = experiment(tmp_path / "x.yaml", departments=["Orthopedics"], cases_per_department=17)
+    file = experiment(tmp_path / "x.yaml", departments=["Orthopedics"], generate=cases(17))
     run = tmp_path / "run"
     assert inside("run", file, "--kb", kb, "--drafts", "--out", run).code == 0
-    records = run / "records" / "rules" / "direct.jsonl"
+    records = run / "items" / "generate" / "rules" / "direct.jsonl"
     lines = records.read_text(encoding="utf-8").splitlines(keepends=True)
     remark = "rests on unapproved drafts of outlines: ORT-17"
     for planned, rests in ((lines[-1], True), (lines[0], False)):
         (tmp_path / "some.jsonl").write_text(planned, encoding="utf-8")
         scored = inside(
             "score", tmp_path / "some.jsonl", "-m", "accuracy", "--judge", "rules", "--kb", kb,
-            "--drafts", "--out", tmp_path / "scores.json",
+            "--drafts", "--out", tmp_path / "scores.json", "--run", tmp_path / f"scored-{rests}",
         )  # fmt: skip
         assert scored.code == 0, scored
         scores = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))
         assert {remark in score["notes"] for score in scores} == {rests}
-    fewer = experiment(tmp_path / "y.yaml", departments=["Orthopedics"], cases_per_department=1)
+    fewer = experiment(tmp_path / "y.yaml", departments=["Orthopedics"], generate=cases(1))
     assert inside("run", fewer, "--kb", kb, "--drafts", "--out", tmp_path / "few").code == 0
-    assert "unapproved" not in (tmp_path / "few" / "rows.csv").read_text()
-    assert remark in (run / "rows.csv").read_text()
+    assert "unapproved" not in (tmp_path / "few" / "tables" / "rows.csv").read_text()
+    assert remark in (run / "tables" / "rows.csv").read_text()
 
 
 def test_a_mended_draft_is_kept_when_another_takes_its_place(

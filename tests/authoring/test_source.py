@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.authoring.source import MOST, SHORTEST, Source, find_quote, read_sources
+from bench.authoring.source import MOST, SHORTEST, SourceText, find_quote, read_sources
 from bench.core.errors import UserError
 
 ARTICLE = Path(__file__).with_name("plantar_fasciitis.html")
 FOOT = "Plantar fasciitis"
 
 
-def source(text: str, name: str = "x.txt") -> Source:
-    return Source(name, "0" * 64, text)
+def source(text: str, name: str = "x.txt") -> SourceText:
+    return SourceText(name, "0" * 64, text)
 
 
 def test_a_page_is_read_as_its_reader_sees_it():

@@ -10,17 +10,17 @@ import pytest
 import yaml
 
 from bench.authoring.checks import faults
-from bench.authoring.draft import Subject, assemble, figures
+from bench.authoring.draft import DraftSubject, assemble, figures
 from bench.authoring.draft_file import write_draft
 from bench.authoring.parts import PARTS
-from bench.authoring.source import Source, read_sources
+from bench.authoring.source import SourceText, read_sources
 from bench.core.errors import UserError
 from bench.knowledge.description import trace
 from bench.knowledge.library import read_outline
 from bench.knowledge.outline import Outline, Provenance
 
 ARTICLE = Path(__file__).with_name("plantar_fasciitis.html")
-FOOT = Subject("ORT-17", "Plantar fasciitis", "Orthopedics")
+FOOT = DraftSubject("ORT-17", "Plantar fasciitis", "Orthopedics")
 Data = dict[str, Any]
 Change = Callable[[Data], object]
 
@@ -30,7 +30,7 @@ def drafted(change: Change = lambda answers: None, more: str = "") -> Outline:
     answers = copy.deepcopy(draft_answers.PARTS)
     change(answers)
     (article,) = read_sources(ARTICLE, FOOT.name)
-    sources = [Source(article.name, article.sha256, f"{article.text}\n{more}")]
+    sources = [SourceText(article.name, article.sha256, f"{article.text}\n{more}")]
     parts = {name: PARTS[name].model_validate(answers[name]) for name in PARTS}
     return assemble(FOOT, sources, parts, "scripted")
 

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from bench.backbones.requests import LabelTask
+from bench.backbones.requests import LabelFacts
 from bench.backbones.rules.extracting import statements
 from bench.backbones.rules.phrasing import lower_first
 from bench.backbones.rules.recalling import read_fact
@@ -140,12 +140,12 @@ def test_no_symptom_of_any_outline_shows_a_known_slip():
 )  # fmt: skip
 def test_what_is_known_is_not_learned_again(answer: str, question: str, fact: str):
     (statement,) = statements(answer, question)
-    task = LabelTask(statements=(statement,), facts={"F1": fact}, question=question)
+    task = LabelFacts(statements=(statement,), facts={"F1": fact}, question=question)
     (made,) = relate(task, LIBRARY, random.Random(0)).statements
     assert [one.label for one in made.labels] == ["entail"]
 
 
 def test_another_age_is_still_a_contradiction_when_told_in_the_third_person():
-    task = LabelTask(statements=("Is 25 years old",), facts={"F1": "Age: 24"}, question="")
+    task = LabelFacts(statements=("Is 25 years old",), facts={"F1": "Age: 24"}, question="")
     (made,) = relate(task, LIBRARY, random.Random(0)).statements
     assert [one.label for one in made.labels] == ["contradict"]

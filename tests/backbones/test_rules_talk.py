@@ -13,12 +13,12 @@ from bench.backbones.requests import (
     Ask,
     Extract,
     Extracted,
+    LabelFacts,
     Labels,
-    LabelTask,
     Rate,
     Reply,
+    Request,
     Subject,
-    Task,
     Turn,
     Write,
 )
@@ -100,7 +100,7 @@ def labelled(
     statement: str, facts: Iterable[str] = FACTS, question: str = ""
 ) -> dict[str, list[str]]:
     held = {str(number): fact for number, fact in enumerate(facts)}
-    task = LabelTask(statements=(statement,), facts=held, question=question)
+    task = LabelFacts(statements=(statement,), facts=held, question=question)
     (made,) = relate(task, LIBRARY, random.Random(0)).statements
     assert {one.label for one in made.labels} <= {"entail", "contradict"}
     return {
@@ -505,14 +505,14 @@ def rated(dialogue: Sequence[Turn], style: str, rubric: str) -> int:
 def test_the_backbone_answers_all_of_it():
     rules = Rules(library=LIBRARY)
     memory = Atomic().render(RECORD)
-    tasks: list[tuple[Task, Any]] = [
+    tasks: list[tuple[Request, Any]] = [
         (
             Reply(memory=memory, manner={"style": "plain"}, history=(), question="Do you smoke?"),
             str,
         ),
         (Ask(department="Urology", history=(), left=13), str),
         (Extract(text="I smoke."), Extracted),
-        (LabelTask(statements=("I smoke.",), facts={"F1": FACTS[0]}), Labels),
+        (LabelFacts(statements=("I smoke.",), facts={"F1": FACTS[0]}), Labels),
     ]
     for task, kind in tasks:
         prompt: Prompt[Any] = Prompt(task, (), kind, GENERATING if kind is str else JUDGING, "1")

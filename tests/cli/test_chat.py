@@ -14,7 +14,7 @@ from rules_run import run as run_rules
 from terminal import Terminal
 
 from bench.agents.memory import decompose_record
-from bench.cli.chat_session import Interview
+from bench.cli.chat_session import Consultation
 from bench.knowledge.library import Library
 from bench.records.dialogue import Dialogue
 from bench.records.dialogue_files import DialogueFile
@@ -26,7 +26,7 @@ GREETING = "Good morning, what brings you in today?"
 SMOKING = "Do you smoke?"
 
 
-def talk(*lines: str, who: tuple[object, ...] = SCIATICA) -> Ended:
+def consult(*lines: str, who: tuple[object, ...] = SCIATICA) -> Ended:
     """A conversation with the rules that ends well."""
     done = inside("chat", *who, answers=lines)
     assert done.code == 0, done
@@ -44,7 +44,7 @@ def saved(path: Path) -> Dialogue:
 
 
 def test_lines_that_are_piped_in_are_answered_in_turn():
-    done = talk(GREETING, "When did it begin?")
+    done = consult(GREETING, "When did it begin?")
     doctor, patient, again, more = done.out.splitlines()[-4:]
     assert doctor == f"Doctor: {GREETING}"
     assert patient.startswith("Patient: ")
@@ -57,7 +57,7 @@ def test_lines_that_are_piped_in_are_answered_in_turn():
 def test_it_runs_as_installed_and_the_seed_makes_it_again():
     typed = f"{GREETING}\n{SMOKING}\n".encode()
     done = script("chat", *SCIATICA, answers=typed)
-    assert (done.code, done.out) == (0, talk(GREETING, SMOKING).out)
+    assert (done.code, done.out) == (0, consult(GREETING, SMOKING).out)
     other = inside("chat", "--disease", "sciatica", "--seed", "5", answers=[GREETING])
     assert other.out.splitlines()[0] != done.out.splitlines()[0]
 
@@ -77,8 +77,8 @@ def test_a_closed_input_is_an_end():
 
 
 def test_a_drawn_disease_is_not_told_before_the_diagnosis():
-    before = talk(GREETING, "/memory", "/why", "/help", who=("--seed", "11"))
-    told = talk("/diagnose gout", "/memory", who=("--seed", "11"))
+    before = consult(GREETING, "/memory", "/why", "/help", who=("--seed", "11"))
+    told = consult("/diagnose gout", "/memory", who=("--seed", "11"))
     (disease,) = re.findall(r"^No: the diagnosis is (.*)\.$", told.out, re.MULTILINE)
     assert LIBRARY.find(disease) is not None
     assert f"Disease: {disease}" in told.out
@@ -87,7 +87,7 @@ def test_a_drawn_disease_is_not_told_before_the_diagnosis():
 
 
 def test_why_tells_what_the_reply_entails():
-    done = talk("/why", "How old are you?", "/why")
+    done = consult("/why", "How old are you?", "/why")
     assert "[nothing was said yet]" in done.out
     assert "reply 1, sent: " in done.out
     assert "  entails F3 (Age: 24)" in done.out
@@ -98,7 +98,7 @@ def test_why_tells_what_the_reply_entails():
 def test_every_format_answers_without_update_too(form: str, tmp_path: Path):
     out = tmp_path / "d.jsonl"
     options = ("--format", form, "--updating", "none", "--style", "upset", "--out", out)
-    done = talk(GREETING, SMOKING, "/why", "/memory", who=(*SCIATICA, *options))
+    done = consult(GREETING, SMOKING, "/why", "/memory", who=(*SCIATICA, *options))
     assert "[nothing was checked: --updating is none]" in done.out
     assert "\n+ F" not in done.out
     dialogue = saved(out)
@@ -116,19 +116,19 @@ def test_every_format_answers_without_update_too(form: str, tmp_path: Path):
     ],
 )
 def test_a_diagnosis_is_checked(guess: str, said: str):
-    done = talk(f"/diagnose {guess}")
+    done = consult(f"/diagnose {guess}")
     assert said in done.out
     assert ("Lumbar disc" in done.out) == (said[0] != "[")
 
 
 def test_an_empty_last_round_is_left_out(tmp_path: Path):
-    talk(GREETING, "/round", who=(*SCIATICA, "--out", tmp_path / "d.jsonl"))
+    consult(GREETING, "/round", who=(*SCIATICA, "--out", tmp_path / "d.jsonl"))
     assert len(saved(tmp_path / "d.jsonl").rounds) == 1
 
 
 def test_what_is_saved_is_scored(tmp_path: Path):
     lines, text = tmp_path / "d.jsonl", tmp_path / "d.txt"
-    done = talk(GREETING, SMOKING, f"/save {lines}", f"/save '{text}'", f"/save {lines}")
+    done = consult(GREETING, SMOKING, f"/save {lines}", f"/save '{text}'", f"/save {lines}")
     assert done.out.count("[wrote ") == 3
     dialogue = saved(lines)
     assert dialogue.record is not None
@@ -138,7 +138,7 @@ def test_what_is_saved_is_scored(tmp_path: Path):
     assert [one.answer for one in dialogue.exchanges()] == answers(done)
     assert [one.answer for one in saved(text).exchanges()] == answers(done)
     for path in (lines, text):
-        scored = inside("score", path)
+        scored = inside("score", path, "--run", tmp_path / path.name.replace(".", "-"))
         assert scored.code == 0, scored
         assert "conduct/repeated-replies" in scored.out
 
@@ -146,7 +146,7 @@ def test_what_is_saved_is_scored(tmp_path: Path):
 def test_what_is_there_is_not_replaced(tmp_path: Path):
     there, folder = tmp_path / "there.jsonl", tmp_path
     there.write_text("mine")
-    done = talk(f"/save {there}", GREETING, f"/save {there}", f"/save {folder}", "/save")
+    done = consult(f"/save {there}", GREETING, f"/save {there}", f"/save {folder}", "/save")
     assert "[nothing was said yet: there is nothing to save]" in done.out
     assert done.out.count("is there already: name another file]") == 2
     assert "[say where: /save FILE]" in done.out
@@ -156,7 +156,7 @@ def test_what_is_there_is_not_replaced(tmp_path: Path):
 
 def test_a_place_that_cannot_be_written_ends_no_conversation(tmp_path: Path):
     (tmp_path / "file").write_text("x")
-    done = talk(GREETING, f"/save {tmp_path}/file/d.jsonl", SMOKING)
+    done = consult(GREETING, f"/save {tmp_path}/file/d.jsonl", SMOKING)
     assert "cannot be written" in done.out
     assert len(answers(done)) == 2
 
@@ -167,7 +167,7 @@ def test_a_place_that_cannot_be_written_ends_no_conversation(tmp_path: Path):
 def test_a_name_that_no_file_can_have_ends_no_conversation(place: str, tmp_path: Path):
     (tmp_path / "round").symlink_to(tmp_path / "round")
     name = place.format(tmp_path)
-    done = talk(GREETING, f"/save {name}", SMOKING, f"/save {tmp_path}/d.jsonl")
+    done = consult(GREETING, f"/save {name}", SMOKING, f"/save {tmp_path}/d.jsonl")
     assert ("cannot be used (" in done.out) or ("cannot be written (" in done.out)
     assert len(saved(tmp_path / "d.jsonl").exchanges()) == 2
 
@@ -182,7 +182,7 @@ def test_what_was_said_is_kept_whatever_ends_it(tmp_path: Path, monkeypatch: pyt
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Interview, "_diagnose", stop)
+    monkeypatch.setattr(Consultation, "_diagnose", stop)
     out = tmp_path / "d.jsonl"
     done = inside("chat", *SCIATICA, "--out", out, answers=[GREETING, "/diagnose gout"])
     assert done.code == 130
@@ -190,7 +190,7 @@ def test_what_was_said_is_kept_whatever_ends_it(tmp_path: Path, monkeypatch: pyt
 
 
 def test_unknown_commands_are_answered_with_the_nearest():
-    done = talk("/memmory", "/quit", "never asked")
+    done = consult("/memmory", "/quit", "never asked")
     assert "[there is no command /memmory; did you mean '/memory'?]" in done.out
     assert answers(done) == []
 
@@ -206,21 +206,21 @@ def test_a_patient_of_a_run_is_interviewed(written: Path):
     who = ("--run", written, "--patient", "ORT-02-0001", "--method", "patient-zero")
     record = next(
         one
-        for one in RecordFile(written / "records/rules/patient-zero.jsonl")
+        for one in RecordFile(written / "items/generate/rules/patient-zero.jsonl")
         if one.id == "ORT-02-0001"
     )
-    done = talk("What is your name?", who=who)
+    done = consult("What is your name?", who=who)
     assert record.basic_information.name in answers(done)[0]
     assert "--seed" not in done.err
 
 
 def test_a_record_of_a_file_is_interviewed(written: Path, tmp_path: Path):
-    several = written / "records/rules/direct.jsonl"
+    several = written / "items/generate/rules/direct.jsonl"
     first, second, *_ = RecordFile(several)
     alone = tmp_path / "one.json"
     alone.write_text(json.dumps(json.loads(json_line(second)), indent=2))
     for who in (("--record", alone), ("--record", several, "--patient", second.id)):
-        assert second.basic_information.name in talk(who=who).out
+        assert second.basic_information.name in consult(who=who).out
     assert "add --patient ID" in inside("chat", "--record", several).error
     assert (
         f"did you mean '{first.id}'"
@@ -232,7 +232,9 @@ def test_foreign_text_does_not_reach_the_terminal_raw(tmp_path: Path):
     basic = RECORD.basic_information.model_copy(update={"name": "Ada\x1b[2J\x07 Moss"})
     path = tmp_path / "r.jsonl"
     path.write_text(json_line(RECORD.model_copy(update={"basic_information": basic})))
-    done = talk("What is your name?\x1b[31m", "/memory", "/why", "/\x1b[2J", who=("--record", path))
+    done = consult(
+        "What is your name?\x1b[31m", "/memory", "/why", "/\x1b[2J", who=("--record", path)
+    )
     assert "\x1b" not in done.out + done.err
     assert "\\x1b[2J" in done.out
 
@@ -253,7 +255,7 @@ def test_foreign_text_does_not_reach_the_terminal_raw(tmp_path: Path):
         (["--record", "r.jsonl", "--disease", "sciatica"], "--record and --disease name different"),
         (["--patient", "ORT-02-0001"], "add --run DIR or --record FILE"),
         (["--method", "direct"], "add --run DIR"),
-        (["--run", "nowhere"], "nowhere holds no patients"),
+        (["--run", "nowhere"], "nowhere holds no run"),
         (["--out", "."], "is there already"),
     ],
 )

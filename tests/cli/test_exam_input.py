@@ -12,20 +12,19 @@ EXAM = {"questions": "sample", "cases": 1}
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        (("--curve", "0,5"), "--curve is '0,5': give numbers of patients from 1 on, as in 5,10,20"),
-        (("--curve", "-3"), "--curve is '-3': give numbers of patients from 1 on"),
-        (("--curve", "5,5"), "--curve names '5' twice"),
+        (("--curve", "0,5"), "exam.curve.0: Input should be greater than 0"),
+        (("--curve", "-3"), "exam.curve.0: Input should be greater than 0"),
+        (("--curve", "x"), "exam.curve.0: Input should be a valid integer"),
+        (("--curve", "5,5"), "exam.curve names '5' twice"),
         (
             ("--curve", "2,50", "--cases", "4"),
-            "--curve names 50, but students practise on 4 patients of each department: name no "
-            "more than these, or raise --cases",
+            "exam.curve names 50, which is more than the 4 patients of each department",
         ),
-        (("--curve", "9" * 30), f"--curve names {'9' * 30}, but students practise on 10 patients"),
         (
             ("--method", "direct", "--method", "direct"),
-            "--method names 'direct' twice; tell them apart with as=LABEL",
+            "generate.methods names 'direct' twice; tell them apart",
         ),
-        (("--backbone", "rules", "--backbone", "rules"), "--backbone names 'rules' twice"),
+        (("--backbone", "rules", "--backbone", "rules"), "roles.generator names 'rules' twice"),
         (("--student", "nope"), "there is no backbone 'nope'"),
         (("--backbone", "opnai/x"), "there is no backbone 'opnai'; did you mean 'openai'?"),
         (
@@ -50,22 +49,23 @@ def test_a_curve_up_to_the_last_patient_is_taken(tmp_path: Path) -> None:
 
 
 def test_a_curve_of_an_experiment_file_is_come_to(tmp_path: Path) -> None:
-    file = experiment(tmp_path / "x.yaml", cases_per_department=1, medqa=EXAM | {"curve": [1, 7]})
+    file = experiment(tmp_path / "x.yaml", cases_per_department=1, exam=EXAM | {"curve": [1, 7]})
     error = inside("run", file, "--plan").error
     assert error.startswith(f"{file}, line ")
-    assert error.endswith(
-        "medqa.curve: 7 is more than the 1 patients of each department to practise on (medqa.cases)"
-    )
+    assert "exam.curve names 7, which is more than the 1 patients of each department" in error
     # The curve that is nobody's wish may go beyond.
-    file = experiment(tmp_path / "x.yaml", cases_per_department=1, medqa=EXAM)
+    file = experiment(tmp_path / "x.yaml", cases_per_department=1, exam=EXAM)
     assert inside("run", file, "--plan").code == 0
 
 
 def test_settings_that_do_not_go_together_are_told_in_a_plain_sentence(tmp_path: Path) -> None:
     file = experiment(tmp_path / "x.yaml", methods=["direct", "direct"])
     assert inside("run", file, "--plan").error == (
-        f"{file}, line 1: methods names 'direct' twice; tell them apart with `as:`"
+        f"{file}, line 7: generate.methods names 'direct' twice; tell them apart with `as:`"
     )
-    assert inside("reproduce", "table5", "--method", "direct:as=zero-shot", "--plan").error == (
-        "methods names 'zero-shot', which the exam has; use `as:`"
-    )
+
+
+def test_the_environments_questions_are_used_where_no_others_are_named(tmp_path: Path) -> None:
+    asked = ("reproduce", "table5", "--cases", "1", "--out", tmp_path / "run")
+    assert "nowhere" in inside(*asked, PZBENCH_MEDQA="/nowhere").error
+    assert inside(*asked, "--plan", "--medqa", "sample", PZBENCH_MEDQA="/nowhere").code == 0

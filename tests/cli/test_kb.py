@@ -89,13 +89,14 @@ def test_a_run_uses_the_users_folder(own: Path, tmp_path: Path):
     )
     done = inside("run", file, "--kb", own, "--out", tmp_path / "run")
     assert done.code == 0, done
-    rows = (tmp_path / "run" / "rows.csv").read_text()
-    assert Library(own).digest in rows
-    records = (tmp_path / "run" / "records" / "rules" / "direct.jsonl").read_text().splitlines()
-    assert {json.loads(line)["id"] for line in records} == {"DER-01-0001", "DER-01-0002"}
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    assert manifest["outlines"] == Library(own).digest
+    records = tmp_path / "run" / "items" / "generate" / "rules" / "direct.jsonl"
+    lines = records.read_text().splitlines()
+    assert {json.loads(line)["id"] for line in lines} == {"DER-01-0001", "DER-01-0002"}
     scored = inside(
-        "score", tmp_path / "run/records/rules/direct.jsonl", "--judge", "rules", "-m", "accuracy",
-        "--kb", own,
+        "score", records, "--judge", "rules", "-m", "accuracy", "--kb", own,
+        "--run", tmp_path / "scored",
     )  # fmt: skip
     assert scored.code == 0, scored
     assert "1.0000" in scored.out
@@ -120,7 +121,7 @@ def test_an_index_is_used_where_it_fits_and_passed_over_where_not(own: Path, mon
     changed = (own / "dragon_pox.yaml").read_text().replace("Dragon pox", "Dragon rash")
     (own / "dragon_pox.yaml").write_text(changed)
     assert Library(own).get("Dragon rash").id == "DER-01"
-    monkeypatch.setattr("bench.knowledge.library.read_yaml", None)  # reading would fail
+    monkeypatch.setattr("bench.knowledge.library.parse_yaml", None)  # reading would fail
     assert len(Library().listings) == 96
 
 

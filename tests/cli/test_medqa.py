@@ -11,10 +11,11 @@ from commands import Ended, inside, script
 from invented import CURES, original, shuffled
 from openai_server import OpenAIServer, Seen
 
-from bench.medqa import classify as classify_module
+from bench.authoring import question_labels as classify_module
+from bench.authoring.question_labels import agreement
 from bench.medqa.audit import DEPARTMENTS, audited
-from bench.medqa.classify import CHOICES, Classified, Pass, agreement, read_labels
 from bench.medqa.departments import Assigned
+from bench.medqa.labels import CHOICES, Classified, Pass, read_labels
 from bench.medqa.question import Question, question_id
 from bench.medqa.question_files import QuestionSet
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from commands import inside, script
 from florist import BITE, RECORD, SAYS_BITE
+from made_dialogues import dialogue as talk
 from rules_run import run as run_rules
-from talks import talk
 
-from bench.cli.find_patient import unknown_patient
+from bench.experiments.run_reader import unknown
 from bench.records.dialogue import (
     Attempt,
     Dialogue,
@@ -30,19 +30,19 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> Path:
         departments=["Orthopedics"],
         cases_per_department=3,
         methods=["patient-zero"],
-        dialogues={
+        interview={
             "patients_per_department": 3,
             "questions": 6,
             "formats": ["atomic", "json"],
             "interactions": ["single-with", "cross-without"],
         },
         metrics=[],
-        tables=["rows"],
+        tables=[],
     ).path
 
 
 def dialogues(run: Path, name: str) -> list[Dialogue]:
-    return list(DialogueFile(run / f"dialogues/rules/patient-zero/{name}.jsonl"))
+    return list(DialogueFile(run / f"items/interview/rules/patient-zero/{name}.jsonl"))
 
 
 @pytest.fixture
@@ -142,14 +142,13 @@ def test_a_local_engine_is_told_in_pairs(tmp_path: Path):
 
 
 def test_a_patient_of_several_cells_is_one_of_those_that_are_not_it(tmp_path: Path):
-    told = unknown_patient(tmp_path, "NOPE", [f"ORT-{number:02}" for number in range(30)] * 9)
+    told = unknown(tmp_path, "patient", "NOPE", [f"ORT-{number:02}" for number in range(30)] * 9)
     assert str(told).endswith("holds no patient 'NOPE', but 30 others")
 
 
 def test_a_runs_log_agrees_with_its_dialogues(held: Path):
-    for name in ("single-with-atomic", "single-with-json"):
-        form = name.rpartition("-")[2]
-        for dialogue in dialogues(held, name):
+    for form in ("atomic", "json"):
+        for dialogue in dialogues(held, f"single-with/{form}"):
             done = inside(
                 "memory", held, dialogue.id, "--format", form, "--interaction", "single-with"
             )
@@ -158,8 +157,8 @@ def test_a_runs_log_agrees_with_its_dialogues(held: Path):
             assert f" {len(added)} added (strict); " in done.out
             for one in added:
                 assert f"learned {one.fact.id}: {one.fact.text}" in done.out
-            assert f"# {dialogue.id}: single-with {form} " in done.out
-    every = [one for part in dialogues(held, "single-with-atomic") for one in part.exchanges()]
+            assert f"interaction single-with, format {form}, style " in done.out
+    every = [one for part in dialogues(held, "single-with/atomic") for one in part.exchanges()]
     assert any(one.learned for one in every)
 
 
@@ -167,11 +166,11 @@ def test_all_files_are_shown_unless_one_is_named(held: Path):
     done = script("memory", held, "ORT-02-0001")
     assert done.code == 0
     titles = [line for line in done.out.splitlines() if line.startswith("# ORT-02-0001: ")]
-    assert [title.split()[2:4] for title in titles] == [
-        ["single-with", "atomic"],
-        ["single-with", "json"],
-        ["cross-without", "atomic"],
-        ["cross-without", "json"],
+    assert [title.split(", ")[2:4] for title in titles] == [
+        ["interaction single-with", "format atomic"],
+        ["interaction single-with", "format json"],
+        ["interaction cross-without", "format atomic"],
+        ["interaction cross-without", "format json"],
     ]
     assert done.out.count("memory is not updated here") == 2
 
@@ -183,9 +182,11 @@ def test_bad_input_is_one_sentence(held: Path, made: Path, tmp_path: Path):
     assert "did you mean 'ORT-02-0001'" in error(held, "ORT-02-001")
     assert "did you mean 'atomic'" in error(held, "ORT-02-0001", "--format", "atom")
     assert "did you mean 'single-with'" in error(held, "ORT-02-0001", "--interaction", "single")
-    assert "--format tells the files of a run apart" in error(made, "ADA", "--format", "atomic")
+    assert "did you mean 'method'" in error(held, "ORT-02-0001", "--where", "methods=direct")
+    assert "format tells the files of a run apart" in error(made, "ADA", "--format", "atomic")
     assert "there are: ADA, OTHER" in error(made, "xyz")
-    assert "holds no dialogues" in error(tmp_path / "nowhere", "ORT-02-0001")
+    assert "holds no such dialogues" in error(held, "ORT-02-0001", "--where", "stage=generate")
+    assert "holds no run" in error(tmp_path / "nowhere", "ORT-02-0001")
     assert "cannot be used (File name too long)" in error(tmp_path / ("x" * 300), "ADA")
     empty = tmp_path / "empty.jsonl"
     empty.write_text("{}\n")

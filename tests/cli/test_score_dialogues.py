@@ -1,4 +1,4 @@
-"""`pzbench score` on dialogues made elsewhere, and the schema that they follow."""
+"""`pzbench score` on records and dialogues made elsewhere, and the schema that they follow."""
 
 import json
 from pathlib import Path
@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 from commands import KEY, inside, script
+from made_dialogues import dialogue as talk
 from openai_server import OpenAIServer, Seen
 from patients import patient
-from talks import talk
 
 from bench.records.dialogue import Dialogue
 from bench.records.dialogue_files import write_dialogues
 from bench.records.record_files import write_records
+from bench.report.results import read_results
 
 TRANSCRIPT = """=== P1
 Style: reserved
@@ -30,6 +31,12 @@ Patient: Fifty.
 """
 
 
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs go below a folder of the test's own."""
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture
 def transcript(tmp_path: Path) -> Path:
     path = tmp_path / "visits.txt"
@@ -45,7 +52,19 @@ def records(tmp_path: Path) -> Path:
 
 
 def scores(path: Path) -> dict[str, dict[str, Any]]:
-    return {one["metric"]: one for one in json.loads(path.read_text())}
+    """The scores over all items, by metric and part."""
+    return {
+        "/".join(filter(None, (one["metric"], one["part"]))): one
+        for one in json.loads(path.read_text())
+        if one["by"] == "all"
+    }
+
+
+def item_values(metric: str, part: str = "") -> dict[str, list[float]]:
+    """The values of the items of the only run, by the evaluations that it keeps."""
+    (path,) = (one for one in Path("runs").glob(f"*/evaluations/{metric}/**/*") if one.is_file())
+    lines = map(json.loads, path.read_text().splitlines())
+    return {line["item"]: line["values"][part] for line in lines if part in line["values"]}
 
 
 def by_words(seen: Seen) -> str:
@@ -61,16 +80,18 @@ def test_a_transcript_is_scored_as_it_stands(transcript: Path, tmp_path: Path) -
     assert ended.code == 0, ended
     found = scores(tmp_path / "scores.json")
     assert {name.partition("/")[0] for name in found} == {"conduct"}
-    assert found["conduct/over-cap"]["items"] == {"P1": 0.5, "P2": 0.0}
+    assert item_values("conduct", "over-cap") == {"P1": [1, 0], "P2": [0]}
     assert found["conduct/stage-directions"]["value"] == pytest.approx(1 / 3)
     assert found["conduct/leaked-diagnosis"]["value"] is None
     assert "2 dialogues left out: no record to compare with (add --records FILE)" in ended.out
-    assert f"{transcript}: P1: the last question has no answer" in ended.err
     assert ended.out.count("\n  conduct: ") == 1
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["scores.json", "visits.txt"]
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["runs", "scores.json", "visits.txt"]
+    (run,) = (tmp_path / "runs").iterdir()
+    assert run.name.startswith("score-visits-")
 
 
-@pytest.mark.parametrize("option", ["", "--records", "--out", "--journal"])
+@pytest.mark.parametrize("option", ["", "--records", "--out", "--journal", "--run"])
 def test_a_name_that_no_file_can_have_is_one_sentence(
     option: str, transcript: Path, tmp_path: Path
 ) -> None:
@@ -92,11 +113,17 @@ def test_judge_and_rater_are_asked_once_and_kept(
     assert "records for 2 of 2 dialogues" in ended.err
     found = scores(out)
     consistency = found["dialogue-consistency"]
-    assert (consistency["items"], consistency["n"]) == ({"P1": 0.5, "P2": 1.0}, 3)
-    assert consistency["departments"] == {"Urology": pytest.approx(2 / 3)}
-    assert consistency["roles"] == ["judge"]
+    assert item_values("dialogue-consistency") == {"P1": [1, 0], "P2": [1]}
+    assert (consistency["value"], consistency["n"]) == (pytest.approx(2 / 3), 3)
+    assert consistency["cell"]["judge"] == "openai/judge-1"
+    (urology,) = [
+        one
+        for one in json.loads(out.read_text())
+        if (one["metric"], one["group"]) == ("dialogue-consistency", "Urology")
+    ]
+    assert urology["value"] == pytest.approx(2 / 3)
     for name in ("emotional-consistency", "fluency"):
-        assert found[name]["items"] == {"P1": 3, "P2": 6}
+        assert item_values(name) == {"P1": [3], "P2": [6]}
         assert found[name]["value"] == 4.5
     assert found["conduct/leaked-diagnosis"]["n"] == 2
     total = openai_server.stats()["total"]
@@ -139,8 +166,41 @@ def test_json_lines_with_their_own_records_are_scored_by_the_rules(tmp_path: Pat
     ended = inside("score", path, "--judge", "rules", "--rater", "rules", "--out", out)
     assert ended.code == 0, ended
     found = scores(out)
-    assert found["dialogue-consistency"]["items"] == {"a": 1.0, "b": 1.0, "c": 0.0}
+    assert item_values("dialogue-consistency") == {"a": [1], "b": [1], "c": [0]}
     assert {"fluency", "emotional-consistency"} <= set(found)
+
+
+def test_a_file_scored_again_extends_its_run(records: Path, tmp_path: Path) -> None:
+    out = tmp_path / "scores.json"
+    assert inside("score", records, "-m", "bleu", "-m", "rouge-l").code == 0
+    judges = ("--judge", "rules", "--judge", "rules:as=second")
+    asked = ("-m", "accuracy", "-m", "bleu:view=values,as=bare", *judges)
+    ended = inside("score", records, *asked, "--out", out)
+    assert ended.code == 3  # angina has no outline
+    assert {one["metric"] for one in json.loads(out.read_text())} == {"accuracy", "bare"}
+    assert "second" in ended.out.split()
+    (run,) = Path("runs").iterdir()
+    listed = inside("list", "runs").out
+    assert (f"{run}  records  rules  done\n") == listed
+    kept = {(one.score.metric, one.get("judge")) for one in read_results(run / "results.csv")}
+    assert kept == {
+        ("accuracy", "rules"), ("accuracy", "second"),
+        ("bleu", ""), ("rouge-l", ""), ("bare", ""),
+    }  # fmt: skip
+    one_judge = inside("score", records, "-m", "accuracy", "--judge", "rules:as=second")
+    assert "accuracy" in one_judge.out
+    assert "rules" not in one_judge.out.split()
+    assert inside("run", run).code == 3
+
+
+def test_what_cannot_be_scored_does_not_stay_in_the_run(records: Path) -> None:
+    assert inside("score", records, "-m", "bleu").code == 0
+    gone = f"evaluate:path={records.parent / 'gone'},better=lower"
+    assert "evaluate" in inside("score", records, "-m", gone).error
+    assert inside("score", records, "-m", "bleu").code == 0
+    refused = inside("score", records, "-m", "rouge-l:view=values,as=bleu").error
+    assert "holds another experiment: metrics is bleu there" in refused
+    assert inside("score", records, "-m", "bleu").code == 0
 
 
 def test_a_metric_and_its_file_must_fit(transcript: Path, records: Path) -> None:
@@ -167,7 +227,9 @@ def test_dialogues_at_fault_are_named(tmp_path: Path, records: Path) -> None:
     good = talk("a", [("q", "r")]).model_dump_json(exclude_none=True)
     bad = json.loads(good) | {"id": "b", "style": 3}
     path.write_text(f"{good}\n{json.dumps(bad)}\n")
-    assert inside("score", path).error.startswith(f"{path}, line 2: field style: Input should be")
+    assert inside("score", path).error.startswith(
+        f"{path}, line 2: field manner.style: Input should be"
+    )
     path.write_text(f"{good}\n")
     said = inside("score", path, "--records", records).error
     assert said == f"{records} holds no record with the id of a dialogue that lacks one"
@@ -175,6 +237,34 @@ def test_dialogues_at_fault_are_named(tmp_path: Path, records: Path) -> None:
     empty = tmp_path / "empty.txt"
     empty.write_text("\n")
     assert inside("score", empty).error == f"{empty} holds no dialogues"
+    assert not Path("runs").exists()
+
+
+FRIENDLY = """
+class Friendly:
+    card = {
+        "name": "friendly", "summary": "Asks whom we do not know.", "unit": "share",
+        "better": "higher", "needs": ["neighbour"],
+    }
+
+    async def evaluate(self, item, context):
+        return context.role("neighbour").stand_in
+"""
+
+
+def test_a_role_of_a_foreign_metric_can_be_filled(records: Path, tmp_path: Path) -> None:
+    (tmp_path / "friendly.py").write_text(FRIENDLY)
+    package = tmp_path / "friendly-1.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: friendly\nVersion: 1\n")
+    (package / "entry_points.txt").write_text("[pzbench.metrics]\nfriendly = friendly:Friendly\n")
+    asked = ("score", records, "--neighbour", "rules", "--out", tmp_path / "scores.json")
+    ended = script(*asked, PYTHONPATH=str(tmp_path))
+    assert ended.code == 0, ended
+    assert scores(tmp_path / "scores.json")["friendly"]["value"] == 1
+    misspelt = script("score", records, "--nieghbour", "rules", PYTHONPATH=str(tmp_path))
+    assert misspelt.error == "score has no option --nieghbour; did you mean '--neighbour'?"
+    assert "--neighbour" in script("score", "--help", PYTHONPATH=str(tmp_path)).out
 
 
 def test_the_schema_of_a_dialogue_is_printed() -> None:

@@ -57,9 +57,9 @@ def test_only_the_full_method_is_told_outline_and_course(method, told):
     seen = Seen()
     made_by(method, seen)
     for prompt in seen.prompts:
-        assert isinstance(prompt.task, Write)
-        assert (prompt.task.outline is not None) is told
-        assert (prompt.task.presentation is not None) is told
+        assert isinstance(prompt.request, Write)
+        assert (prompt.request.outline is not None) is told
+        assert (prompt.request.presentation is not None) is told
         words = "\n".join(message.content for message in prompt.messages)
         assert ("Disease outline" in words) is told
         assert "Community-acquired pneumonia" in words or "Chest X-ray" in words
@@ -81,7 +81,7 @@ def test_no_prompt_says_which_method_asks():
         seen = Seen()
         made_by(method, seen)
         for prompt in seen.prompts:
-            task = prompt.task.model_dump_json()
+            task = prompt.request.model_dump_json()
             for name in ("direct", "multi-step", "patient-zero", "patient_zero"):
                 assert f'"{name}"' not in task
 
@@ -93,8 +93,8 @@ def test_the_second_step_is_told_the_first():
     by_case = {p.replicate.split("/")[0]: p for p in second}
     for record in records:
         prompt = by_case[record.id]
-        assert isinstance(prompt.task, Write)
-        told = prompt.task.known["disease_information"]
+        assert isinstance(prompt.request, Write)
+        told = prompt.request.known["disease_information"]
         assert told == record.disease_information.model_dump(mode="json")
         assert record.basic_information.name in prompt.messages[-1].content
 
@@ -113,7 +113,7 @@ class Checker(Seen):
         self.verdicts = verdicts
 
     async def complete(self, prompt: Prompt[Any], key: str) -> Completion:
-        if not isinstance(prompt.task, Judge):
+        if not isinstance(prompt.request, Judge):
             return await super().complete(prompt, key)
         self.prompts.append(prompt)
         section = {"reasons": "scripted", "aligned": self.verdicts.pop(0)}

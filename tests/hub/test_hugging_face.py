@@ -15,23 +15,27 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from patients import context, patient
+from patients import compared, departments, figure, patient, scored
+from rules_run import LIBRARY
 from strategies import records as any_record
 
-from bench.api.adapters import make_metric
-from bench.api.metric import Difference, Items, Score
+from bench.api.adapters import make_metric, method_of, whole_scores
+from bench.api.choice import Choice
+from bench.api.context import Context
+from bench.api.item import Items
+from bench.api.pair_metric import view_text
+from bench.api.score import Score
+from bench.backbones.respondent import Respondent
 from bench.core.errors import UserError
 from bench.core.registry import METRICS
-from bench.experiments.experiment import Choice
 from bench.hub import SCRIPT, evaluate_metric
 from bench.journal.journal import Journal
 from bench.records.dataset import from_dataset, to_dataset
 from bench.records.record import PatientRecord
 from bench.records.record_files import RecordFile, json_line, write_records
-from bench.runs.settings import Settings
-from bench.scoring.comparison import compare
-from bench.scoring.pairs import view_text
-from bench.scoring.scores import score_items
+from bench.runs.roles import make_backbone
+from bench.scoring.evaluations import of_values
+from bench.scoring.scores import differences_of
 from benchmarks.corpus import notes
 
 RECORDS = [
@@ -71,9 +75,8 @@ SHARED = """
 
 
 @pytest.fixture(scope="module", autouse=True)
-def offline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def offline(hf_home: Path) -> Iterator[None]:
     """No network, and every cache of Hugging Face's in a folder of the test's own."""
-    home = tmp_path_factory.mktemp("hf")
     tried: set[object] = set()
 
     def refuse(host: object, *_: Any, **__: Any) -> None:
@@ -86,10 +89,10 @@ def offline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         import datasets.config
         import evaluate.config
 
-        patch.setattr(datasets.config, "HF_DATASETS_CACHE", home / "datasets")
-        patch.setattr(evaluate.config, "DOWNLOADED_EVALUATE_PATH", home / "downloads")
-        patch.setattr(evaluate.config, "HF_METRICS_CACHE", home / "metrics")
-        patch.setattr(evaluate.config, "HF_MODULES_CACHE", home / "modules")
+        patch.setattr(datasets.config, "HF_DATASETS_CACHE", hf_home / "datasets")
+        patch.setattr(evaluate.config, "DOWNLOADED_EVALUATE_PATH", hf_home / "downloads")
+        patch.setattr(evaluate.config, "HF_METRICS_CACHE", hf_home / "metrics")
+        patch.setattr(evaluate.config, "HF_MODULES_CACHE", hf_home / "modules")
         patch.setattr(sys, "path", [*sys.path])
         yield
     assert tried <= {"example.org"}
@@ -108,26 +111,41 @@ def native(
     roles: dict[str, str] | None = None,
     journal: Path | None = None,
     **options: Any,
-) -> tuple[Score, ...]:
+) -> list[Score]:
+    """The scores of a metric without a run."""
     metric = make_metric(Choice(name=name, options=options))
-    chosen = {role: Choice(name=given) for role, given in (roles or {}).items()}
-    return tuple(
-        asyncio.run(
-            score_items(Items(records), [metric], chosen, settings=Settings(journal=journal))
-        )
-    )
+
+    async def score() -> list[Score]:
+        kept = Journal.open(journal)
+        answering = {
+            role: Respondent(role, make_backbone(Choice(name=model), LIBRARY), kept)
+            for role, model in (roles or {}).items()
+        }
+        given = Context(kept, LIBRARY, answering)
+        try:
+            if method_of(metric) != "score":
+                return await scored(metric, records, given)
+            items = Items(records)
+            return whole_scores(await metric.score(items, given), metric.card, items)[0]
+        finally:
+            await kept.close()
+
+    return asyncio.run(score())
 
 
 # Ours for evaluate
 
 
-def equals(found: dict[str, Any], scores: tuple[Score, ...]) -> bool:
+def equals(found: dict[str, Any], scores: list[Score]) -> bool:
     told: dict[str, Any] = {"n": scores[0].n, "signature": scores[0].signature}
     for score in scores:
-        told[score.metric] = score.value
-        told[f"{score.metric}_ci_low"] = score.interval and score.interval.low
-        told[f"{score.metric}_ci_high"] = score.interval and score.interval.high
-    return told.items() <= found.items()
+        if score.by == "all":
+            name = f"{score.metric}/{score.part}" if score.part else score.metric
+            told[name] = score.value
+            told[f"{name}_ci_low"] = score.interval and score.interval.low
+            told[f"{name}_ci_high"] = score.interval and score.interval.high
+    settings = {"n_missing", "notes"}
+    return told.items() <= found.items() and found.keys() == told.keys() | settings
 
 
 @pytest.mark.parametrize("form", [json_line, lambda r: r, lambda r: r.model_dump(mode="json")])
@@ -167,7 +185,7 @@ def test_the_script_loads_and_combines_like_any_other() -> None:
 
     both = evaluate.combine([evaluate.load(SCRIPT, "bleu"), evaluate_metric("rouge-l")])
     found = both.compute(predictions=[json_line(record) for record in RECORDS])
-    (bleu,), (rouge,) = native("bleu"), native("rouge-l")
+    bleu, rouge = figure(native("bleu")), figure(native("rouge-l"))
     assert (found["bleu"], found["rouge-l"]) == (bleu.value, rouge.value)
     assert (found["bleu_signature"], found["rouge-l_signature"]) == (
         bleu.signature,
@@ -210,15 +228,16 @@ def shared(one: PatientRecord, other: PatientRecord) -> float:
 
 def test_a_local_metric_is_scored_over_pairs(tmp_path: Path) -> None:
     path = script(tmp_path, "shared", SHARED)
-    (score,) = native("evaluate", path=path, better="lower")
+    scores = native("evaluate", path=path, better="lower")
+    score = figure(scores)
     for department in ("urology", "psychiatry"):
         group = [record for record in RECORDS if record.department == department]
         pairs = [shared(a, b) for i, a in enumerate(group) for b in group[:i]]
-        assert score.departments[department] == pytest.approx(sum(pairs) / len(pairs))
+        assert departments(scores)[department] == pytest.approx(sum(pairs) / len(pairs))
     assert (score.metric, score.better, score.n) == ("evaluate:shared", "lower", 10)
     assert score.interval is not None
     assert "script:" in score.signature and "|evaluate:0." in score.signature
-    (floored,) = native("evaluate", path=path, better="lower", kwargs={"floor": 1.0})
+    floored = figure(native("evaluate", path=path, better="lower", kwargs={"floor": 1.0}))
     assert floored.value == 1
     assert floored.signature != score.signature
 
@@ -245,36 +264,42 @@ def test_a_local_measurement_is_scored_over_records(tmp_path: Path) -> None:
     (each,) = native("evaluate", result="lengths", **options)
     (total,) = native("evaluate", result="total", **options)
     assert each.metric == "evaluate:lengths.lengths"
-    assert each.value == pytest.approx(sum(each.items.values()) / 10)
-    assert total.value == pytest.approx(sum(each.items.values()))
-    assert (each.interval is None, total.interval, total.items) == (False, None, {})
-    assert set(each.departments) == {"urology", "psychiatry"}
+    lengths = [len(view_text(record, "full")) for record in RECORDS]
+    assert each.value == pytest.approx(sum(lengths) / 10)
+    assert total.value == pytest.approx(sum(lengths))
+    assert (each.interval is None, total.interval) == (False, None)
     (none,) = native("evaluate", [], result="lengths", **options)
     assert (none.value, none.n) == (None, 0)
 
 
 def test_two_methods_are_compared(tmp_path: Path) -> None:
-    async def difference(**options: Any) -> Difference | None:
+    other = [
+        patient(record.id, record.department, text)
+        for record, text in zip(RECORDS, notes(10, 9, shortest=10, longest=30), strict=True)
+    ]
+    sides = (RECORDS, other[:-1])
+
+    async def difference(**options: Any) -> list[Score]:
         metric = make_metric(Choice(name="evaluate", options={"better": "lower", **options}))
         journal = Journal.open(None)
-        given = context(journal)
-        other = [
-            patient(record.id, record.department, text)
-            for record, text in zip(RECORDS, notes(10, 9, shortest=10, longest=30), strict=True)
-        ]
-        sides: list[Any] = []
-        for name, some in (("a", RECORDS), ("b", other[:-1])):
-            sides.append((name, Items(some), await metric.score(Items(some), given)))
-        found = await compare(metric, sides[0], sides[1], given)
-        await journal.close()
-        return found
+        given = Context(journal, LIBRARY)
+        try:
+            if method_of(metric) != "score":
+                return await compared(metric, *sides, given)
+            evaluations = []
+            for some in sides:
+                items = Items(some)
+                _, values, keys = whole_scores(await metric.score(items, given), metric.card, items)
+                evaluations.append(list(of_values(items, values, keys)))
+            return differences_of(metric.card, evaluations[0], evaluations[1])
+        finally:
+            await journal.close()
 
     lengths, pairs = (script(tmp_path, n, t) for n, t in (("lengths", LENGTHS), ("shared", SHARED)))
-    found = asyncio.run(difference(path=lengths, over="records", result="lengths"))
-    assert found is not None and (found.n, found.metric) == (9, "evaluate:lengths.lengths")
-    assert asyncio.run(difference(path=lengths, over="records", result="total")) is None
-    found = asyncio.run(difference(path=pairs))
-    assert found is not None and found.n == 9
+    found = figure(asyncio.run(difference(path=lengths, over="records", result="lengths")))
+    assert (found.n, found.metric) == (9, "evaluate:lengths.lengths")
+    assert not asyncio.run(difference(path=lengths, over="records", result="total"))
+    assert figure(asyncio.run(difference(path=pairs))).n == 9
 
 
 def test_faults_of_a_script_are_said_in_one_sentence(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ class Named:
     name: str
     version: str
     endpoint: str
-    reads: Literal["task", "messages"]
+    reads: Literal["request", "messages"]
 
     async def complete(self, prompt: Prompt[Any], key: str) -> Completion:
         raise AssertionError("nobody is asked")
@@ -66,7 +66,7 @@ PARTS: dict[str, st.SearchStrategy[Any]] = {
     "temperature": st.floats(0, 2),
     "max_tokens": st.integers(1, 9999),
     "replicate": WORDS,
-    "task": st.builds(
+    "request": st.builds(
         Rate,
         dialogue=st.just(()),
         rubric=WORDS,
@@ -74,14 +74,14 @@ PARTS: dict[str, st.SearchStrategy[Any]] = {
         low=st.just(1),
         high=st.integers(2, 5),
     ),
-    "reads": st.sampled_from(["task", "messages"]),
+    "reads": st.sampled_from(["request", "messages"]),
 }
 
 
 def key(parts: dict[str, Any]) -> str:
     backbone = Named(parts["name"], parts["version"], parts["endpoint"], parts["reads"])
     prompt = Prompt(
-        task=parts["task"],
+        request=parts["request"],
         messages=parts["messages"],
         answer=parts["answer"],
         sampling=Sampling(parts["temperature"], parts["max_tokens"]),
@@ -97,7 +97,7 @@ def test_key_changes_with_every_part_of_a_request(part: str, data: st.DataObject
     parts = {name: data.draw(drawn, name) for name, drawn in PARTS.items()}
     other = data.draw(PARTS[part], f"another {part}")
     assume(other != parts[part])
-    read = part != "task" or parts["reads"] == "task"
+    read = part != "request" or parts["reads"] == "request"
     assert (key(parts | {part: other}) != key(parts)) == read
 
 
@@ -105,7 +105,7 @@ def test_key_changes_with_every_part_of_a_request(part: str, data: st.DataObject
 @given(data=st.data())
 def test_what_stands_in_one_part_is_not_taken_for_another(data: st.DataObject) -> None:
     first, second = ({name: data.draw(drawn) for name, drawn in PARTS.items()} for _ in range(2))
-    first["reads"] = second["reads"] = "task"
+    first["reads"] = second["reads"] = "request"
     assert (key(first) == key(second)) == (first == second)
 
 
@@ -338,7 +338,7 @@ def test_close_ends_what_is_in_flight_and_keeps_what_was_stored(path: Path) -> N
 
 def prompt(replicate: str, answer: type[Any] = str) -> Prompt[Any]:
     return Prompt(
-        task=Rate(dialogue=(), rubric="y", low=1, high=5),
+        request=Rate(dialogue=(), rubric="y", low=1, high=5),
         messages=(Message("user", "How is the patient?"),),
         answer=answer,
         sampling=Sampling(),

@@ -183,3 +183,11 @@ def test_ages_belong_to_the_papers_groups():
         age = rng.randint(0, 85)
         low, high = AGE_GROUPS[age_group(age)]
         assert low <= age <= high
+
+
+def test_an_outline_is_described_once_and_another_of_its_id_anew():
+    outline = LIBRARY.get("sciatica")
+    text = describe(outline)
+    assert describe(outline) is text
+    assert describe(outline, "mild") != text
+    assert describe(outline.model_copy(update={"name": "Another"})).startswith("Disease: Another")

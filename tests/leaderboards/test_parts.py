@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rules_run import run
+from rules_run import results_of
 
-from bench.experiments.experiment import TALKING
-from bench.report.results import make_tables, read_results
+from leaderboards.table3 import Table3
+from leaderboards.table4 import Table4
+from leaderboards.table5 import Table5
 
 RECORDS: dict[str, Any] = {
     "departments": ["Urology"],
@@ -21,7 +22,7 @@ DIALOGUES: dict[str, Any] = {
     **RECORDS,
     "methods": ["patient-zero"],
     "roles": {"generator": "rules", "judge": "rules", "rater": "rules"},
-    "dialogues": {"patients_per_department": 1, "questions": 2, "interactions": ["single-with"]},
+    "interview": {"patients_per_department": 1, "questions": 2, "interactions": ["single-with"]},
     "metrics": ["accuracy", "dialogue-consistency", "fluency"],
 }
 EXAM = {"questions": "sample", "cases": 2, "curve": [1]}
@@ -29,8 +30,12 @@ EXAM = {"questions": "sample", "cases": 2, "curve": [1]}
 
 def made(folder: Path, settings: dict[str, Any], tables: list[str]) -> dict[str, bytes]:
     """The files of the first table, without those of the others."""
-    written = make_tables(run(folder, **settings, tables=tables))[1]
-    return {path.name: path.read_bytes() for path in written if path.name.startswith(tables[0])}
+    results_of(folder, **settings, tables=tables)
+    return {
+        path.name: path.read_bytes()
+        for path in (folder / "tables").iterdir()
+        if path.name.startswith(tables[0])
+    }
 
 
 @pytest.mark.parametrize(
@@ -40,49 +45,59 @@ def test_an_exam_changes_no_table_of_records_or_dialogues(
     tmp_path: Path, table: str, settings: dict[str, Any]
 ) -> None:
     before = made(tmp_path / "r", settings, [table])
-    after = made(tmp_path / "r", settings | {"medqa": EXAM}, [table, "table5", "rows"])
-    assert len(before) >= 3
+    both = settings | {"exam": EXAM, "metrics": [*settings["metrics"], "medqa-accuracy"]}
+    after = made(tmp_path / "r", both, [table, "table5", "rows"])
+    assert len(before) == 3
     assert after == before
-    exam = (tmp_path / "r" / "table5.md").read_text()
+    exam = (tmp_path / "r/tables/table5.md").read_text()
     assert "zero-shot" in exam
     assert "accuracy: by construction" not in exam.replace("medqa-accuracy", "")
 
 
-def test_every_row_of_an_exam_says_how_it_was_held(tmp_path: Path) -> None:
-    folder = run(tmp_path / "r", **RECORDS | {"medqa": EXAM | {"k_rules": 0}}, tables=["rows"])
-    make_tables(folder)
-    rows = list(csv.DictReader((folder.path / "rows.csv").open(encoding="utf-8", newline="")))
-    options = {row["metric"]: json.loads(row["options"] or "{}") for row in rows}
-    held = options["medqa-accuracy"]["metric"]
-    assert (held["k_rules"], held["curve"], held["cases"]) == (0, [1], 2)
-    parts = {name: given for name, given in options.items() if name.startswith("medqa-accuracy/")}
-    ends = ("Urology", "answered", "after-1")
-    assert set(parts) == {f"medqa-accuracy/{end}" for end in ends}
-    assert all(given == {"metric": held} for given in parts.values())
-    assert options["accuracy"] == options["accuracy/epidemiology"] == {}
-
-
 def test_dialogues_change_no_table_of_records(tmp_path: Path) -> None:
-    alone = {name: given for name, given in DIALOGUES.items() if name != "dialogues"}
+    alone = {name: given for name, given in DIALOGUES.items() if name != "interview"}
     before = made(tmp_path / "r", alone | {"metrics": ["accuracy"]}, ["table3"])
     assert made(tmp_path / "r", DIALOGUES, ["table3", "table4"]) == before
 
 
-def test_a_part_holds_its_own_methods_metrics_and_roles(tmp_path: Path) -> None:
-    settings = DIALOGUES | {"medqa": EXAM}
-    results = read_results(run(tmp_path / "r", **settings, tables=["rows"]))
+def test_every_row_of_an_exam_says_how_it_was_held(tmp_path: Path) -> None:
+    exam = {"exam": EXAM | {"k_rules": 0}, "metrics": ["accuracy", "medqa-accuracy"]}
+    results_of(tmp_path / "r", **RECORDS | exam, tables=["rows"])
+    with (tmp_path / "r/tables/rows.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    held = [json.loads(row["options"])["exam"] for row in rows if row["stage"] == "exam"]
+    assert held
+    for settings in held:
+        told = (settings["k_rules"], settings["curve"], settings["cases"], settings["guard"])
+        assert told == (0, [1], 2, True)
+    factors = {row["factors"] for row in rows if row["stage"] == "exam"}
+    assert factors == {f'{{"patients": "{number}"}}' for number in (0, 1, 2)}
+    assert {row["options"] for row in rows if row["stage"] == "generate"} == {""}
+
+
+def test_a_part_holds_its_own_metrics_and_roles(tmp_path: Path) -> None:
+    both = {"exam": EXAM, "metrics": [*DIALOGUES["metrics"], "medqa-accuracy"]}
+    results = results_of(tmp_path / "r", **DIALOGUES | both, tables=["rows"])
     found = {
-        part: (
-            {method.label.partition("/")[0] for _, method in results.of(part).systems()},
-            {metric.label for metric in results.of(part).metrics},
-            {role["role"] for role in results.of(part).manifest["roles"]},
+        kind: (
+            results.of(kind).values("metric"),
+            {role["role"] for role in results.of(kind).manifest["roles"]},
         )
-        for part in ("records", "dialogues", "exam")
+        for kind in ("records", "dialogues", "answers")
     }
-    assert found["records"] == ({"patient-zero"}, {"accuracy"}, {"generator", "judge"})
-    assert found["dialogues"][0] == {"single-with"}
-    assert found["dialogues"][1] == {"dialogue-consistency", "fluency"}
-    assert found["dialogues"][2] == {"generator", *TALKING, "judge", "rater"}
-    assert found["exam"][0] == {"zero-shot", "patient-zero"}
-    assert found["exam"][1] == {"medqa-accuracy"}
-    assert found["exam"][2] == {"generator", "student"}
+    talking = {"generator", "patient", "doctor", "triplets"}
+    assert found == {
+        "records": (["accuracy"], {"generator", "judge"}),
+        "dialogues": (["dialogue-consistency", "fluency"], talking | {"judge", "rater"}),
+        "answers": (["medqa-accuracy"], {"generator", "student"}),
+    }
+
+
+def test_a_table_of_what_a_run_does_not_hold_says_so(tmp_path: Path) -> None:
+    results = results_of(tmp_path / "r", **RECORDS)
+    for table in (Table4(), Table5()):
+        (grid,) = table.grids(results)
+        assert "holds no" in grid.notes[0]
+        assert grid.rows == ()
+        assert list(table.charts(results)) == []
+    assert Table3().grids(results)[0].rows

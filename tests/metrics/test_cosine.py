@@ -1,12 +1,13 @@
 import asyncio
+from typing import Any
 
 import numpy as np
 import pytest
-from patients import context, patient
+from patients import ONE, OTHER, context, figure, paired, patient
 
-from bench.api.metric import Items
+from bench.api.pair_metric import Matrix, view_text
 from bench.journal.journal import Journal
-from bench.scoring.pairs import KernelDifference, MatrixKernel, moments, view_text
+from bench.scoring.intervals import PairMoments
 from benchmarks.corpus import notes
 from metrics.cosine import Cosine, CosineKernel
 
@@ -15,13 +16,40 @@ def test_closed_form_equals_brute_force() -> None:
     vectors = np.random.default_rng(0).normal(0.1, 1, (60, 16))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     kernel = CosineKernel(vectors)
-    short, long = kernel.moments(), moments(MatrixKernel(vectors @ vectors.T))
-    assert short.row_sums == pytest.approx(long.row_sums, abs=1e-12)
-    assert short.sum_of_squares == pytest.approx(long.sum_of_squares, abs=1e-10)
-    assert short.variance() == pytest.approx(long.variance(), rel=1e-9)
-    other = CosineKernel(np.roll(vectors, 1, axis=0))
-    difference = moments(KernelDifference(kernel, other))
-    assert difference.total == pytest.approx(short.total - other.moments().total, abs=1e-10)
+    for rows in (slice(0, 60), slice(20, 50)):
+        short = kernel.moments(rows)
+        hollow = kernel.block(rows, rows)
+        np.fill_diagonal(hollow, 0)
+        long = PairMoments(hollow.sum(axis=1), float((hollow**2).sum()))
+        assert short.row_sums == pytest.approx(long.row_sums, abs=1e-12)
+        assert short.sum_of_squares == pytest.approx(long.sum_of_squares, abs=1e-10)
+        assert short.variance() == pytest.approx(long.variance(), rel=1e-9)
+
+
+def test_means_by_the_closed_form_differ_as_their_kernels_do() -> None:
+    draw = np.random.default_rng(1)
+    sides = [[patient(f"p{i}", "ab"[i // 7], "pain") for i in range(12)] for _ in range(2)]
+    kernels = iter([CosineKernel(draw.normal(size=(12, 3))) for _ in sides])
+    made: list[CosineKernel] = []
+
+    class Drawn(Cosine):
+        async def kernel(self, texts: Any, context: Any) -> CosineKernel:
+            made.append(next(kernels))
+            return made[-1]
+
+        def signature(self, context: Any) -> str:
+            return "drawn"
+
+    found = asyncio.run(paired(Drawn(), None, *sides))  # type: ignore[arg-type]
+
+    def mean(vectors: Matrix) -> float:
+        groups = [vectors[rows] @ vectors[rows].T for rows in (slice(0, 7), slice(7, 12))]
+        return float(np.mean([one[np.triu_indices(len(one), 1)].mean() for one in groups]))
+
+    one, other = (mean(kernel.vectors) for kernel in made)
+    assert figure(found.scores[ONE]).value == pytest.approx(one)
+    assert figure(found.scores[OTHER]).value == pytest.approx(other)
+    assert figure(found.differences[ONE, OTHER]).value == pytest.approx(one - other)
 
 
 def test_scores_records_and_keeps_what_it_computed() -> None:
@@ -33,7 +61,8 @@ def test_scores_records_and_keeps_what_it_computed() -> None:
     given = context(journal)
 
     async def run() -> None:
-        (score,) = await Cosine().score(Items(records), given)
+        found = await paired(Cosine(), given, records)
+        score = figure(found.scores[ONE])
         shown = [view_text(record, "full") for record in records]
         vectors = (await given.encoder().embed(shown)).astype(np.float64)
         assert vectors.shape == (6, 384)
@@ -41,9 +70,9 @@ def test_scores_records_and_keeps_what_it_computed() -> None:
         assert score.value == pytest.approx(float(brute), abs=1e-6)
         assert score.n == 6
         assert "model:all-MiniLM-L6-v2@" in score.signature
-        for keys in score.keys.values():
-            assert journal.get(keys[0]) is not None
-        assert list(score.keys) == [record.id for record in records]
+        for evaluation in found.evaluations[ONE]:
+            assert journal.get(evaluation.keys[0]) is not None
+        assert [one.item for one in found.evaluations[ONE]] == [record.id for record in records]
         await journal.close()
 
     asyncio.run(run())

@@ -8,13 +8,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_dialogues import dialogue
 from openai_server import OpenAIServer, Seen
-from patients import patient
+from patients import (
+    compared,
+    departments,
+    evaluated,
+    failures_of,
+    figure,
+    item_values,
+    lacking,
+    patient,
+    scored,
+)
 from rules_run import LIBRARY, context
-from talks import talk
 
 from bench.api.context import Context
-from bench.api.metric import Score, Talks
+from bench.api.evaluation import Evaluation
+from bench.api.item import Items
+from bench.api.score import Score
 from bench.backbones.openai.backbone import OpenAI
 from bench.backbones.respondent import Respondent
 from bench.backbones.rules.backbone import Rules
@@ -26,7 +38,7 @@ from metrics.dialogue_consistency import SELF_CHECKED, DialogueConsistency
 
 ASKED = re.compile(r"The patient answers \(statement 1\):\n\n(.*?)\n\nDoes the answer", re.DOTALL)
 METRIC = DialogueConsistency()
-Told = Sequence[tuple[str, str]]
+Told = Sequence[tuple[str, str | None]]
 
 
 def answered(seen: Seen) -> str:
@@ -71,32 +83,33 @@ def _key(openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
 
 
-def scored(server: OpenAIServer, talks: Talks) -> Score:
-    (score,) = asking(server, lambda given: METRIC.score(talks, given))
-    assert isinstance(score, Score)
-    return score
+def scores(server: OpenAIServer, items: Any) -> list[Score]:
+    made: list[Score] = asking(server, lambda given: scored(METRIC, items, given))
+    return made
+
+
+def evaluations(server: OpenAIServer, items: Any) -> list[Evaluation]:
+    made: list[Evaluation] = asking(server, lambda given: evaluated(METRIC, items, given))
+    return made
 
 
 def of(identity: str, *rounds: Told, department: str = "Urology", **fields: Any) -> Dialogue:
     record = patient(identity, department, "burning pain\nfever")
-    return talk(identity, *rounds, record=record, department=department, **fields)
+    return dialogue(identity, *rounds, record=record, department=department, **fields)
 
 
 def test_planted_contradictions_are_counted_by_answer(openai_server: OpenAIServer) -> None:
     openai_server.hook = by_answer(sixty=finding("F3"), nothing=finding("F5", "F6"))
-    talks = Talks(
-        [
-            of("a", [("Age?", "I am sixty."), ("Complaints?", "It burns.")]),
-            of("b", [("Age?", "Fifty."), ("Fever?", "I have nothing."), ("Else?", "No.")]),
-            of("c", [("Age?", "Fifty.")], department="Psychiatry"),
-        ]
-    )
-    score = scored(openai_server, talks)
+    dialogues = [
+        of("a", [("Age?", "I am sixty."), ("Complaints?", "It burns.")]),
+        of("b", [("Age?", "Fifty."), ("Fever?", "I have nothing."), ("Else?", "No.")]),
+        of("c", [("Age?", "Fifty.")], department="Psychiatry"),
+    ]
+    found = scores(openai_server, dialogues)
+    score = figure(found)
     assert score.value == pytest.approx(4 / 6)
     assert (score.n, score.n_missing, score.unit, score.better) == (6, 0, "share", "higher")
-    assert score.items == {"a": 0.5, "b": pytest.approx(2 / 3), "c": 1.0}
-    assert score.departments == {"Urology": pytest.approx(0.6), "Psychiatry": 1.0}
-    assert [len(score.keys[name]) for name in "abc"] == [2, 3, 1]
+    assert departments(found) == {"Urology": pytest.approx(0.6), "Psychiatry": 1.0}
     assert score.bounds == pytest.approx((4 / 6, 4 / 6))
     values = {"a": [0.0, 1.0], "b": [1.0, 0.0, 1.0], "c": [1.0]}
     assert score.interval == cluster_bootstrap(values, share=True)[1]
@@ -105,11 +118,29 @@ def test_planted_contradictions_are_counted_by_answer(openai_server: OpenAIServe
     assert score.notes == ()
 
 
+def test_each_verdict_is_kept_with_its_reasons(openai_server: OpenAIServer) -> None:
+    openai_server.hook = by_answer(nothing=finding("F5", "f6"), denied=finding("S1.2"))
+    told = [("Age?", "Fifty."), ("Fever?", "I have nothing.")]
+    (found,) = evaluations(openai_server, [of("b", told, [("Fever?", "I denied it.")])])
+    assert found.values == {"": (1.0, 0.0, 0.0)}
+    assert [reason.where for reason in found.reasons] == ["r1/t1", "r1/t2", "r2/t1"]
+    assert [reason.value for reason in found.reasons] == [1.0, 0.0, 0.0]
+    assert {reason.text for reason in found.reasons} == {"compared"}
+    assert [reason.contradicted for reason in found.reasons] == [
+        {},
+        {"F5": "Symptom: burning pain", "F6": "Symptom: fever"},
+        {"S1.2": "Said in round 1: I have nothing."},
+    ]
+    assert found.keys == tuple(key for reason in found.reasons for key in reason.keys)
+    assert len(set(found.keys)) == 3
+    assert (found.item, found.cluster, found.answers) == ("b", "b", 3)
+
+
 def test_the_judge_reads_the_records_facts_the_question_and_the_answer(
     openai_server: OpenAIServer,
 ) -> None:
     openai_server.hook = by_answer()
-    scored(openai_server, Talks([of("RECORD-ID", [("How old are you?", "Fifty.")])]))
+    scores(openai_server, [of("RECORD-ID", [("How old are you?", "Fifty.")])])
     (seen,) = openai_server.seen
     for words in ("F3: Age: 50", "F5: Symptom: burning pain", "How old are you?", "Fifty."):
         assert words in seen.words
@@ -124,10 +155,20 @@ def test_round_two_is_held_against_what_was_said_in_round_one(openai_server: Ope
         return finding("S1.1") if said and "daily" in answered(seen) else finding()
 
     openai_server.hook = hook
-    talks = Talks([of("a", [("Smoke?", "Never."), ("Sure?", "Now daily.")], [("Smoke?", "daily")])])
-    score = scored(openai_server, talks)
+    rounds = [("Smoke?", "Never."), ("Sure?", "Now daily.")], [("Smoke?", "daily")]
     # Within a round the patient is held against the record alone, as the paper's setting is.
-    assert score.items == {"a": pytest.approx(2 / 3)}
+    found = evaluations(openai_server, [of("a", *rounds)])
+    assert item_values(found) == {"a": (1.0, 1.0, 0.0)}
+
+
+def test_a_closing_turn_of_the_doctor_is_not_judged(openai_server: OpenAIServer) -> None:
+    openai_server.hook = by_answer()
+    closed = of("a", [("Smoke?", "Never."), ("Goodbye.", None)], [("Smoke?", "No.")])
+    items = Items([closed], "dialogues", lacking=lacking(1))
+    score = figure(scores(openai_server, items))
+    assert (score.n, score.n_missing) == (2, 2)
+    assert len(openai_server.seen) == 2
+    assert not any("Goodbye" in seen.words for seen in openai_server.seen)
 
 
 def test_refused_and_unreadable_verdicts_are_missing_not_wrong(openai_server: OpenAIServer) -> None:
@@ -136,15 +177,17 @@ def test_refused_and_unreadable_verdicts_are_missing_not_wrong(openai_server: Op
     )
     openai_server.fail("refusal", when=lambda seen: "refuse" in answered(seen))
     answers = ("refuse", "other", "two", "sixty", "bracket", "fine")
-    talks = Talks([of("a", [("?", answer) for answer in answers])], missing=1)
-    score = scored(openai_server, talks)
+    told = [of("a", [("?", answer) for answer in answers])]
+    score = figure(scores(openai_server, Items(told, "dialogues", lacking=lacking(1))))
     assert score.value == pytest.approx(1 / 3)
     # A dialogue that was never made counts for as many answers as the longest one has.
     assert (score.n, score.n_missing) == (3, 3 + 6)
     assert score.bounds == pytest.approx((1 / 12, 10 / 12))
-    outcomes = {failure.item: failure.outcome for failure in score.failures}
+    failures = failures_of(evaluations(openai_server, told))
+    outcomes = {failure.item: failure.outcome for failure in failures}
     assert outcomes == {"a/r1/t1": "refusal", "a/r1/t2": "invalid", "a/r1/t3": "invalid"}
-    assert "F99" in next(one.reason for one in score.failures if one.item == "a/r1/t2")
+    assert "F99" in next(one.reason for one in failures if one.item == "a/r1/t2")
+    assert {failure.metric for failure in failures} == {"dialogue-consistency"}
 
 
 def test_a_verdict_on_another_statement_is_asked_again(openai_server: OpenAIServer) -> None:
@@ -155,7 +198,7 @@ def test_a_verdict_on_another_statement_is_asked_again(openai_server: OpenAIServ
         return finding(statement=2) if len(tries) == 1 else finding("F3")
 
     openai_server.hook = hook
-    score = scored(openai_server, Talks([of("a", [("?", "x")])]))
+    score = figure(scores(openai_server, [of("a", [("?", "x")])]))
     assert (score.value, score.n, len(tries)) == (0.0, 1, 2)
 
 
@@ -169,48 +212,49 @@ def test_a_verdict_on_a_fact_that_there_is_not_is_shown_and_asked_again(
         return finding("F99") if len(tries) == 1 else finding("F3: Age: 50")
 
     openai_server.hook = hook
-    score = scored(openai_server, Talks([of("a", [("?", "x")])]))
-    assert (score.value, score.n, score.failures) == (0.0, 1, ())
-    assert len(score.keys["a"]) == 2
+    (found,) = evaluations(openai_server, [of("a", [("?", "x")])])
+    assert (found.values, found.missing, found.failures) == ({"": (0.0,)}, {}, ())
+    assert len(found.keys) == 2
     assert "there are no facts 'F99'" in tries[1]
 
 
 def test_a_failed_verdict_on_a_strange_fact_is_mended_by_asking_again(
     openai_server: OpenAIServer, tmp_path: Path
 ) -> None:
-    talks = Talks([of("a", [("?", "x")])])
+    told = [of("a", [("?", "x")])]
 
-    def verdict(said: str, retry: bool) -> Score:
+    def verdict(said: str, retry: bool) -> Evaluation:
         openai_server.hook = lambda _: said
         backbone = OpenAI("judge-1", base_url=openai_server.url, max_retries=0, timeout=20.0)
         journal = Journal.open(tmp_path / "journal.sqlite")
 
-        async def whole() -> tuple[Score, ...]:
+        async def whole() -> list[Evaluation]:
             try:
                 judge = Respondent("judge", backbone, journal, retry_failed=retry)
-                return await METRIC.score(talks, Context(journal, LIBRARY, {"judge": judge}))
+                return await evaluated(METRIC, told, Context(journal, LIBRARY, {"judge": judge}))
             finally:
                 await backbone.close()
                 await journal.close()
 
-        (score,) = asyncio.run(whole())
-        return score
+        (found,) = asyncio.run(whole())
+        return found
 
     assert verdict(finding("F99"), retry=False).failures[0].outcome == "invalid"
-    assert verdict(finding("F3"), retry=False).n == 0
-    assert verdict(finding("F3"), retry=True).value == 0.0
+    assert verdict(finding("F3"), retry=False).missing == {"": 1}
+    assert verdict(finding("F3"), retry=True).values == {"": (0.0,)}
 
 
 def test_a_dialogue_without_record_is_missing_and_says_so(openai_server: OpenAIServer) -> None:
     openai_server.hook = by_answer()
-    bare = talk("b", [("?", "x"), ("?", "y")])
-    score = scored(openai_server, Talks([of("a", [("?", "x")]), bare]))
+    bare = dialogue("b", [("?", "x"), ("?", "y")])
+    told = [of("a", [("?", "x")]), bare]
+    score = figure(scores(openai_server, told))
     assert (score.value, score.n, score.n_missing) == (1.0, 1, 2)
     assert score.notes == ("1 dialogue left out: no record to compare with (add --records FILE)",)
-    assert score.failures == ()
-    alone = scored(openai_server, Talks([bare]))
+    assert failures_of(evaluations(openai_server, told)) == []
+    alone = figure(scores(openai_server, [bare]))
     assert (alone.value, alone.interval, alone.bounds) == (None, None, (0.0, 1.0))
-    nothing = scored(openai_server, Talks([]))
+    nothing = figure(scores(openai_server, []))
     assert (nothing.value, nothing.bounds, nothing.notes) == (None, None, ("nothing to score",))
 
 
@@ -218,63 +262,53 @@ def test_differences_pair_the_patients_that_both_have(openai_server: OpenAIServe
     openai_server.hook = by_answer(wrong=finding("F3"))
     names = [f"p{number}" for number in range(12)]
 
-    def side(wrong: Callable[[int], bool], *, more: str) -> Talks:
+    def side(wrong: Callable[[int], bool], *, more: str) -> list[Dialogue]:
         told = [
             of(name, [("?", "wrong" if wrong(i) else "right"), ("?", "right")])
             for i, name in enumerate(names)
         ]
-        return Talks([*told, of(more, [("?", "wrong")])])
+        return [*told, of(more, [("?", "wrong")])]
 
     first, second = side(lambda i: i == 0, more="x"), side(lambda i: i % 3 == 0, more="y")
-    found = asking(openai_server, lambda given: METRIC.compare(first, second, given))
-    assert found is not None
-    value, interval, n = found
-    assert value == pytest.approx(23 / 24 - 20 / 24)
-    assert n == 12
-    assert interval.low <= value <= interval.high
-    others = Talks([of("z", [("?", "right")])])
-    assert asking(openai_server, lambda given: METRIC.compare(first, others, given)) is None
+    found = figure(asking(openai_server, lambda given: compared(METRIC, first, second, given)))
+    assert found.value == pytest.approx(23 / 24 - 20 / 24)
+    assert found.n == 12
+    assert found.interval is not None
+    assert found.interval.low <= 3 / 24 <= found.interval.high
+    others = [of("z", [("?", "right")])]
+    assert asking(openai_server, lambda given: compared(METRIC, first, others, given)) == []
 
 
 def test_several_dialogues_of_one_patient_are_one_cluster(openai_server: OpenAIServer) -> None:
     openai_server.hook = by_answer(wrong=finding("F3"))
     record = patient("p", "Urology", "x")
     told = [
-        talk(f"visit-{number}", [("?", "wrong" if number else "right")], record=record)
+        dialogue(f"visit-{number}", [("?", "wrong" if number else "right")], record=record)
         for number in range(4)
     ]
-    score = scored(openai_server, Talks(told))
+    score = figure(scores(openai_server, told))
     assert score.value == pytest.approx(0.25)
     assert score.interval is None  # one patient
 
 
 def test_the_rules_find_planted_contradictions() -> None:
-    talks = Talks(
-        [
-            of(
-                "a",
-                [("How old are you?", "I am 50 years old."), ("Any fever?", "Yes, fever.")],
-                [("How old are you?", "I am 72 years old."), ("Any fever?", "No, no fever.")],
-            )
-        ]
+    told = of(
+        "a",
+        [("How old are you?", "I am 50 years old."), ("Any fever?", "Yes, fever.")],
+        [("How old are you?", "I am 72 years old."), ("Any fever?", "No, no fever.")],
     )
     with context(judge=Rules()) as given:
-        (score,) = asyncio.run(METRIC.score(talks, given))
+        score = figure(asyncio.run(scored(METRIC, [told], given)))
         pinned = given.role("judge").pinned
     assert score.value == 0.5
-    assert score.notes == ("judged by the rules, a stand-in",)
-    checked = [
-        one.model_copy(
-            update={"origin": DialogueOrigin(patient="x", doctor="x", triplets=f"batched:{pinned}")}
-        )
-        for one in talks
-    ]
+    assert score.notes == ()
+    origin = DialogueOrigin(patient="x", doctor="x", triplets=f"batched:{pinned}")
+    checked = told.model_copy(update={"origin": origin})
     with context(judge=Rules()) as given:
-        (score,) = asyncio.run(METRIC.score(Talks(checked), given))
-    assert SELF_CHECKED in score.notes
+        score = figure(asyncio.run(scored(METRIC, [told, checked], given)))
+    assert score.notes == (SELF_CHECKED,)
 
 
 def test_without_a_judge_one_sentence_says_what_to_add() -> None:
-    talks = Talks([of("a", [("?", "x")])])
     with context() as given, pytest.raises(UserError, match="--judge"):
-        asyncio.run(METRIC.score(talks, given))
+        asyncio.run(scored(METRIC, [of("a", [("?", "x")])], given))

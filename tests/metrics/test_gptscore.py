@@ -4,15 +4,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from patients import context, patient
+from patients import ONE, context, figure, item_values, lacking, paired, patient
 
-from bench.api.metric import Items, Score
+from bench.api.item import Items
+from bench.api.pair_metric import view_text
+from bench.api.score import Score
 from bench.backbones.prompt import Completion, Prompt, Unreachable
 from bench.backbones.respondent import Respondent
 from bench.core.errors import UserError
 from bench.journal.journal import Journal
 from bench.records.record import PatientRecord
-from bench.scoring.pairs import view_text
+from bench.scoring.pairs import PairScores
 from metrics.gptscore import _TEMPLATE, MOST_FAILURES, NO_SCORER, GptScore, probability
 
 RECORDS = [
@@ -57,24 +59,29 @@ def logprobs(context: str, text: str) -> tuple[float, ...]:
     return tuple(-0.01 * (len(context) + len(word)) for word in text.split())
 
 
-def run(backbone: Any, records: Sequence[PatientRecord] = RECORDS, *, missing: int = 0) -> Score:
-    async def inside() -> Score:
+def run(
+    backbone: Any, records: Sequence[PatientRecord] = RECORDS, *, missing: int = 0
+) -> PairScores:
+    async def inside() -> PairScores:
         journal = Journal.open(None)
-        roles = {} if backbone is None else {"scorer": Respondent("scorer", backbone, journal)}
-        given = context(journal, roles)
+        given = context(journal, {"scorer": Respondent("scorer", backbone, journal)})
         given.at_once = 3
-        (score,) = await GptScore().score(Items(records, missing), given)
-        compared = await GptScore().compare(Items(records), Items(records), given)
-        assert (compared is None) == (score.value is None)
+        found = await paired(GptScore(), given, Items(records, lacking=lacking(missing)))
+        keys = [key for one in found.evaluations.get(ONE, ()) for key in one.keys]
+        assert all(journal.get(key) is not None for key in keys)
         await journal.close()
-        return score
+        return found
 
     return asyncio.run(inside())
 
 
+def score_of(found: PairScores) -> Score:
+    return figure(found.scores[ONE])
+
+
 def test_is_the_mean_of_both_directions() -> None:
     backbone = Scoring()
-    score = run(backbone)
+    found = run(backbone)
     texts = [view_text(record, "full") for record in RECORDS]
     expected = [
         probability(logprobs(_TEMPLATE.text.replace("{record}", one), other))
@@ -82,19 +89,36 @@ def test_is_the_mean_of_both_directions() -> None:
         for j, other in enumerate(texts)
         if i != j
     ]
+    score = score_of(found)
     assert score.value == pytest.approx(math.fsum(expected) / len(expected))
-    assert backbone.asked == 12  # the comparison finds them in the journal
+    first = [*expected[:3], expected[3], expected[6], expected[9]]  # "p0" given and scored
+    (mean,) = item_values(found.evaluations[ONE])["p0"]
+    assert mean == pytest.approx(math.fsum(first) / 6)
+    assert backbone.asked == 12
     assert backbone.most <= 3
     assert "scorer:stub/scoring" in score.signature
     assert f"prompt:{_TEMPLATE.sha256[:12]}" in score.signature
-    assert score.keys == {}  # n - 1 for each record; the journal finds them by the records
+
+
+def test_every_pair_behind_a_record_is_known_by_its_key() -> None:
+    found = run(Scoring())
+    keys = {one.item: set(one.keys) for one in found.evaluations[ONE]}
+    assert {len(behind) for behind in keys.values()} == {6}
+    assert len(set.union(*keys.values())) == 12
+    assert len(keys["p0"] & keys["p3"]) == 2
+
+
+def test_pairs_of_two_departments_are_not_asked() -> None:
+    backbone = Scoring()
+    others = [patient(f"q{i}", "urology", f"stones {i}") for i in range(3)]
+    found = run(backbone, [*RECORDS, *others])
+    assert backbone.asked == 12 + 6
+    assert score_of(found).n == 7
 
 
 def test_without_a_scorer_it_says_what_is_needed() -> None:
-    score = run(None)
-    assert (score.value, score.n, score.n_missing, score.notes) == (None, 0, 4, (NO_SCORER,))
-    assert score.failures == ()
-    assert run(None, missing=2).n_missing == 6
+    assert GptScore.card.uses == {"scorer": NO_SCORER}
+    assert "scorer:none" in GptScore().signature(context(Journal.open(None)))
 
 
 def test_a_scorer_that_cannot_score_stops_the_run() -> None:
@@ -104,22 +128,22 @@ def test_a_scorer_that_cannot_score_stops_the_run() -> None:
 
 def test_failed_pairs_are_counted_and_leave_no_value() -> None:
     backbone = Scoring(lambda context, text: "fever" in text and "chest" not in context)
-    score = run(backbone, missing=1)
-    assert (score.value, score.n, score.n_missing, score.items) == (None, 0, 5, {})
-    assert [one.item for one in score.failures] == ["p2 given p1", "p2 given p3"]
-    assert {(one.stage, one.outcome, one.reason) for one in score.failures} == {
+    found = run(backbone, missing=1)
+    assert ONE not in found.scores
+    assert found.failed[ONE].reason == "2 pairs failed (the first: no answer)"
+    failures = found.failed[ONE].failures
+    assert [failure.item for failure in failures] == ["p2 given p1", "p2 given p3"]
+    assert {(one.metric, one.outcome, one.reason) for one in failures} == {
         ("gptscore", "unreachable", "no answer")
     }
-    assert score.notes[0].startswith("2 pairs failed (the first: no answer)")
 
 
 def test_a_scorer_that_fails_always_is_given_up() -> None:
     records = [patient(f"p{i}", "cardiology", f"pain {i}") for i in range(40)]
     backbone = Scoring(lambda context, text: True)
-    score = run(backbone, records)
-    assert (score.value, score.n, score.n_missing) == (None, 0, 40)
-    assert len(score.failures) == MOST_FAILURES
-    assert "100 pairs failed, with which it was given up" in score.notes[0]
+    found = run(backbone, records)
+    assert len(found.failed[ONE].failures) == MOST_FAILURES
+    assert "100 pairs failed, with which it was given up" in found.failed[ONE].reason
     assert backbone.asked < 120  # of 1560
 
 

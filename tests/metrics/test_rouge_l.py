@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
-from bench.scoring.pairs import Matrix
+from bench.api.pair_metric import Matrix
 from benchmarks.corpus import notes
 from metrics.rouge_l import RougeLKernel, rouge_l_kernel
 

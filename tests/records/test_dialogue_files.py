@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from made_dialogues import dialogue, dialogues
 from patients import patient
-from talks import dialogues, talk
 
 from bench.core.errors import UserError
 from bench.records.dialogue import Dialogue
@@ -16,6 +16,7 @@ from bench.records.dialogue_files import (
     DialogueFile,
     WithRecords,
     holds_dialogues,
+    json_line,
     transcript,
     write_dialogues,
 )
@@ -35,12 +36,14 @@ def fault(path: Path, text: str) -> str:
     return str(raised.value)
 
 
-def said(dialogue: Dialogue) -> list[list[tuple[str, str]]]:
-    return [[(one.question, one.answer) for one in part.exchanges] for part in dialogue.rounds]
+def said(read: Dialogue) -> list[list[tuple[str, str | None]]]:
+    return [[(one.question, one.answer) for one in part.exchanges] for part in read.rounds]
 
 
-def kept(text: str) -> str:
+def kept(text: str | None) -> str | None:
     """What a transcript keeps of a turn."""
+    if text is None:
+        return None
     return "\n".join(line.strip() for line in text.splitlines() if line.strip())
 
 
@@ -110,7 +113,10 @@ def test_a_file_holds_several_dialogues_with_style_and_department(tmp_path):
 
 def test_a_style_that_nobody_gave_is_none_in_either_form(tmp_path):
     for name in ("x.jsonl", "x.txt"):
-        written = [talk("a", [("q", "r")]), talk("b", [("q", "r")], style="upset")]
+        written = [
+            dialogue("a", [("q", "r")]),
+            dialogue("b", [("q", "r")], manner={"style": "upset"}),
+        ]
         write_dialogues(tmp_path / name, written)
         assert [one.style for one in DialogueFile(tmp_path / name)] == [None, "upset"]
         assert "tyle" not in (tmp_path / name).read_text().partition("b")[0]
@@ -118,7 +124,7 @@ def test_a_style_that_nobody_gave_is_none_in_either_form(tmp_path):
 
 def test_the_transcript_of_the_protocol_is_one(tmp_path):
     page = Path(__file__).parents[2].joinpath("docs/protocol.md").read_text("utf-8")
-    (text,) = re.findall(r"^```text\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    (text,) = re.findall(r"^```text\n(===.*?)^```", page, re.MULTILINE | re.DOTALL)
     (found,) = read(tmp_path / "x.txt", text)
     assert (found.id, found.style, found.department) == ("10024", "upset", "General Surgery")
     assert said(found) == [
@@ -139,15 +145,36 @@ def test_a_colon_alone_makes_no_speaker(tmp_path):
     assert said(found) == [[("a", "\n".join(("b", *lines, "Nurse: hello")))]]
 
 
-def test_a_question_without_answer_at_the_end_of_a_round_is_left_out_with_a_word(tmp_path):
-    path = tmp_path / "x.txt"
-    path.write_text("=== P1\nDoctor: a\nPatient: b\nDoctor: Goodbye, then.\n")
-    file = DialogueFile(path)
-    (found,) = file
-    assert said(found) == [[("a", "b")]]
-    assert file.notes == ("P1: the last question has no answer and is left out: 'Goodbye, then.'",)
-    list(file)
-    assert len(file.notes) == 1  # of the last reading alone
+def test_a_question_without_answer_at_the_end_of_a_round_is_a_closing_turn(tmp_path):
+    text = (
+        "=== P1\n## Round 1\nDoctor: a\nPatient: b\nDoctor: Goodbye, then.\n"
+        "## Round 2\nDoctor: Nobody there?\n\n"
+    )
+    (found,) = read(tmp_path / "x.txt", text)
+    assert said(found) == [[("a", "b"), ("Goodbye, then.", None)], [("Nobody there?", None)]]
+    assert [one.question for one in found.answered()] == ["a"]
+    assert len(found.exchanges()) == 3
+    assert transcript(found) == text
+    assert "null" not in json_line(found)
+
+
+def test_a_style_beside_the_manner_is_read_into_it(tmp_path):
+    path = tmp_path / "x.jsonl"
+    old = {
+        "id": "a",
+        "style": "upset",
+        "rounds": [{"exchanges": [{"question": "q", "answer": "r"}]}],
+    }
+    (found,) = read(path, json.dumps(old))
+    assert (found.style, found.manner) == ("upset", {"style": "upset"})
+    assert found.model_dump()["manner"] == {"style": "upset"}
+    assert "style" not in found.model_dump()
+    assert "field manner.style: Input should be a valid string" in fault(
+        path, json.dumps(old | {"style": 3})
+    )
+    assert "field manner: " in fault(path, json.dumps(old | {"manner": "upset"}))
+    (silent,) = read(path, json.dumps(old | {"style": None}))
+    assert (silent.style, silent.manner) == (None, {})
 
 
 @pytest.mark.parametrize(
@@ -177,13 +204,20 @@ def test_a_faulty_transcript_is_named_with_its_line(tmp_path, text, line, word):
 
 def test_faulty_json_lines_are_named_with_line_and_field(tmp_path):
     path = tmp_path / "x.jsonl"
-    good = talk("a", [("q", "r")]).model_dump_json()
+    good = dialogue("a", [("q", "r")]).model_dump_json()
     assert f"{path}, line 2: not JSON" in fault(path, f"{good}\nno\n")
     assert "line 2: the id 'a' stands in line 1 too" in fault(path, f"{good}\n{good}\n")
     bad = json.loads(good) | {"id": "b"}
-    bad["rounds"][0]["exchanges"][0].pop("answer")
+    exchanges = bad["rounds"][0]["exchanges"]
+    exchanges[0].pop("answer")
     wrong = fault(path, f"{good}\n\n{json.dumps(bad)}\n")
-    assert "line 3: field rounds.0.exchanges.0.answer: Field required" in wrong
+    assert "line 3: field rounds: Value error, no question has an answer" in wrong
+    exchanges.append({"question": "p", "answer": "s"})
+    wrong = fault(path, json.dumps(bad))
+    assert "field rounds.0: Value error, only the last question of a round may lack" in wrong
+    exchanges[0].pop("question")
+    wrong = fault(path, json.dumps(bad))
+    assert "line 1: field rounds.0.exchanges.0.question: Field required" in wrong
     bad["rounds"] = []
     assert "field rounds: Tuple should have at least 1 item" in fault(path, json.dumps(bad))
     bad = json.loads(good) | {"turns": []}
@@ -193,7 +227,7 @@ def test_faulty_json_lines_are_named_with_line_and_field(tmp_path):
 def test_reading_holds_one_dialogue_at_a_time(tmp_path):
     for name, rest in (("x.jsonl", "no json"), ("x.txt", "=== b\nPatient: first")):
         path = tmp_path / name
-        write_dialogues(path, [talk("a", [("q", "r")])])
+        write_dialogues(path, [dialogue("a", [("q", "r")])])
         with path.open("a") as file:
             file.write(rest)
         reader = iter(DialogueFile(path))
@@ -213,7 +247,7 @@ def test_text_that_is_none_is_refused(tmp_path):
 
 def test_dialogues_are_told_from_records(tmp_path):
     path = tmp_path / "x.jsonl"
-    path.write_text("\n" + talk("a", [("q", "r")]).model_dump_json() + "\n")
+    path.write_text("\n" + dialogue("a", [("q", "r")]).model_dump_json() + "\n")
     assert holds_dialogues(path)
     path.write_text(patient("a", "d", "x").model_dump_json() + "\n")
     assert not holds_dialogues(path)
@@ -243,7 +277,11 @@ def test_what_is_neither_is_told_as_such(tmp_path, text, words):
 def test_records_are_attached_where_there_is_none(tmp_path):
     own = patient("b", "Urology", "own")
     attached = WithRecords(
-        [talk("a", [("q", "r")]), talk("b", [("q", "r")], record=own), talk("c", [("q", "r")])],
+        [
+            dialogue("a", [("q", "r")]),
+            dialogue("b", [("q", "r")], record=own),
+            dialogue("c", [("q", "r")]),
+        ],
         {"a": patient("a", "Orthopedics", "x"), "b": patient("b", "Urology", "other")},
     )
     first, second, third = attached

@@ -3,10 +3,11 @@
 import json
 
 from hypothesis import given
+from patients import patient
 from strategies import records
 
 from bench.core.registry import FORMATS
-from bench.records.formats import Atomic, Json, Text, describe_examination, facts
+from bench.records.formats import Atomic, Json, Text, describe_examination, facts, remember
 from bench.records.record import PatientRecord
 
 
@@ -55,6 +56,21 @@ def test_identity_can_be_left_out(record):
         assert "The Very Name" in form.render(named)
         assert "THE-ID-1" not in form.render(named, identity=False)
         assert "The Very Name" not in form.render(named, identity=False)
+
+
+def test_a_format_that_remembers_nothing_itself_shows_its_record_and_what_was_learned():
+    class Mine:
+        name = "mine"
+
+        def render(self, record: PatientRecord, *, identity: bool = True) -> str:
+            return f"This is {record.basic_information.name}"
+
+    record = patient("P1", "Urology", "cystitis")
+    shown = f"This is {record.basic_information.name}"
+    assert remember(Mine(), record, ["Age: 50"], []) == shown
+    assert remember(Mine(), record, ["Age: 50"], ["Has a cat", "It purrs."]) == (
+        f"{shown}\nLearned in Conversation\nHas a cat.\nIt purrs."
+    )
 
 
 def test_the_registry_has_the_three():

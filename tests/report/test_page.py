@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.api.table import Grid
 from bench.report.page import LETTERS, Chart, Point, html_page
-from bench.report.tables import Grid
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
 FLAGS = (

@@ -1,6 +1,5 @@
 """Table 3 over a real endpoint, undisturbed and with everything an endpoint can do to a run."""
 
-import csv
 import json
 from collections import Counter
 from collections.abc import Callable
@@ -9,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import KEY, TABLE_FILES, Ended, experiment, inside, script, tables, whole_text
+from commands import KEY, Ended, experiment, inside, script, tables, whole_text
 from openai_server import OpenAIServer, Seen
 
 from bench.journal.journal import Journal
 from bench.knowledge.cases import Case, plan
 from bench.knowledge.library import Library
+from bench.report.results import Result, read_results
 
 MODEL = "openai/gpt-4o-2024-08-06"
 DEPARTMENTS = ("Endocrinology", "Psychiatry")
@@ -32,9 +32,13 @@ def reproduced(server: OpenAIServer, run: Path, *more: str) -> Ended:
     )
 
 
-def rows_of(run: Path, name: str = "table3.csv") -> list[dict[str, str]]:
-    with (run / name).open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+def scores_of(run: Path) -> dict[tuple[str, str], Result]:
+    """The scores over all items, by method and metric."""
+    return {
+        (one.cell["method"], one.score.metric): one
+        for one in read_results(run / "results.csv")
+        if one.minus is None and one.score.by == "all" and not one.score.part
+    }
 
 
 def test_table_3_over_an_endpoint(openai_server: OpenAIServer, tmp_path: Path) -> None:
@@ -48,26 +52,20 @@ def test_table_3_over_an_endpoint(openai_server: OpenAIServer, tmp_path: Path) -
         assert f"plan: {role} {MODEL}: {count} exchanges" in ended.err
     assert openai_server.stats()["total"] == sum(asked.values())
 
-    rows = rows_of(run)
-    assert {(row["method"], row["metric"]) for row in rows} == {
+    scores = scores_of(run)
+    assert scores.keys() == {
         (method, metric) for method in METHODS for metric in ("accuracy", "bleu", "rouge-l")
     }
-    for row in rows:
-        assert (row["backbone"], row["paper_backbone"]) == (MODEL, "GPT-4o")
-        assert (row["stand_in"], row["comparable"]) == ("false", "true")
-        assert (row["n"], row["n_missing"]) == ("4", "0")
-        assert 0 <= float(row["value"]) <= 1
-    given = {(row["method"], row["metric"]): row["paper_value"] for row in rows}
-    assert given["direct", "accuracy"] == "0.957900"
-    assert given["direct", "bleu"] == "0.332000"
-    assert given["multi-step", "accuracy"] == "0.967600"
-    assert given["patient-zero", "rouge-l"] == "0.401900"
-    assert "stand-in" not in ended.out + (run / "table3.md").read_text()
-    assert "not in the paper" not in ended.out
-    assert "95.79" in (run / "table3.md").read_text()
-    for title in ("Accuracy", "BLEU", "ROUGE-L"):
-        assert title in ended.out
-    assert all(row["ranked"] == "true" for row in rows_of(run, "rows.csv"))
+    for result in scores.values():
+        assert (result.cell["backbone"], result.score.stand_in) == (MODEL, False)
+        assert (result.score.n, result.score.n_missing) == (4, 0)
+        assert result.score.value is not None
+        assert 0 <= result.score.value <= 1
+    shown = ended.out + (run / "tables" / "table3.md").read_text()
+    assert "stand-in" not in shown
+    assert "not in the paper" not in shown
+    for printed in ("95.79", "0.3320", "96.76", "0.4019", "Accuracy", "BLEU", "ROUGE-L"):
+        assert printed in shown
 
     roles = {
         role["role"]: role for role in json.loads((run / "manifest.json").read_text())["roles"]
@@ -154,9 +152,18 @@ def failures_of(run: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (run / "failures.jsonl").read_text().splitlines()]
 
 
+def lost_to(one: dict[str, Any]) -> str:
+    """The metric that a failure is of, or the method."""
+    return str(one.get("metric") or one["cell"]["method"])
+
+
+def items_of(run: Path, method: str) -> Path:
+    (path,) = (run / "items" / "generate").glob(f"*/{method}.jsonl")
+    return path
+
+
 def records_of(run: Path, method: str) -> list[str]:
-    (path,) = (run / "records").glob(f"*/{method}.jsonl")
-    return [json.loads(line)["id"] for line in path.read_text().splitlines()]
+    return [json.loads(line)["id"] for line in items_of(run, method).read_text().splitlines()]
 
 
 @pytest.fixture
@@ -193,43 +200,42 @@ def test_every_fault_is_a_record_or_a_counted_failure(
     failures = failures_of(run)
     expected = {case.id: how for case, (_, _, how) in zip(cases, BAD, strict=False)}
     repaired = [item for item, how in expected.items() if how == "repaired"]
-    ended = {one["item"]: one["outcome"] for one in failures if one["stage"] == "direct"}
+    ended = {one["item"]: one["outcome"] for one in failures if lost_to(one) == "direct"}
     assert ended == {item: how for item, how in expected.items() if how != "repaired"}
     assert set(repaired) <= set(records_of(run, "direct"))
     for method in ("direct", "multi-step"):
-        lost = [one["item"] for one in failures if one["stage"] == method]
+        lost = [one["item"] for one in failures if lost_to(one) == method]
         kept = records_of(run, method)
         assert not set(lost) & set(kept)
         assert len(lost) + len(kept) == PLANNED
         assert [item for item in (case.id for case in cases) if item in kept] == kept
     assert len(records_of(run, "multi-step")) == PLANNED - 1
-    assert [one["outcome"] for one in failures if one["stage"] == "accuracy"] == ["refusal"]
+    assert [one["outcome"] for one in failures if lost_to(one) == "accuracy"] == ["refusal"]
 
     # Keys: what was stored can be looked up, what never came has none.
     wanted = {"unreachable": 0, "invalid": 3, "refusal": 1}
     journal = Journal.open(run / "journal.sqlite")
     for one in failures:
         # The second of two steps is told with the first, which went well.
-        before = one["stage"] == "multi-step" and len(one["keys"]) > wanted[one["outcome"]]
-        assert len(one["keys"]) == wanted[one["outcome"]] + before, one
-        assert all(journal.get(key) is not None for key in one["keys"])
+        keys = one.get("keys", [])
+        before = lost_to(one) == "multi-step" and len(keys) > wanted[one["outcome"]]
+        assert len(keys) == wanted[one["outcome"]] + before, one
+        assert all(journal.get(key) is not None for key in keys)
     journal._store.close()
     assert f"{len(failures)} items failed" in first.out + first.err
     assert "1 invalid, 3 refusal, 5 unreachable" in first.out + first.err
 
     # The table says how many are in each figure and how many are not.
-    shown = {(row["method"], row["metric"]): row for row in rows_of(run)}
+    scores = {place: result.score for place, result in scores_of(run).items()}
     written = {method: len(records_of(run, method)) for method in ("direct", "multi-step")}
     for method, count in written.items():
         for metric in ("accuracy", "bleu", "rouge-l"):
-            row = shown[method, metric]
-            assert int(row["n"]) + int(row["n_missing"]) == PLANNED
-            assert metric == "accuracy" or int(row["n"]) == count
-    judged = sum(int(shown[method, "accuracy"]["n"]) for method in written)
+            score = scores[method, metric]
+            assert score.n + score.n_missing == PLANNED
+            assert metric == "accuracy" or score.n == count
+    judged = sum(scores[method, "accuracy"].n for method in written)
     assert judged == sum(written.values()) - 1
-    stages = Counter(one["stage"] for one in failures)
-    told = ", ".join(f"{stage} {count}" for stage, count in stages.items())
-    assert f"{PLANNED} cases for each method; failures: {told}" in first.out
+    assert f"{PLANNED} cases for each method" in first.out
 
 
 def test_running_again_asks_what_was_not_answered_and_retry_failed_the_rest(
@@ -265,12 +271,11 @@ def test_running_again_asks_what_was_not_answered_and_retry_failed_the_rest(
     assert {name: count for name, count in asked.items() if name in ended} == anew
     assert asked["judge"] == len(anew) + 1 + 1  # their verdicts, multi-step's, the one refused
     assert failures_of(run) == []
-    for row in rows_of(run):
-        assert (row["n"], row["n_missing"]) == (str(PLANNED), "0")
+    for result in scores_of(run).values():
+        assert (result.score.n, result.score.n_missing) == (PLANNED, 0)
 
     assert disturbed().code == 0
     assert not counted(openai_server, cases)
-    assert set(TABLE_FILES) <= {path.name for path in run.iterdir()}
 
 
 HALF = "\ud83d"
@@ -305,7 +310,7 @@ def test_half_a_character_costs_nothing_but_itself(
         ended = inside("run", file, "--out", tmp_path / "run", OPENAI_BASE_URL=openai_server.url)
         assert ended.code == 0, ended
         assert len(records_of(tmp_path / "run", "direct")) == 4
-    (path,) = (tmp_path / "run" / "records").glob("*/direct.jsonl")
+    path = items_of(tmp_path / "run", "direct")
     names = [json.loads(line)["basic_information"]["name"] for line in path.open(encoding="utf-8")]
     assert names[1] == "A ? B"
     assert openai_server.stats()["total"] == 4

@@ -61,7 +61,7 @@ def test_kill_during_exchanges(
         seen = stats(server)["total"]
         kept = journal_rows(run)
         assert moment <= seen < once.total()
-        assert seen - kept <= AT_ONCE
+        assert seen - kept <= 2 * AT_ONCE  # in flight, or answered and being written
         assert not (run / "manifest.json").exists()
         assert not [path for path in run.rglob("*") if path.name in wanted]
 
@@ -69,7 +69,7 @@ def test_kill_during_exchanges(
         assert ended.code == 0, ended
         asked = Counter(stats(server)["bodies"])
     assert not once - asked
-    assert (asked - once).total() <= AT_ONCE
+    assert (asked - once).total() <= 2 * AT_ONCE
     assert asked.total() == once.total() + seen - kept
     assert tables(run) == wanted
 

@@ -1,16 +1,19 @@
 """Generators and metrics in a package of somebody else's that imports nothing of ours."""
 
-import csv
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import Ended, experiment, script
+from commands import Ended, experiment, script, started
+from serving import kill, serving, stats, until
+
+from bench.report.results import Result, read_results
 
 PROJECT = """
 [build-system]
@@ -30,9 +33,20 @@ ending = "their_plugins:Ending"
 words = "their_plugins:Words"
 broken = "their_plugins:Broken"
 nonsense = "their_plugins:Nonsense"
+whole = "their_plugins:Whole"
+length = "their_stage:Length"
+
+[project.entry-points."pzbench.stages"]
+summary = "their_stage:Summary"
+
+[project.entry-points."pzbench.formats"]
+capitals = "their_stage:Capitals"
+
+[project.entry-points."pzbench.tables"]
+summaries = "their_stage:Summaries"
 
 [tool.hatch.build.targets.wheel]
-only-include = ["their_plugins.py"]
+only-include = ["their_plugins.py", "their_stage.py", "summaries.yaml"]
 """
 
 MODULE = '''
@@ -100,27 +114,131 @@ class Ending:
 class Words:
     card = {"name": "words", "summary": "Symptoms.", "unit": "symptoms", "better": "higher"}
 
-    async def score(self, items, context):
-        counts = {one.id: float(len(one.disease_information.symptoms)) for one in items}
-        value = sum(counts.values()) / len(counts)
-        return [{"value": value, "n": len(counts), "items": counts}]
+    async def evaluate(self, item, context):
+        return len(item.disease_information.symptoms)
 
 
 class Broken(Words):
     card = {**Words.card, "name": "broken"}
 
-    async def score(self, items, context):
+    async def evaluate(self, item, context):
         raise ZeroDivisionError("their fault")
 
 
 class Nonsense(Words):
     card = {**Words.card, "name": "nonsense"}
 
-    def score(self, items, context):
+    def evaluate(self, item, context):
         return 42
+
+
+class Whole:
+    card = {**Words.card, "name": "whole"}
+
+    async def score(self, items, context):
+        counts = {one.id: float(len(one.disease_information.symptoms)) for one in items}
+        value = sum(counts.values()) / len(counts)
+        return [{"value": value, "n": len(counts), "items": counts}]
 '''
 
-Command = Callable[..., Ended]
+STAGE = '''
+"""A kind of evaluation of their own: a stage with settings and a factor, a metric and a table."""
+
+import pathlib
+
+from pydantic import BaseModel
+
+from bench.backbones.prompt import GENERATING, Message, Prompt
+from bench.backbones.requests import Extract
+
+
+class Settings(BaseModel):
+    lengths: list[int] = [5]
+    each: int = 2
+
+
+class Summary:
+    card = {
+        "name": "summary",
+        "summary": "A summary of each record, of some lengths.",
+        "takes": "records",
+        "makes": "summaries",
+        "roles": {"writer": "generator"},
+    }
+    settings = Settings
+    flags = {"lengths": "lengths"}
+
+    def cells(self, given):
+        return [cell.and_(length=str(n)) for cell in given for n in self.own.lengths]
+
+    def expected(self, cell, given):
+        return next(items for other, items in given.items() if other.within(cell)).everyone()
+
+    async def make(self, cell, given, context):
+        records = next(items for other, items in given.items() if other.within(cell))
+        for record in records:
+            words = f"Summarize in {cell['length']} words: {record.id}"
+            prompt = Prompt(
+                Extract(text=words), (Message("user", words),), str, GENERATING, record.id
+            )
+            answer = await context.role("writer").ask(prompt)
+            made = {"id": record.id, "department": record.department, "keys": answer.keys}
+            yield {**made, "text": answer.value}
+
+
+class Length:
+    card = {
+        "name": "length",
+        "summary": "Characters of a summary.",
+        "unit": "characters",
+        "better": "lower",
+        "takes": "summaries",
+    }
+
+    async def evaluate(self, item, context):
+        return {"value": len(item.text), "reasons": [{"text": f"it reads {item.text!r}"}]}
+
+
+class Capitals:
+    name = "capitals"
+
+    def render(self, record, *, identity=True):
+        return record.model_dump_json(include={"disease_information"}).upper()
+
+
+class Summaries:
+    preset = pathlib.Path(__file__).with_name("summaries.yaml")
+
+    def grids(self, results):
+        from bench.api.table import Grid
+
+        rows = tuple(
+            (one.cell["method"], one.cell["length"], f"{one.score.value:.1f}")
+            for one in results.select("length")
+        )
+        return [Grid("Summaries", ("Method", "Length", "Characters"), rows)]
+'''
+
+PRESET = """
+name: summaries
+departments: [Urology]
+generate: {cases_per_department: 2, methods: [direct]}
+summary: {lengths: [5]}
+roles: {generator: rules}
+metrics: [length]
+tables: [summaries, rows]
+"""
+
+
+@dataclass(frozen=True)
+class Command:
+    """The console script where the package is installed."""
+
+    go: Callable[..., Ended]
+    start: Callable[..., "subprocess.Popen[bytes]"]
+
+    def __call__(self, *arguments: object, **more: Any) -> Ended:
+        return self.go(*arguments, **more)
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +247,8 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
     project = tmp_path_factory.mktemp("their-project")
     (project / "pyproject.toml").write_text(PROJECT)
     (project / "their_plugins.py").write_text(MODULE)
+    (project / "their_stage.py").write_text(STAGE)
+    (project / "summaries.yaml").write_text(PRESET)
     target = tmp_path_factory.mktemp("their-target")
     subprocess.run(
         [
@@ -152,17 +272,26 @@ def marker(tmp_path: Path) -> Path:
 def pzbench(target: Path, marker: Path, tmp_path: Path) -> Command:
     """The console script where the package is installed."""
 
-    def go(*arguments: object, first: Path | None = None) -> Ended:
+    def variables(first: Path | None, more: dict[str, str]) -> dict[str, Any]:
         path = os.pathsep.join(str(one) for one in (first, target) if one is not None)
-        return script(*arguments, cwd=tmp_path, PYTHONPATH=path, MARKER=str(marker))
+        return {"PYTHONPATH": path, "MARKER": str(marker), **more}
 
-    return go
+    def go(*arguments: object, first: Path | None = None, **more: Any) -> Ended:
+        return script(*arguments, cwd=tmp_path, **variables(first, more))
+
+    def start(*arguments: object, **more: str) -> "subprocess.Popen[bytes]":
+        return started(*arguments, **variables(None, more))
+
+    return Command(go, start)
 
 
-def shown(run: Path) -> dict[tuple[str, str], dict[str, str]]:
-    """rows.csv by method and metric."""
-    with (run / "rows.csv").open(encoding="utf-8", newline="") as file:
-        return {(row["method"], row["metric"]): row for row in csv.DictReader(file)}
+def results(run: Path) -> dict[tuple[str, str], Result]:
+    """The scores over all items, of metrics themselves, by method and metric."""
+    return {
+        (one.get("method"), one.score.metric): one
+        for one in read_results(run / "results.csv")
+        if one.minus is None and (one.score.part, one.score.by) == ("", "all")
+    }
 
 
 def failures(run: Path) -> list[dict[str, Any]]:
@@ -170,7 +299,7 @@ def failures(run: Path) -> list[dict[str, Any]]:
 
 
 def ids(run: Path, method: str) -> list[str]:
-    (path,) = run.glob(f"records/*/{method}.jsonl")
+    (path,) = run.glob(f"items/generate/*/{method}.jsonl")
     lines = path.read_text().splitlines()
     return [json.loads(line)["id"] for line in lines]
 
@@ -188,20 +317,36 @@ def test_run_beside_ours(pzbench: Command, marker: Path, tmp_path: Path) -> None
     file = experiment(
         tmp_path / "x.yaml",
         methods=["direct", {"name": "theirs", "more": 2}],
-        metrics=["accuracy", "words", "bleu"],
+        metrics=["accuracy", "words", "whole", "bleu"],
     )
     ended = pzbench("run", file, "--out", "run")
     assert ended.code == 0, ended
     assert marker.exists()
-    rows = shown(tmp_path / "run")
-    assert (rows["theirs", "words"]["value"], rows["theirs", "words"]["n"]) == ("4.000000", "4")
-    assert rows["theirs", "words"]["unit"] == "symptoms"
-    assert rows["direct", "words"]["n"] == rows["theirs", "accuracy"]["n"] == "4"
-    assert float(rows["theirs", "bleu"]["value"]) > float(rows["direct", "bleu"]["value"])
+    scores = results(tmp_path / "run")
+    words = scores["theirs", "words"].score
+    assert (words.value, words.n, words.unit) == (4.0, 4, "symptoms")
+    assert scores["theirs", "whole"].score.value == 4.0
+    assert scores["direct", "words"].score.n == scores["theirs", "accuracy"].score.n == 4
+    theirs, ours = (scores[name, "bleu"].score.value for name in ("theirs", "direct"))
+    assert theirs is not None
+    assert ours is not None
+    assert theirs > ours
     assert ids(tmp_path / "run", "theirs") == ids(tmp_path / "run", "direct")
-    differences = json.loads((tmp_path / "run" / "differences.json").read_text())
-    assert [part["backbone"] for part in differences] == ["none", "rules"]
-    assert {one["metric"] for one in differences[1]["differences"]} == {"accuracy", "words", "bleu"}
+    compared = {
+        (one.score.metric, one.cell["method"], one.minus["method"]): one.score
+        for one in read_results(tmp_path / "run" / "results.csv")
+        if one.minus is not None and (one.score.part, one.score.by) == ("", "all")
+    }
+    names = {
+        metric for metric, first, second in compared if (first, second) == ("theirs", "direct")
+    }
+    assert names == {"accuracy", "words", "whole", "bleu"}
+    # First minus second, with its sign; whatever way a metric gives its values.
+    first, second = (scores[name, "words"].score.value for name in ("theirs", "direct"))
+    assert first is not None
+    assert second is not None
+    for metric in ("words", "whole"):
+        assert compared[metric, "theirs", "direct"].value == pytest.approx(first - second)
 
 
 def test_what_fails_is_counted_and_the_rest_stands(pzbench: Command, tmp_path: Path) -> None:
@@ -214,30 +359,118 @@ def test_what_fails_is_counted_and_the_rest_stands(pzbench: Command, tmp_path: P
     assert ended.code == 3, ended
     assert "Traceback" not in ended.err
     run = tmp_path / "run"
-    rows, unlucky = shown(run), "URO-02-0001"
+    scores, unlucky = results(run), "URO-02-0001"
     planned = ids(run, "theirs")
     assert unlucky in planned
     assert ids(run, "stumbling") == [one for one in planned if one != unlucky]
     assert ids(run, "ending") == planned[: planned.index(unlucky)] == planned[:1]
     counts = {
-        method: (rows[method, "words"]["n"], rows[method, "words"]["n_missing"])
+        method: (scores[method, "words"].score.n, scores[method, "words"].score.n_missing)
         for method in ("theirs", "stumbling", "ending")
     }
-    assert counts == {"theirs": ("4", "0"), "stumbling": ("3", "1"), "ending": ("1", "3")}
+    assert counts == {"theirs": (4, 0), "stumbling": (3, 1), "ending": (1, 3)}
     for method, count in counts.items():
         for metric in ("broken", "nonsense"):
-            row = rows[method, metric]
-            assert (row["value"], row["n"]) == ("", "0")
-            assert int(row["n_missing"]) == sum(map(int, count))
-            assert row["notes"].startswith("failed: ")
-    told = {(one["stage"], one["item"]): (one["outcome"], one["reason"]) for one in failures(run)}
-    outcome, reason = told["stumbling", unlucky]
-    assert (outcome, reason.partition(":")[0]) == ("invalid", "basic_information.age")
-    assert "no such patient" in told["ending", "*"][1]
+            score = scores[method, metric].score
+            assert (score.value, score.n, score.n_missing) == (None, 0, sum(count))
+            assert score.notes
+    told = {
+        (one["cell"]["method"], one.get("metric", ""), one["item"]): one for one in failures(run)
+    }
+    stumbled = told["stumbling", "", unlucky]
+    assert (stumbled["outcome"], stumbled["reason"].partition(":")[0]) == (
+        "invalid",
+        "basic_information.age",
+    )
+    assert "no such patient" in told["ending", "", "*"]["reason"]
     for method in ("theirs", "stumbling", "ending"):
-        assert told["broken", method] == ("error", "ZeroDivisionError: their fault")
-        assert told["nonsense", method][0] == "error"
-    assert len(told) == 2 + 2 * 3
+        for item in ids(run, method):
+            assert told[method, "broken", item]["reason"] == "ZeroDivisionError: their fault"
+            assert told[method, "nonsense", item]["outcome"] == "error"
+    assert len(told) == 2 + 2 * (4 + 3 + 1)
+
+
+def test_a_stage_a_metric_and_a_table_of_theirs(pzbench: Command, tmp_path: Path) -> None:
+    """A kind of evaluation of their own, by YAML and by name, without a change to ours."""
+    listed = pzbench("list").out
+    for name in ("summary", "length", "summaries", "capitals"):
+        assert [line for line in listed.splitlines() if line.split()[:1] == [name]], name
+
+    file = experiment(
+        tmp_path / "x.yaml",
+        methods=["direct", "multi-step"],
+        summary={"lengths": [5, 9]},
+        metrics=["accuracy", "length"],
+        tables=["summaries", "rows"],
+    )
+    ended = pzbench("run", file, "--out", "run")
+    assert ended.code == 0, ended
+    assert "Characters" in ended.out
+    run = tmp_path / "run"
+    scores = [one for one in read_results(run / "results.csv") if one.score.metric == "length"]
+    cells = {(one.cell["method"], one.cell["length"]) for one in scores if one.score.by == "all"}
+    assert cells == {(m, n) for m in ("direct", "multi-step") for n in ("5", "9")}
+    apart = {
+        tuple(name for name in one.cell if one.cell[name] != one.minus[name])
+        for one in scores
+        if one.minus is not None
+    }
+    assert apart == {("length",), ("method",)}
+    assert (run / "tables" / "summaries.csv").read_text().count("\n") == 1 + 4
+    shown = pzbench("show", "run", "--item", "URO-01-0001", "--exchanges")
+    assert shown.code == 0, shown
+    assert "it reads" in shown.out
+    assert "Summarize in 9 words" in shown.out
+
+    made = pzbench("reproduce", "summaries", "--lengths", "3,4", "--out", "made")
+    assert made.code == 0, made
+    lengths = {one.get("length") for one in read_results(tmp_path / "made" / "results.csv")}
+    assert lengths == {"3", "4"}
+    refused = pzbench("reproduce", "summaries", "--lengths", "3", "--out", "made").error
+    assert "summary.lengths" in refused
+
+
+def test_their_stage_is_planned_and_resumed(pzbench: Command, tmp_path: Path) -> None:
+    file = experiment(
+        tmp_path / "x.yaml",
+        departments=["Urology"],
+        cases_per_department=20,
+        methods=["direct"],
+        summary={"lengths": [5]},
+        roles={"generator": "rules", "writer": "openai/words"},
+        metrics=["length"],
+        tables=["rows"],
+    )
+    with serving() as server:
+        variables = {"OPENAI_BASE_URL": f"{server}/v1"}
+        planned = pzbench("run", file, "--plan", **variables)
+        assert planned.code == 0, planned
+        assert "writer openai/words: 20 exchanges" in planned.err
+        process = pzbench.start("run", file, "--out", tmp_path / "run", **variables)
+        until(lambda: stats(server)["total"] >= 5, process)
+        kill(process)
+        seen = stats(server)["total"]
+        ended = pzbench("run", file, "--out", "run", **variables)
+        assert ended.code == 0, ended
+        assert stats(server)["total"] <= 20 + 1
+        assert seen < 20
+    assert results(tmp_path / "run")["direct", "length"].score.n == 20
+
+
+def test_a_format_of_theirs_is_interviewed(pzbench: Command, tmp_path: Path) -> None:
+    file = experiment(
+        tmp_path / "x.yaml",
+        departments=["Urology"],
+        methods=["direct"],
+        interview={"questions": 1, "formats": ["capitals"], "interactions": ["single-with"]},
+        metrics=["dialogue-consistency"],
+        tables=["rows"],
+    )
+    ended = pzbench("run", file, "--out", "run")
+    assert ended.code == 0, ended
+    assert results(tmp_path / "run")["direct", "dialogue-consistency"].score.n == 2
+    held = list((tmp_path / "run").glob("items/interview/**/capitals.jsonl"))
+    assert len(held) == 1
 
 
 @pytest.mark.parametrize(

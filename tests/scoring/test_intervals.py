@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, bootstrap, ttest_1samp
 
+from bench.api.pair_metric import Matrix
 from bench.scoring.intervals import (
     PairMoments,
     cluster_bootstrap,
@@ -18,7 +19,6 @@ from bench.scoring.intervals import (
     paired_share_difference,
     wilson,
 )
-from bench.scoring.pairs import Matrix
 
 
 def moments_of(matrix: Matrix) -> PairMoments:
@@ -196,6 +196,20 @@ def test_many_clusters_are_drawn_in_blocks(monkeypatch: pytest.MonkeyPatch) -> N
     whole = cluster_bootstrap(values, resamples=500)
     monkeypatch.setattr("bench.scoring.intervals._CELLS", 50 * 7)
     assert cluster_bootstrap(values, resamples=500) == whole
+
+
+def test_draws_that_are_kept_are_those_that_would_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = np.random.default_rng(8)
+    values = {str(n): draw.normal(size=1 + n % 3).tolist() for n in range(30)}
+    kept = [cluster_bootstrap(values, seed=seed) for seed in (0, 1, 0)]
+    monkeypatch.setattr("bench.scoring.intervals._KEPT", 0)
+    assert kept == [cluster_bootstrap(values, seed=seed) for seed in (0, 1, 0)]
+    names = np.random.default_rng(0).integers(0, 30, size=(10_000, 30))
+    lists = list(values.values())
+    means = [np.mean([v for n in row for v in lists[n]]) for row in names[:500]]
+    found = cluster_bootstrap(values, resamples=500)[1]
+    assert found is not None
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(means, [0.025, 0.975])))
 
 
 def test_clusters_of_unlike_size_weigh_by_their_values() -> None:

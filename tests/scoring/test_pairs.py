@@ -1,23 +1,31 @@
+"""Means over pairs and their differences, against brute force."""
+
 import asyncio
-from itertools import combinations
+from collections.abc import Callable, Sequence
+from itertools import combinations, pairwise
+from typing import Any, cast
 
 import numpy as np
 import pytest
-from patients import context, patient
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from patients import ONE, OTHER, departments, figure, item_values, lacking, paired, patient
 
+from bench.api import pair_metric
 from bench.api.context import Context
-from bench.api.metric import Items, Score
-from bench.journal.journal import Journal
+from bench.api.failure import Failure, Unscored
+from bench.api.item import Items
+from bench.api.metric import MetricCard
+from bench.api.pair_metric import Kernel, Matrix, MatrixKernel, PairMetric, Texts, view_text
+from bench.api.score import Score
+from bench.core.errors import UserError
 from bench.records.record import PatientRecord
-from bench.scoring.intervals import Interval
-from bench.scoring.pairs import KernelDifference, Matrix, MatrixKernel, moments, view_text
+from bench.scoring.intervals import PairMoments, macro_pair_mean
+from bench.scoring.pairs import PairScores
 from benchmarks.corpus import notes
 from metrics.rouge_l import RougeL, rouge_l_kernel
 
-
-def symmetric(n: int, seed: int) -> Matrix:
-    matrix = np.random.default_rng(seed).random((n, n))
-    return (matrix + matrix.T) / 2
+NOBODY = cast(Context, None)
 
 
 def similarity(one: PatientRecord, other: PatientRecord) -> float:
@@ -25,99 +33,111 @@ def similarity(one: PatientRecord, other: PatientRecord) -> float:
     return float(rouge_l_kernel(texts).block(slice(0, 1), slice(1, 2))[0, 0])
 
 
-def pair_mean(records: list[PatientRecord]) -> float:
+def pair_mean(records: Sequence[PatientRecord]) -> float:
     return float(np.mean([similarity(a, b) for a, b in combinations(records, 2)]))
 
 
-def patients(seed: int, departments: tuple[str, ...], n: int = 5) -> list[PatientRecord]:
-    texts = notes(n * len(departments), seed, shortest=10, longest=40)
+def patients(seed: int, **departments: int) -> list[PatientRecord]:
+    """So many records of each department, texts by the seed."""
+    texts = iter(notes(sum(departments.values()), seed, shortest=10, longest=40))
     return [
-        patient(f"{department}-{i}", department, texts[n * number + i])
-        for number, department in enumerate(departments)
+        patient(f"{department}-{i}", department, next(texts))
+        for department, n in departments.items()
         for i in range(n)
     ]
 
 
-def score(records: list[PatientRecord], metric: RougeL | None = None, missing: int = 0) -> Score:
-    async def run() -> Score:
-        given = context_of()
-        (found,) = await (metric or RougeL()).score(Items(records, missing), given)
-        await given.journal.close()
-        return found
-
-    return asyncio.run(run())
+def of(records: Sequence[PatientRecord], department: str) -> list[PatientRecord]:
+    return [record for record in records if record.department == department]
 
 
-def compare(
-    first: list[PatientRecord], second: list[PatientRecord]
-) -> tuple[float, Interval | None, int] | None:
-    async def run() -> tuple[float, Interval | None, int] | None:
-        given = context_of()
-        found = await RougeL().compare(Items(first), Items(second), given)
-        await given.journal.close()
-        return found
-
-    return asyncio.run(run())
+def run(metric: Any, *sides: Any) -> PairScores:
+    return asyncio.run(paired(metric, NOBODY, *sides))
 
 
-def context_of() -> Context:
-    return context(Journal.open(None))
+def scores(records: Any, metric: Any = None) -> list[Score]:
+    return list(run(metric or RougeL(), records).scores[ONE])
 
 
-def test_moments_are_the_sums_whatever_the_blocks() -> None:
-    matrix = symmetric(1100, 1)
-    found = moments(MatrixKernel(matrix))
-    np.fill_diagonal(matrix, 0)
-    assert found.row_sums == pytest.approx(matrix.sum(axis=1))
-    assert found.sum_of_squares == pytest.approx(float((matrix**2).sum()))
+def differences(first: Any, second: Any) -> list[Score]:
+    return list(run(RougeL(), first, second).differences[ONE, OTHER])
 
 
-def test_moments_ignore_the_diagonal() -> None:
-    matrix = symmetric(6, 2)
-    other = matrix.copy()
-    np.fill_diagonal(other, np.nan)
-    assert moments(MatrixKernel(other)).mean == moments(MatrixKernel(matrix)).mean
+# Means
 
 
-def test_difference_of_kernels_is_the_difference_of_brute_forces() -> None:
-    a, b = symmetric(600, 3), symmetric(600, 4)
-    found = moments(KernelDifference(MatrixKernel(a), MatrixKernel(b)))
-    upper = np.triu_indices(600, 1)
-    assert found.mean == pytest.approx(a[upper].mean() - b[upper].mean(), abs=1e-12)
-    assert found.sum_of_squares == pytest.approx(2 * float(((a - b)[upper] ** 2).sum()))
+def test_departments_weigh_the_same_whatever_their_size() -> None:
+    records = patients(1, cardiology=8, urology=3)
+    found = scores(Items(records, lacking=lacking(2, "urology")))
+    means = {name: pair_mean(of(records, name)) for name in ("cardiology", "urology")}
+    whole = figure(found)
+    pooled = [similarity(*pair) for name in means for pair in combinations(of(records, name), 2)]
+    assert whole.value == pytest.approx(np.mean(list(means.values())))
+    assert whole.value != pytest.approx(np.mean(pooled), abs=1e-3)
+    assert departments(found) == pytest.approx(means)
+    assert (whole.n, whole.n_missing) == (11, 2)
+    assert figure(found, group="urology").n_missing == 2
+    assert whole.signature.endswith("|view:full|pairs:department|mean:macro")
 
 
-def test_score_is_the_macro_mean_of_departments() -> None:
-    records = patients(1, ("cardiology", "urology"))
-    found = score(records, missing=2)
-    parts = [pair_mean(records[:5]), pair_mean(records[5:])]
-    assert found.value == pytest.approx(np.mean(parts))
-    assert found.departments == pytest.approx({"cardiology": parts[0], "urology": parts[1]})
-    assert found.interval is not None
-    assert (found.n, found.n_missing) == (10, 2)
-    assert found.notes == ("a group has fewer than 10 records: the interval may be too narrow",)
+def test_intervals_are_those_of_the_moments() -> None:
+    records = patients(2, cardiology=6, urology=4)
+    found = scores(records)
+    strata = []
+    for name in ("cardiology", "urology"):
+        own = of(records, name)
+        matrix = np.array([[similarity(a, b) for b in own] for a in own])
+        np.fill_diagonal(matrix, 0)
+        strata.append(PairMoments(matrix.sum(axis=1), float((matrix**2).sum())))
+    value, interval = macro_pair_mean(strata)
+    assert interval is not None
+    for score, expected in (
+        (figure(found), interval),
+        (figure(found, group="urology"), macro_pair_mean(strata[1:])[1]),
+    ):
+        assert score.interval is not None
+        assert expected is not None
+        assert (score.interval.low, score.interval.high) == pytest.approx(
+            (expected.low, expected.high)
+        )
+    assert figure(found).value == pytest.approx(value)
+    assert figure(found).notes == (
+        "a group has fewer than 10 records: the interval may be too narrow",
+    )
+
+
+def test_a_record_is_evaluated_by_its_mean_with_the_others() -> None:
+    records = patients(1, cardiology=5, urology=5)
+    found = run(RougeL(), records)
     first = np.mean([similarity(records[0], other) for other in records[1:5]])
-    assert found.items["cardiology-0"] == pytest.approx(first)
-    assert found.signature.endswith("|view:full|pairs:department|mean:macro")
+    assert item_values(found.evaluations[ONE])["cardiology-0"] == pytest.approx((first,))
+    assert [one.item for one in found.evaluations[ONE]] == [record.id for record in records]
 
 
 def test_a_lone_record_is_missing_and_said() -> None:
-    records = [*patients(2, ("cardiology",)), patient("lone", "urology", "a dry cough")]
-    found = score(records)
-    assert (found.n, found.n_missing) == (5, 1)
-    assert found.notes[0] == "1 group(s) of one record left out"
-    assert score(records[-1:]).value is None
-    assert score([]).notes == ("no two records to compare",)
+    records = [*patients(2, cardiology=5), patient("lone", "urology", "a dry cough")]
+    found = scores(Items(records, lacking=lacking(3, "surgery")))
+    whole = figure(found)
+    assert (whole.n, whole.n_missing) == (5, 1 + 3)
+    assert whole.notes[0] == "1 group(s) of one record left out"
+    assert [(one.group, one.value is None, one.n, one.n_missing) for one in found[1:]] == [
+        ("cardiology", False, 5, 0),
+        ("urology", True, 0, 1),
+        ("surgery", True, 0, 3),
+    ]
+    assert figure(scores(records[-1:])).value is None
+    assert figure(scores([])).notes == ("no two records to compare",)
 
 
 def test_order_of_departments_and_records_keeps_the_value() -> None:
-    records = patients(3, ("cardiology", "urology"))
-    assert score(records[::-1]).value == pytest.approx(score(records).value, abs=1e-15)
+    records = patients(3, cardiology=5, urology=4)
+    again = figure(scores(records[::-1])).value
+    assert again == pytest.approx(figure(scores(records)).value, abs=1e-15)
 
 
 def test_names_and_ids_are_not_compared() -> None:
     twins = [patient(f"p{i}", "cardiology", "chest pain") for i in range(2)]
-    assert score(twins).value == 1
+    assert figure(scores(twins)).value == 1
 
 
 def test_values_view_leaves_out_headings() -> None:
@@ -126,45 +146,214 @@ def test_values_view_leaves_out_headings() -> None:
     assert view_text(record, "values").split("\n") == ["female", "50", "angina", "chest pain"]
 
 
-@pytest.mark.parametrize(("pairs", "groups"), [("corpus", 1), ("disease", 2)])
-def test_other_groupings(pairs: str, groups: int) -> None:
+@pytest.mark.parametrize(("pairs", "groups"), [("corpus", [6]), ("disease", [4, 2])])
+def test_other_groupings(pairs: Any, groups: list[int]) -> None:
     texts = notes(6, 4, shortest=10, longest=20)
     records = [
         patient(f"p{i}", f"d{i % 3}", text, disease=("Gout", "gout", "Asthma")[i // 2])
         for i, text in enumerate(texts)
     ]
-    found = score(records, RougeL(pairs=pairs))  # type: ignore[arg-type]
-    assert len(found.departments) == groups
+    found = scores(records, RougeL(pairs=pairs))
+    starts = np.cumsum([0, *groups])
+    means = [pair_mean(records[a:b]) for a, b in pairwise(starts)]
+    assert figure(found).value == pytest.approx(np.mean(means))
+    assert len(found) == 1  # such groups are no departments
 
 
-def test_comparison_is_on_the_cases_both_have() -> None:
-    first, second = (patients(seed, ("cardiology", "urology")) for seed in (5, 6))
-    del first[1], second[7]
-    found = compare(first, second)
-    assert found is not None
-    value, interval, n = found
+# Differences
+
+
+def test_a_difference_is_on_the_cases_both_have() -> None:
+    first, second = (patients(seed, cardiology=6, urology=4) for seed in (5, 6))
+    del first[2], second[7]  # in the middle of a department, one on each side
+    found = differences(first, second)
     shared = {record.id for record in first} & {record.id for record in second}
-    expected = []
-    for department in ("cardiology", "urology"):
-        means = [
-            pair_mean([r for r in side if r.id in shared and r.department == department])
-            for side in (first, second)
+    expected = {}
+    for name in ("cardiology", "urology"):
+        one, other = ([r for r in of(side, name) if r.id in shared] for side in (first, second))
+        expected[name] = pair_mean(one) - pair_mean(other)
+    whole = figure(found)
+    assert whole.value == pytest.approx(np.mean(list(expected.values())))
+    assert departments(found) == pytest.approx(expected)
+    assert (whole.n, figure(found, group="urology").n) == (8, 3)
+    turned = differences(second, first)
+    assert figure(turned).value == pytest.approx(-np.mean(list(expected.values())))
+
+
+def test_an_interval_of_a_difference_is_that_of_the_kernels_difference() -> None:
+    first, second = (patients(seed, cardiology=6) for seed in (7, 8))
+    del second[3]
+    kept = [record for record in first if record.id != "cardiology-3"]
+    matrix = np.array(
+        [
+            [similarity(a, b) - similarity(c, d) for b, d in zip(kept, second, strict=True)]
+            for a, c in zip(kept, second, strict=True)
         ]
-        expected.append(means[0] - means[1])
-    assert value == pytest.approx(np.mean(expected))
-    assert n == 8
-    assert interval is not None
-    assert interval.low < value < interval.high
+    )
+    np.fill_diagonal(matrix, 0)
+    expected = macro_pair_mean([PairMoments(matrix.sum(axis=1), float((matrix**2).sum()))])
+    found = figure(differences(first, second))
+    assert found.value == pytest.approx(expected[0])
+    assert found.interval is not None
+    assert expected[1] is not None
+    assert (found.interval.low, found.interval.high) == pytest.approx(
+        (expected[1].low, expected[1].high)
+    )
 
 
-def test_comparison_with_itself_is_nothing() -> None:
-    records = patients(7, ("cardiology",))
-    found = compare(records, records)
-    assert found is not None
-    assert found[0] == 0
-    assert found[1] is not None
-    assert (found[1].low, found[1].high) == (0, 0)
+def test_a_difference_from_itself_is_nothing() -> None:
+    records = patients(7, cardiology=5)
+    found = figure(differences(records, records[::-1]))
+    assert found.value == 0
+    assert found.interval is not None
+    assert (found.interval.low, found.interval.high) == (0, 0)
 
 
-def test_too_few_shared_cases_compare_to_none() -> None:
-    assert compare(patients(8, ("cardiology",)), patients(8, ("urology",))) is None
+def test_too_few_shared_cases_compare_to_nothing() -> None:
+    assert differences(patients(8, cardiology=5), patients(8, urology=5)) == []
+
+
+class Drawn(PairMetric):
+    """Similarities by the numbers in the texts, whatever the blocks: brute force is easy."""
+
+    card = MetricCard("drawn", "", "similarity", "lower")
+
+    def __init__(self, make: Callable[[Texts], Any] | None = None) -> None:
+        super().__init__(view="values")
+        self.built: list[Texts] = []
+        self.make = make or matrices
+
+    async def kernel(self, texts: Texts, context: Context) -> Kernel:
+        self.built.append(texts)
+        kernel: Kernel = self.make(texts)
+        return kernel
+
+    def method(self, context: Context) -> tuple[str, ...]:
+        return ("drawn",)
+
+
+def number(text: str) -> float:
+    return float(text.rsplit(" ", 1)[-1])
+
+
+def matrices(texts: Texts) -> MatrixKernel:
+    numbers = [np.array([number(text) for text in texts[rows]]) for rows in texts.runs]
+    made = [np.cos(np.add.outer(own, own)) for own in numbers]
+    for matrix in made:
+        np.fill_diagonal(matrix, np.nan)  # nobody is to look at it
+    return MatrixKernel(made)
+
+
+def numbered(ids: Sequence[int], seed: int) -> list[PatientRecord]:
+    """Records in two departments whose texts end in a number by the id and the seed."""
+    return [patient(f"p{i}", "ab"[i % 2], f"pain {(i * 37 + seed * 11) % 101 / 100}") for i in ids]
+
+
+def by_hand(sides: Sequence[Sequence[PatientRecord]]) -> dict[str, float]:
+    """The mean of the first side by department; of two, the first minus the second."""
+    values: dict[str, list[float]] = {}
+    held = [{record.id: record for record in side} for side in sides]
+    for one, other in combinations([name for name in held[0] if all(name in s for s in held)], 2):
+        if held[0][one].department != held[0][other].department:
+            continue
+        terms = [
+            np.cos(sum(number(view_text(side[name], "values")) for name in (one, other)))
+            for side in held
+        ]
+        values.setdefault(held[0][one].department, []).append(terms[0] - sum(terms[1:]))
+    return {name: float(np.mean(some)) for name, some in values.items()}
+
+
+@given(
+    st.lists(st.integers(0, 24), unique=True, max_size=20),
+    st.lists(st.integers(0, 24), unique=True, max_size=20),
+)
+@settings(max_examples=60)
+def test_blocks_join_to_the_whole_whatever_either_side_lacks(
+    first: list[int], second: list[int]
+) -> None:
+    sides = [numbered(first, 1), numbered(second, 2)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bench.scoring.pairs.runs", lambda a, b: pair_metric.runs(a, b, 3))
+        found = run(Drawn(), *sides)
+    for cell, side in zip((ONE, OTHER), sides, strict=True):
+        means = by_hand([side])
+        known = {k: v for k, v in departments(found.scores[cell]).items() if v is not None}
+        assert known == pytest.approx(means)
+    means = by_hand(sides)
+    apart = found.differences[ONE, OTHER]
+    assert departments(apart) == pytest.approx(means)
+    assert bool(apart) == bool(means)
+    if means:
+        assert figure(apart).value == pytest.approx(np.mean(list(means.values())))
+
+
+def test_each_cell_has_one_kernel_over_texts_that_stand_by_group() -> None:
+    metric = Drawn()
+    run(metric, numbered(range(9), 1), numbered(range(5, 9), 2))
+    assert [len(texts) for texts in metric.built] == [9, 4]
+    texts = metric.built[0]
+    assert texts.groups == {"a": slice(0, 5), "b": slice(5, 9)}
+    assert list(texts.ids) == ["p0", "p2", "p4", "p6", "p8", "p1", "p3", "p5", "p7"]
+
+
+def test_a_kernel_is_asked_within_groups_only() -> None:
+    class Watching(MatrixKernel):
+        def block(self, rows: slice, columns: slice) -> Matrix:
+            for group in (slice(0, 5), slice(5, 9)):
+                if group.start <= rows.start < group.stop:
+                    assert group.start <= rows.stop <= group.stop
+                    assert group.start <= columns.start <= columns.stop <= group.stop
+            return super().block(rows, columns)
+
+    def make(texts: Texts) -> Kernel:
+        return Watching(matrices(texts).matrices)
+
+    assert figure(run(Drawn(make), numbered(range(9), 1)).scores[ONE]).n == 9
+
+
+def test_keys_of_a_kernel_are_kept_with_each_item() -> None:
+    def make(texts: Texts) -> Kernel:
+        return MatrixKernel(matrices(texts).matrices, [(f"key of {name}",) for name in texts.ids])
+
+    found = run(Drawn(make), numbered(range(6), 1))
+    assert all(one.keys == (f"key of {one.item}",) for one in found.evaluations[ONE])
+
+
+# Kernels that fail
+
+
+@pytest.mark.parametrize(
+    ("error", "note", "item"),
+    [
+        (
+            Unscored("no line", [Failure(item="x", stage="s", outcome="refusal", reason="r")]),
+            "no line",
+            "x",
+        ),
+        (ValueError("bad"), "failed: ValueError: bad", "*"),
+    ],
+)
+def test_a_cell_whose_kernel_fails_costs_no_other_its_score(
+    error: Exception, note: str, item: str
+) -> None:
+    def make(texts: Texts) -> Kernel:
+        if "p0" not in texts.ids:
+            raise error
+        return matrices(texts)
+
+    found = run(Drawn(make), numbered(range(6), 1), numbered(range(1, 6), 2))
+    assert figure(found.scores[ONE]).value is not None
+    assert found.failed[OTHER].reason == note
+    assert OTHER not in found.scores
+    assert found.differences[ONE, OTHER] == []
+    (failure,) = found.failed[OTHER].failures
+    assert (failure.item, failure.metric) == (item, "drawn")
+
+
+def test_a_users_error_ends_the_run() -> None:
+    def make(texts: Texts) -> Kernel:
+        raise UserError("no such model")
+
+    with pytest.raises(UserError, match="no such model"):
+        run(Drawn(make), numbered(range(6), 1))

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from invented import original
 
-from bench.experiments.experiment import Exam
+from bench.core.errors import UserError
 from bench.medqa.audit import DEPARTMENTS
 from bench.medqa.question import question_id
-from bench.stages.exam_questions import read_test
+from bench.stages.exam.questions import read_test
+from bench.stages.exam.settings import ExamSettings
 
 EYE = {
     "question": "A woman has sudden severe eye pain and halos. Slit lamp examination shows a "
@@ -39,7 +40,7 @@ def questions(tmp_path: Path) -> Path:
 def test_departments_that_nobody_read_are_noted(questions: Path, tmp_path: Path):
     rows = [label(original(at)["question"]) for at in range(2)]
     labels = written(tmp_path / "labels.jsonl", rows)
-    found = read_test(Exam(questions=str(questions), labels=labels), DEPARTMENTS)
+    found = read_test(ExamSettings(questions=str(questions), labels=labels), DEPARTMENTS)
     assert {name: len(ones) for name, ones in found.questions.items()} == {
         "Urology": 2,
         "Ophthalmology": 1,
@@ -51,7 +52,7 @@ def test_departments_that_nobody_read_are_noted(questions: Path, tmp_path: Path)
 
 def test_labels_of_other_questions_are_noted(questions: Path, tmp_path: Path):
     labels = written(tmp_path / "labels.jsonl", [label("Whose is this?")])
-    found = read_test(Exam(questions=str(questions), labels=labels), DEPARTMENTS)
+    found = read_test(ExamSettings(questions=str(questions), labels=labels), DEPARTMENTS)
     assert "0 of 3 questions have a label: is this the label file made for them?" in found.notes
 
 
@@ -59,6 +60,21 @@ def test_departments_of_a_file_that_are_not_used_are_noted(tmp_path: Path):
     odd = {**original(0), "department": "Cardiology"}
     own = {**original(1), "department": "Urology"}
     path = written(tmp_path / "x.jsonl", [odd, own])
-    found = read_test(Exam(questions=str(path)), DEPARTMENTS)
+    found = read_test(ExamSettings(questions=str(path)), DEPARTMENTS)
     assert [one.id for one in found.all] == [question_id(own["question"])]
     assert any(one.startswith("the department that 1 questions name is not") for one in found.notes)
+
+
+def test_a_digest_pins_the_questions_whatever_departments_are_asked(
+    questions: Path, tmp_path: Path
+):
+    whole = read_test(ExamSettings(questions=str(questions)), DEPARTMENTS)
+    eye = read_test(ExamSettings(questions=str(questions)), ("Ophthalmology",))
+    assert whole.digest == eye.digest
+    assert len(eye.all) == 1
+    pinned = ExamSettings(questions=str(questions), digest=whole.digest)
+    assert read_test(pinned, ("Ophthalmology",)).digest == whole.digest
+    changed = {**EYE, "answer_idx": "B"}
+    other = written(tmp_path / "y.jsonl", [original(0), original(1), changed])
+    with pytest.raises(UserError, match=r"not the set that exam\.digest names"):
+        read_test(ExamSettings(questions=str(other), digest=whole.digest), DEPARTMENTS)

@@ -25,8 +25,8 @@ from bench.backbones.prompt import AskError, Completion, Unreachable
 from bench.backbones.requests import ChooseAnswer
 from bench.medqa.question import Question
 from bench.students.answer import Answered, answer
-from bench.students.settings import TrainSettings, count_words
-from bench.students.training import Learned, train
+from bench.students.training import Training, train
+from bench.students.training_settings import TrainSettings, count_words
 
 ALL = TrainSettings(cases=5)
 
@@ -38,9 +38,9 @@ def answered(
 
     async def scene() -> Answered:
         async with school(student) as context:
-            learned = await train(ward(), context, settings) if settings else None
+            training = await train(ward(), context, settings) if settings else None
             student.prompts.clear()
-            return await answer(question, learned, context, settings or ALL, "q")
+            return await answer(question, training, context, settings or ALL, "q")
 
     return asyncio.run(scene())
 
@@ -65,7 +65,9 @@ def answered(
 def test_every_answer_has_its_outcome(
     said: str | Completion, outcome: str, letter: str | None, keys: int
 ) -> None:
-    given = answered(Student(lambda _: said), test_question(ALPHA, "C"))
+    question = test_question(ALPHA, "C")
+    given = answered(Student(lambda _: said), question)
+    assert (given.id, given.department) == (question.id, "Marvels")
     assert (given.outcome, given.letter, len(given.keys)) == (outcome, letter, keys)
     assert given.reason
 
@@ -130,15 +132,15 @@ def test_every_condition_has_the_same_room() -> None:
     async def scene(settings: TrainSettings) -> Answered:
         student = Student(rules_and_cases, lambda _: "Beware of palms and rain. " * 5)
         async with school(student) as context:
-            learned = await train(ward(), context, settings)
-            given = await answer(test_question(ALPHA), learned, context, settings, "q")
+            training = await train(ward(), context, settings)
+            given = await answer(test_question(ALPHA), training, context, settings, "q")
             shown = student.asked("answer")[-1].memory
             assert sum(map(count_words, shown)) == given.words <= settings.budget
             assert given.words == sum(
-                entry.words for entry in learned.memory.entries if entry.id in given.retrieved
+                entry.words for entry in training.experience.entries if entry.id in given.retrieved
             )
             # Nothing is cut: what is shown is shown whole.
-            assert set(shown) <= {entry.text for entry in learned.memory.entries}
+            assert set(shown) <= {entry.text for entry in training.experience.entries}
             return given
 
     whole = asyncio.run(scene(TrainSettings(cases=5)))
@@ -157,8 +159,8 @@ def test_equal_likeness_goes_by_the_order_learned() -> None:
         twins = [ward()[0].model_copy(update={"id": f"T{at}"}) for at in range(3)]
         async with school(Student(careful)) as context:
             settings = TrainSettings(cases=5, k_cases=2)
-            learned = await train([*ward()[1:3], *twins], context, settings)
-            given = await answer(test_question(ALPHA), learned, context, settings, "q")
+            training = await train([*ward()[1:3], *twins], context, settings)
+            given = await answer(test_question(ALPHA), training, context, settings, "q")
             return given.retrieved
 
     assert asyncio.run(scene()) == ("case 3", "case 4")
@@ -179,19 +181,19 @@ def test_over_the_wire_letters_are_the_questions_own(openai_server: OpenAIServer
         task = ChooseAnswer(question=user, options=lines, memory=tuple(system.splitlines()))
         return json.dumps({"reasons": "seen before", "letter": careful(task)})
 
-    async def scene() -> tuple[Learned, Answered, Answered]:
+    async def scene() -> tuple[Training, Answered, Answered]:
         openai_server.hook = hook
         backbone = OpenAI("words", base_url=openai_server.url)
         async with school(backbone) as context:
-            learned = await train(ward(), context, ALL)
+            training = await train(ward(), context, ALL)
             question = test_question(BETA)
             zero = await answer(question, None, context, ALL, "zero")
-            given = await answer(question, learned, context, ALL, "trained")
+            given = await answer(question, training, context, ALL, "trained")
             await backbone.close()
-            return learned, zero, given
+            return training, zero, given
 
-    learned, zero, given = asyncio.run(scene())
-    assert learned.count()["right"] == 10
+    training, zero, given = asyncio.run(scene())
+    assert training.count()["right"] == 10
     assert (zero.outcome, given.outcome) == ("wrong", "right")
     assert len(given.keys) == 2
     assert "case 2" in given.retrieved

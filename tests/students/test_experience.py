@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from bench.students.experience import DECIMALS, Entry, Memory
-from bench.students.settings import TrainSettings, count_words
+from bench.students.experience import DECIMALS, Experience, ExperienceEntry
+from bench.students.training_settings import TrainSettings, count_words
 
 WIDTH = 8
 
@@ -24,9 +24,9 @@ class Encoder:
 LOAD: Any = Encoder
 
 
-def entry(at: int) -> Entry:
+def entry(at: int) -> ExperienceEntry:
     kind = "case" if at % 2 else "rule"
-    return Entry(
+    return ExperienceEntry(
         id=f"{kind} {at}", kind=kind, after=at // 3 + 1, record=f"P{at}", text="word", about="x"
     )
 
@@ -46,23 +46,23 @@ def test_the_nearest_are_those_found_one_by_one(
     vectors: np.ndarray, k_cases: int, k_rules: int, cases: int
 ) -> None:
     entries = tuple(map(entry, range(len(vectors))))
-    memory = Memory(entries, vectors).after(cases)
+    experience = Experience(entries, vectors).after(cases)
     held = [(one, row) for one, row in zip(entries, vectors, strict=True) if one.after <= cases]
-    assert memory.entries == tuple(one for one, _ in held)
+    assert experience.entries == tuple(one for one, _ in held)
     ranked = [one for one, _ in sorted(held, key=lambda pair: -round(float(pair[1][0]), DECIMALS))]
     wanted = {
         kind: [one.id for one in ranked if one.kind == kind][:k]
         for kind, k in (("case", k_cases), ("rule", k_rules))
     }
     limits = TrainSettings(cases=cases, k_cases=k_cases, k_rules=k_rules, budget=100)
-    recalled = asyncio.run(memory.recall("?", limits, LOAD))
+    recalled = asyncio.run(experience.recall("?", limits, LOAD))
     for kind, ids in wanted.items():
         assert [one for one in recalled.ids if one.startswith(kind)] == ids
 
 
 def test_what_is_added_stands_behind_what_was_held() -> None:
-    async def scene() -> tuple[Memory, Memory]:
-        first = await Memory().plus([entry(0), entry(1)], LOAD)
+    async def scene() -> tuple[Experience, Experience]:
+        first = await Experience().plus([entry(0), entry(1)], LOAD)
         return first, await first.plus([entry(2)], LOAD)
 
     first, second = asyncio.run(scene())

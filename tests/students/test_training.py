@@ -30,8 +30,8 @@ from bench.backbones.requests import ChooseAnswer, Reflect
 from bench.core.errors import UserError
 from bench.records.record import PatientRecord
 from bench.students.answer import answer
-from bench.students.settings import TrainSettings
-from bench.students.training import Learned, train
+from bench.students.training import Training, train
+from bench.students.training_settings import TrainSettings
 
 ALL = TrainSettings(cases=5, condition="ward", curve=(1, 2, 100))
 
@@ -42,8 +42,8 @@ def trained(
     settings: TrainSettings = ALL,
     path: Path | None = None,
     at_once: int = 8,
-) -> Learned:
-    async def training() -> Learned:
+) -> Training:
+    async def training() -> Training:
         async with school(student, path, at_once) as context:
             return await train(ward() if records is None else records, context, settings)
 
@@ -55,9 +55,9 @@ def test_a_question_is_solved_only_once_its_case_was_practised() -> None:
         settings = TrainSettings(cases=5, k_cases=1)
         question = test_question(GAMMA)
         async with school(Student(careful)) as context:
-            learned = await train(ward(), context, settings)
+            training = await train(ward(), context, settings)
             found: list[tuple[str, tuple[str, ...]]] = []
-            for known in (None, *(learned.after(cases) for cases in (0, 2, 3, 5))):
+            for known in (None, *(training.after(cases) for cases in (0, 2, 3, 5))):
                 given = await answer(question, known, context, settings, "q")
                 found.append((given.outcome, given.retrieved))
             return found
@@ -71,12 +71,12 @@ def test_a_question_is_solved_only_once_its_case_was_practised() -> None:
 
 def test_right_answers_make_one_case_of_a_record_and_no_rule() -> None:
     student = Student(careful)
-    learned = trained(student)
-    assert learned.count() == {
+    training = trained(student)
+    assert training.count() == {
         "patients without": 0, "questions": 10, "right": 10, "wrong": 0, "refused": 0, "invalid": 0,
         "error": 0, "cases": 5, "rules kept": 0, "rules rejected": 0, "rules missing": 0,
     }  # fmt: skip
-    first = learned.memory.entries[0]
+    first = training.experience.entries[0]
     assert (first.id, first.record, first.after) == ("case 1", "P1", 1)
     assert first.text.startswith(f"Case: A 50-year-old woman: {SIGNS[ALPHA]}; 3 weeks; ")
     assert first.text.endswith(f"Telling examination: {TESTS[ALPHA]}. Diagnosis: {ALPHA}.")
@@ -89,10 +89,10 @@ def test_a_question_that_was_missed_is_no_case() -> None:
         right = by_book(task) or ""
         return right if task.options[right] in TESTS.values() else wrong(task)
 
-    learned = trained(Student(misses_diagnoses, lambda _: "Beware."))
-    assert learned.count()["cases"] == 5
-    assert all("Telling examination" in entry.text for entry in learned.memory.entries)
-    assert not any("Diagnosis" in entry.text for entry in learned.memory.entries)
+    training = trained(Student(misses_diagnoses, lambda _: "Beware."))
+    assert training.count()["cases"] == 5
+    assert all("Telling examination" in entry.text for entry in training.experience.entries)
+    assert not any("Diagnosis" in entry.text for entry in training.experience.entries)
 
 
 def needs_rule(task: ChooseAnswer) -> str:
@@ -109,27 +109,27 @@ def lesson(task: Reflect) -> str:
 
 
 def test_a_rule_is_kept_only_if_the_failed_question_is_then_solved() -> None:
-    async def scene() -> tuple[Learned, list[str]]:
+    async def scene() -> tuple[Training, list[str]]:
         async with school(student) as context:
-            learned = await train(ward(), context, ALL)
+            training = await train(ward(), context, ALL)
             questions = map(test_question, (ALPHA, BETA, GAMMA))
-            given = [await answer(one, learned, context, ALL, "q") for one in questions]
-            return learned, [one.outcome for one in given]
+            given = [await answer(one, training, context, ALL, "q") for one in questions]
+            return training, [one.outcome for one in given]
 
     student = Student(needs_rule, lesson)
-    learned, outcomes = asyncio.run(scene())
-    verdicts = {(step.record, step.kind): step.rule for step in learned.steps}
+    training, outcomes = asyncio.run(scene())
+    verdicts = {(step.record, step.kind): step.rule for step in training.steps}
     assert [key for key, verdict in verdicts.items() if verdict == "kept"] == [
         ("P1", "diagnosis"),
         ("P2", "diagnosis"),
     ]
     assert set(verdicts.values()) == {"kept", "rejected"}
-    counted = learned.count()
+    counted = training.count()
     assert (counted["wrong"], counted["rules kept"], counted["rules rejected"]) == (10, 2, 8)
-    assert [entry.id for entry in learned.memory.entries] == ["rule 1.1", "rule 2.1"]
+    assert [entry.id for entry in training.experience.entries] == ["rule 1.1", "rule 2.1"]
     # What was rejected is told in the log, and nowhere else.
-    assert sum(step.text == "Read more carefully." for step in learned.steps) == 8
-    assert not any("Read more carefully" in entry.text for entry in learned.memory.entries)
+    assert sum(step.text == "Read more carefully." for step in training.steps) == 8
+    assert not any("Read more carefully" in entry.text for entry in training.experience.entries)
     assert outcomes == ["right", "right", "wrong"]
 
 
@@ -155,17 +155,17 @@ def test_a_rule_that_only_names_the_letter_is_rejected() -> None:
         asked = [one for one in student.asked("answer") if one.question == task.situation]
         return letter_of(asked[0], task.correct)
 
-    learned = trained(student)
-    assert {step.rule for step in learned.steps} == {"rejected"}
-    assert learned.memory.entries == ()
+    training = trained(student)
+    assert {step.rule for step in training.steps} == {"rejected"}
+    assert training.experience.entries == ()
 
 
 def test_an_endless_rule_is_not_even_tried() -> None:
     student = Student(wrong, lambda _: "word " * 121)
-    learned = trained(student)
-    assert {step.rule for step in learned.steps} == {"long"}
+    training = trained(student)
+    assert {step.rule for step in training.steps} == {"long"}
     assert len(student.asked("answer")) == 10
-    assert learned.count()["rules rejected"] == 10
+    assert training.count()["rules rejected"] == 10
 
 
 def test_refusals_and_invalid_answers_are_outcomes_of_their_own() -> None:
@@ -175,28 +175,28 @@ def test_refusals_and_invalid_answers_are_outcomes_of_their_own() -> None:
         return "Z" if SIGNS[BETA] in task.question else careful(task)
 
     student = Student(choose)
-    learned = trained(student)
-    counted = learned.count()
+    training = trained(student)
+    counted = training.count()
     assert (counted["refused"], counted["invalid"], counted["right"]) == (2, 2, 6)
     assert counted["cases"] == 3
     assert student.asked("reflect") == []
-    tries = {step.outcome: len(step.keys) for step in learned.steps}
+    tries = {step.outcome: len(step.keys) for step in training.steps}
     assert tries == {"refused": 1, "invalid": 3, "right": 1}
 
 
 def test_a_refused_reflection_gives_no_rule() -> None:
-    learned = trained(Student(wrong, lambda _: REFUSAL))
-    assert {step.rule for step in learned.steps} == {"refused"}
-    assert learned.count()["rules missing"] == 10
+    training = trained(Student(wrong, lambda _: REFUSAL))
+    assert {step.rule for step in training.steps} == {"refused"}
+    assert training.count()["rules missing"] == 10
 
 
 def test_questions_of_one_record_do_not_see_each_other() -> None:
     student = Student(careful)
-    learned = trained(student)
-    for step in learned.steps:
+    training = trained(student)
+    for step in training.steps:
         assert all(int(name.split()[1].split(".")[0]) < step.after for name in step.retrieved)
-    assert {step.retrieved for step in learned.steps if step.after == 1} == {()}
-    assert all(step.retrieved for step in learned.steps if step.after > 1)
+    assert {step.retrieved for step in training.steps if step.after == 1} == {()}
+    assert all(step.retrieved for step in training.steps if step.after > 1)
 
 
 @pytest.mark.parametrize("at_once", [1, 2, 32])
@@ -204,8 +204,8 @@ def test_what_is_learned_does_not_depend_on_what_is_asked_at_once(at_once: int) 
     def learn(at_once: int, jitter: float) -> tuple[int, object]:
         student = Student(lambda task: by_memory(task) or wrong(task), lesson, jitter=jitter)
         records = [*ward(), *(one.model_copy(update={"id": f"{one.id}b"}) for one in ward())]
-        learned = trained(student, records, TrainSettings(cases=10), at_once=at_once)
-        return student.peak, (learned.steps, learned.memory.entries)
+        training = trained(student, records, TrainSettings(cases=10), at_once=at_once)
+        return student.peak, (training.steps, training.experience.entries)
 
     peak, found = learn(at_once, 0.02)
     assert found == learn(1, 0.0)[1]
@@ -218,7 +218,7 @@ def test_a_second_run_asks_nothing(tmp_path: Path) -> None:
     silent = Student(needs_rule, lesson)
     again = trained(silent, path=path)
     assert silent.prompts == []
-    assert (again.steps, again.memory.entries) == (first.steps, first.memory.entries)
+    assert (again.steps, again.experience.entries) == (first.steps, first.experience.entries)
 
 
 def test_an_interrupted_training_goes_on_where_it_was(tmp_path: Path) -> None:
@@ -232,10 +232,10 @@ def test_an_interrupted_training_goes_on_where_it_was(tmp_path: Path) -> None:
     with pytest.raises(Unreachable, match="line is dead"):
         trained(Student(breaks, lesson), path=path)
     rest = Student(needs_rule, lesson)
-    learned = trained(rest, path=path)
+    training = trained(rest, path=path)
     # Two of five records were done: three are asked, with answer, reflection and second answer.
     assert len(rest.prompts) == 3 * 2 * 3
-    assert learned.steps == trained(Student(needs_rule, lesson)).steps
+    assert training.steps == trained(Student(needs_rule, lesson)).steps
 
 
 def test_two_conditions_share_no_answer(tmp_path: Path) -> None:
@@ -268,13 +268,13 @@ def test_settings_below_zero_are_refused(field: str) -> None:
 
 
 def test_the_curve_ends_with_all_cases() -> None:
-    learned = trained(Student(careful))
-    assert learned.curve == (1, 2, 5)
-    assert [learned.after(point).count()["cases"] for point in learned.curve] == [1, 2, 5]
-    assert learned.after(2).practised == 2
-    assert {step.record for step in learned.after(2).steps} == {"P1", "P2"}
+    training = trained(Student(careful))
+    assert training.curve == (1, 2, 5)
+    assert [training.after(point).count()["cases"] for point in training.curve] == [1, 2, 5]
+    assert training.after(2).practised == 2
+    assert {step.record for step in training.after(2).steps} == {"P1", "P2"}
     with pytest.raises(UserError, match="5 cases were practised on, not 6"):
-        learned.after(6)
+        training.after(6)
 
 
 def test_what_a_record_says_cannot_pass_for_a_message() -> None:
@@ -294,12 +294,12 @@ def test_a_question_that_is_rejected_costs_itself_alone() -> None:
             raise ValueError("a plug-in's fault")
         return careful(task)
 
-    learned = trained(Student(rejects))
-    assert [(step.outcome, step.reason) for step in learned.steps[:4]] == [
+    training = trained(Student(rejects))
+    assert [(step.outcome, step.reason) for step in training.steps[:4]] == [
         *[("error", "this text is too long")] * 2,
         *[("error", "ValueError: a plug-in's fault")] * 2,
     ]
-    counted = learned.count()
+    counted = training.count()
     assert (counted["error"], counted["right"], counted["cases"]) == (4, 6, 3)
 
 
@@ -309,19 +309,19 @@ def test_a_rule_whose_trial_is_rejected_is_missing() -> None:
             raise AskError("no more today")
         return wrong(task)
 
-    learned = trained(Student(tried, lambda _: "Beware."))
-    assert {(step.outcome, step.rule, step.text) for step in learned.steps} == {
+    training = trained(Student(tried, lambda _: "Beware."))
+    assert {(step.outcome, step.rule, step.text) for step in training.steps} == {
         ("wrong", "error", "Beware.")
     }
-    assert {len(step.keys) for step in learned.steps} == {2}
-    assert learned.count()["rules missing"] == 10
+    assert {len(step.keys) for step in training.steps} == {2}
+    assert training.count()["rules missing"] == 10
 
 
 @pytest.mark.parametrize("letter", "ABCD")
 def test_a_student_who_likes_a_letter_keeps_no_rule(letter: str) -> None:
-    learned = trained(Student(lambda _: letter, lambda _: "Wash your hands."))
-    assert {step.rule for step in learned.steps} <= {"", "rejected"}
-    assert learned.count()["wrong"] > 0
+    training = trained(Student(lambda _: letter, lambda _: "Wash your hands."))
+    assert {step.rule for step in training.steps} <= {"", "rejected"}
+    assert training.count()["wrong"] > 0
 
 
 def test_a_rule_is_tried_only_where_it_can_be_shown() -> None:
@@ -329,16 +329,16 @@ def test_a_rule_is_tried_only_where_it_can_be_shown() -> None:
     rule = " ".join(["word"] * 10)
     for budget, verdict, tries in ((10, "long", 1), (11, "rejected", 2)):
         student = Student(wrong, lambda _: rule)
-        learned = trained(student, settings=replace(ALL, budget=budget))
-        assert {step.rule for step in learned.steps} == {verdict}
+        training = trained(student, settings=replace(ALL, budget=budget))
+        assert {step.rule for step in training.steps} == {verdict}
         assert len(student.asked("answer")) == 10 * tries
         shown = [task.memory for task in student.asked("answer") if task.memory]
         assert shown == [(f"Rule: {rule}",)] * 10 * (tries - 1)
 
 
 def test_an_empty_rule_is_none() -> None:
-    learned = trained(Student(wrong, lambda _: "  "))
-    assert {(step.rule, step.reason) for step in learned.steps} == {
+    training = trained(Student(wrong, lambda _: "  "))
+    assert {(step.rule, step.reason) for step in training.steps} == {
         ("invalid", "the rule is empty")
     }
 

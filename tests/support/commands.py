@@ -19,6 +19,7 @@ SCRIPT = Path(sys.executable).with_name("pzbench")
 SECONDS = 240
 """A command that takes longer hangs."""
 TABLE_FILES = ("table3.csv", "table3.md", "rows.csv")
+"""In the folder of tables of a run whose experiment is the small one."""
 KEY = "sk-very-secret-0123456789"
 
 
@@ -102,13 +103,17 @@ def inside(*arguments: object, answers: Sequence[str] = (), **variables: str) ->
 
 
 def experiment(path: Path, **settings: Any) -> Path:
-    """A small offline experiment in a file, settings changed as given; its path."""
+    """A small offline experiment in a file, settings changed as given; its path.
+
+    Settings of `generate` may stand at the top.
+    """
+    generate = {"cases_per_department": 2, "methods": ["direct", "multi-step"]}
+    generate |= {name: settings.pop(name) for name in generate.keys() & settings.keys()}
     plain: dict[str, Any] = {
         "name": "small",
         "seed": 3,
         "departments": ["Urology", "Psychiatry"],
-        "cases_per_department": 2,
-        "methods": ["direct", "multi-step"],
+        "generate": generate,
         "roles": {"generator": "rules", "judge": "rules"},
         "metrics": ["accuracy", "bleu", "rouge-l"],
         "tables": ["table3", "rows"],
@@ -120,7 +125,7 @@ def experiment(path: Path, **settings: Any) -> Path:
 
 def tables(run: Path) -> dict[str, bytes]:
     """The bytes of a run's table files."""
-    return {name: (run / name).read_bytes() for name in TABLE_FILES}
+    return {name: (run / "tables" / name).read_bytes() for name in TABLE_FILES}
 
 
 def whole_text(folder: Path) -> Iterator[tuple[str, bytes]]:

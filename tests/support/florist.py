@@ -11,13 +11,13 @@ from scripted import Scripted
 from bench.backbones.requests import (
     Extract,
     Extracted,
+    LabelFacts,
     Labelled,
     Labels,
-    LabelTask,
     StatementLabels,
 )
 from bench.core.sentences import sentences
-from bench.records.dialogue import Label
+from bench.records.label import Label
 from bench.records.record import (
     BasicInformation,
     DiseaseInformation,
@@ -81,7 +81,7 @@ STATES = {
 """What sentences state, extracted; the others state nothing."""
 
 
-def label(task: LabelTask) -> Labels:
+def label(task: LabelFacts) -> Labels:
     """The labels of whole statements, by their sentences."""
 
     def one(statement: str) -> tuple[Labelled, ...]:

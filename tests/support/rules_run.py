@@ -6,18 +6,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bench.api.context import Context
+from bench.api.context import Context, Unwatched
 from bench.api.failure import Failure
 from bench.api.generator import EachCase, Writer
 from bench.backbones.prompt import Backbone, Completion, Prompt
 from bench.backbones.respondent import Respondent
 from bench.backbones.rules.backbone import Rules
 from bench.experiments.engine import execute
-from bench.experiments.experiment import Experiment
+from bench.experiments.experiment import Experiment, experiment_from
 from bench.journal.journal import Journal
 from bench.knowledge.cases import Case
 from bench.knowledge.library import Library
 from bench.records.record import PatientRecord
+from bench.report.results import Results
 from bench.runs.folder import RunFolder
 from bench.runs.settings import Settings
 
@@ -29,7 +30,7 @@ class Seen:
 
     version = ""
     endpoint = "rules"
-    reads = "task"
+    reads = "request"
 
     def __init__(self, name: str = "seen") -> None:
         self.name = name
@@ -67,29 +68,37 @@ def generate(
     return asyncio.run(collect())
 
 
-class Silent:
-    """A watch that shows nothing."""
+SMALL: dict[str, Any] = {
+    "name": "small",
+    "seed": 1,
+    "departments": ["Orthopedics", "Urology"],
+    "generate": {"cases_per_department": 4, "methods": ["direct", "multi-step", "patient-zero"]},
+    "roles": {"generator": "rules", "judge": "rules"},
+    "metrics": ["accuracy", "bleu", "rouge-l"],
+    "tables": ["table3", "rows"],
+}
+"""A small experiment."""
 
-    @contextmanager
-    def stage(self, title: str, total: int) -> Iterator[Any]:
-        yield lambda failed=False: None
+
+def small(**settings: Any) -> Experiment:
+    """The small experiment, settings changed as given.
+
+    Settings of `generate` may stand at the top; a section given as None is left out.
+    """
+    generate = {
+        name: settings.pop(name) for name in ("cases_per_department", "methods") if name in settings
+    }
+    changed = SMALL | {"generate": SMALL["generate"] | generate} | settings
+    return experiment_from({name: given for name, given in changed.items() if given is not None})
 
 
 def run(folder: Path, **settings: Any) -> RunFolder:
-    """A small run of the three methods on the rules."""
-    experiment = Experiment.model_validate(
-        {
-            "name": "small",
-            "seed": 1,
-            "departments": ["Orthopedics", "Urology"],
-            "cases_per_department": 4,
-            "methods": ["direct", "multi-step", "patient-zero"],
-            "roles": {"generator": "rules", "judge": "rules"},
-            "metrics": ["accuracy", "bleu", "rouge-l"],
-            "tables": ["table3", "rows"],
-            **settings,
-        }
-    )
-    made = RunFolder(folder)
-    asyncio.run(execute(experiment, made, Settings(), Silent()))
-    return made
+    """A small run on the rules, as `small` has it."""
+    results_of(folder, **settings)
+    return RunFolder(folder)
+
+
+def results_of(folder: Path, **settings: Any) -> Results:
+    """The results of a small run on the rules, as `small` has it."""
+    experiment = small(**settings)
+    return asyncio.run(execute(experiment, RunFolder(folder), Settings(), Unwatched()))

@@ -13,7 +13,7 @@ class Scripted:
 
     version = ""
     endpoint = "script"
-    reads: Literal["task"] = "task"
+    reads: Literal["request"] = "request"
 
     def __init__(self, name: str = "scripted", **scripts: Script) -> None:
         self.name = name
@@ -22,14 +22,14 @@ class Scripted:
 
     def asked(self, kind: str) -> list[Any]:
         """The tasks of a kind that were asked, in order."""
-        return [prompt.task for prompt in self.prompts if prompt.task.kind == kind]
+        return [prompt.request for prompt in self.prompts if prompt.request.kind == kind]
 
     async def complete(self, prompt: Prompt[Any], key: str) -> Completion:
         self.prompts.append(prompt)
-        script = self._scripts.get(prompt.task.kind)
+        script = self._scripts.get(prompt.request.kind)
         if script is None:
-            raise AskError(f"no script for {prompt.task.kind}")
-        made = script(prompt.task)
+            raise AskError(f"no script for {prompt.request.kind}")
+        made = script(prompt.request)
         return Completion(text=made if isinstance(made, str) else made.model_dump_json())
 
     async def close(self) -> None:

@@ -11,7 +11,7 @@ from rules_run import LIBRARY
 
 from bench.api.context import Context
 from bench.backbones.prompt import Backbone, Completion, Prompt
-from bench.backbones.requests import Choice, ChooseAnswer, Lesson, Reflect
+from bench.backbones.requests import ChooseAnswer, ChosenOption, Lesson, Reflect
 from bench.backbones.respondent import Respondent
 from bench.journal.journal import Journal
 from bench.medqa.question import Question, question_id
@@ -126,7 +126,7 @@ class Student:
 
     version = ""
     endpoint = "script"
-    reads = "task"
+    reads = "request"
 
     def __init__(
         self,
@@ -142,7 +142,7 @@ class Student:
 
     def asked(self, kind: str) -> list[Any]:
         """The tasks of a kind that were asked, in order."""
-        return [prompt.task for prompt in self.prompts if prompt.task.kind == kind]
+        return [prompt.request for prompt in self.prompts if prompt.request.kind == kind]
 
     async def complete(self, prompt: Prompt[Any], key: str) -> Completion:
         self.prompts.append(prompt)
@@ -150,13 +150,13 @@ class Student:
         self.peak = max(self.peak, self.now)
         await asyncio.sleep(self._jitter * random.Random(key).random())
         self.now -= 1
-        task: Any = prompt.task
+        task: Any = prompt.request
         if isinstance(task, Reflect):
             said = self._reflect(task)
             made: Any = Lesson(reasons="", rule=said) if isinstance(said, str) else said
         else:
             said = self._choose(task)
-            made = Choice(reasons="So.", letter=said) if isinstance(said, str) else said
+            made = ChosenOption(reasons="So.", letter=said) if isinstance(said, str) else said
         return made if isinstance(made, Completion) else Completion(made.model_dump_json())
 
     async def close(self) -> None:

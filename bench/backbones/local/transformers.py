@@ -47,7 +47,7 @@ class Transformers:
     version: str
     endpoint = "chat"
     transport = ("device", "batch_size")
-    reads: Literal["task", "messages"] = "messages"
+    reads: Literal["request", "messages"] = "messages"
 
     def __init__(
         self, model: str, *, device: str = "auto", batch_size: int = 8, dtype: str = "auto"

@@ -63,7 +63,7 @@ class OpenAI:
 
     endpoint = "chat"
     transport = ("base_url", "endpoint", "api_version", "timeout", "max_retries")
-    reads: Literal["task", "messages"] = "messages"
+    reads: Literal["request", "messages"] = "messages"
 
     def __init__(
         self,

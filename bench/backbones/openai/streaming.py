@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-class Assembly:
+class StreamedAnswer:
     """The pieces of one streamed completion."""
 
     def __init__(self, on_text: Callable[[str], None]) -> None:

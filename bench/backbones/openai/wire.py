@@ -20,7 +20,7 @@ import aiohttp
 import httpx2
 import openai
 
-from bench.backbones.openai.streaming import Assembly
+from bench.backbones.openai.streaming import StreamedAnswer
 
 MOST_WAIT = 30.0
 """Longest wait, in seconds, that a server's Retry-After may ask for."""
@@ -165,7 +165,7 @@ async def stream(
     whole: dict[str, Any] | None = response.extensions.get("completion")
     if whole is not None:
         return whole
-    made = Assembly(on_text)
+    made = StreamedAnswer(on_text)
     try:
         async for chunk in _chunks(response):
             made.add(chunk)

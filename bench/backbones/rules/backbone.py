@@ -1,4 +1,4 @@
-"""The rules as a backbone: each task kind is answered by one function of its inputs and a seed.
+"""The rules as a backbone: one function of its inputs and a seed answers each kind of request.
 
 The seed is of the kind, the inputs and the replicate, not the journal key: that also holds the hash
 of the code, so a comment would give another draw.
@@ -19,11 +19,11 @@ from bench.backbones.requests import (
     ChooseAnswer,
     Extract,
     Judge,
-    LabelTask,
+    LabelFacts,
     Rate,
     Reflect,
     Reply,
-    Task,
+    Request,
     Write,
 )
 from bench.backbones.rules.choosing import choose
@@ -40,11 +40,11 @@ from bench.knowledge import course, outline
 from bench.knowledge.library import Library
 
 Answerer = Callable[[Any, Library, random.Random], BaseModel | str]
-ANSWERERS: dict[type[Task], Answerer] = {
+ANSWERERS: dict[type[Request], Answerer] = {
     Write: write,
     Judge: judge,
     Extract: extract,
-    LabelTask: relate,
+    LabelFacts: relate,
     Rate: rate,
     Reply: reply,
     Ask: ask,
@@ -55,15 +55,15 @@ ANSWERERS: dict[type[Task], Answerer] = {
 
 def stream(prompt: Prompt[Any]) -> str:
     """The seed of what is drawn for an answer: the same for the same question of the same case."""
-    inputs = prompt.task.model_dump(mode="json")
-    return key_of({"kind": prompt.task.kind, "inputs": inputs, "replicate": prompt.replicate})
+    inputs = prompt.request.model_dump(mode="json")
+    return key_of({"kind": prompt.request.kind, "inputs": inputs, "replicate": prompt.replicate})
 
 
 class Rules:
     """One small honest program, seeded by what is asked; it cannot see which method asks."""
 
     endpoint = "rules"
-    reads: Literal["task"] = "task"
+    reads: Literal["request"] = "request"
     stand_in = True
 
     def __init__(self, name: str = "", *, library: Library | None = None) -> None:
@@ -90,16 +90,16 @@ class Rules:
         """The answer: JSON, or plain text where that was asked for.
 
         Raises:
-            AskError: for a task kind that the rules do not answer, or an unknown disease.
+            AskError: for a request that the rules do not answer, or an unknown disease.
         """
-        answer = ANSWERERS.get(type(prompt.task))
+        answer = ANSWERERS.get(type(prompt.request))
         if answer is None:
-            known = ", ".join(sorted(task.kind for task in ANSWERERS))
+            known = ", ".join(sorted(request.kind for request in ANSWERERS))
             raise AskError(
-                f"the rules answer tasks of kind {known}, not {prompt.task.kind!r}: "
+                f"the rules answer requests of kind {known}, not {prompt.request.kind!r}: "
                 "name a language model for this role"
             )
-        made = answer(prompt.task, self._library, random.Random(stream(prompt)))
+        made = answer(prompt.request, self._library, random.Random(stream(prompt)))
         text = made if isinstance(made, str) else made.model_dump_json()
         return Completion(text=text, model="rules")
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
-from bench.backbones.requests import Choice, ChooseAnswer
+from bench.backbones.requests import ChooseAnswer, ChosenOption
 from bench.backbones.rules.matching import words
 from bench.knowledge.cases import derive_seed
 from bench.knowledge.library import Library
@@ -21,7 +21,7 @@ NEAREST = 5
 Bag = frozenset[str]
 
 
-def choose(task: ChooseAnswer, library: Library, drawn: random.Random) -> Choice:
+def choose(task: ChooseAnswer, library: Library, drawn: random.Random) -> ChosenOption:
     """The option whose words the texts nearest to the question hold most.
 
     Ties go by a hash of question and option, so that no memory at all and a memory that is silent
@@ -42,7 +42,7 @@ def choose(task: ChooseAnswer, library: Library, drawn: random.Random) -> Choice
     tied = [one for one, score in scores.items() if score == best]
     letter = min(tied, key=lambda one: derive_seed(task.question, task.options[one]))
     told = ", ".join(f"{one} {score:.3f}" for one, score in scores.items())
-    return Choice(
+    return ChosenOption(
         reasons=f"Nearest: {'; '.join(title for _, title, _ in near)}. By shared words: {told}.",
         letter=letter,
     )

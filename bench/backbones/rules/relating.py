@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from bench.backbones.requests import Labelled, Labels, LabelTask, StatementLabels
+from bench.backbones.requests import LabelFacts, Labelled, Labels, StatementLabels
 from bench.backbones.rules.claiming import Claims, claims, clash, fact_claims
 from bench.backbones.rules.denying import answered_no, denials
 from bench.backbones.rules.phrasing import (
@@ -28,7 +28,7 @@ from bench.backbones.rules.phrasing import (
 )
 from bench.backbones.rules.recalling import Kind, read_fact
 from bench.knowledge.library import Library
-from bench.records.dialogue import Label
+from bench.records.label import Label
 
 _LESS = words(
     "loss lose lost lack less poor reduced reduce reduction hardly little few refuse seldom rare "
@@ -112,7 +112,7 @@ class _Said:
     days: float | None
 
 
-def relate(task: LabelTask, library: Library, drawn: random.Random) -> Labels:
+def relate(task: LabelFacts, library: Library, drawn: random.Random) -> Labels:
     """The labels of each statement that are not neutral; `library` and `drawn` are not needed."""
     facts = {name: _known(text) for name, text in task.facts.items()}
     return Labels(

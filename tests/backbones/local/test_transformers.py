@@ -84,7 +84,7 @@ def backbone(tiny: Path) -> Transformers:
 
 def prompt(words: str, temperature: float = 0.0, most: int = 20, answer: Any = str) -> Prompt[Any]:
     return Prompt(
-        task=Rate(dialogue=(), rubric="y", low=1, high=5),
+        request=Rate(dialogue=(), rubric="y", low=1, high=5),
         messages=(Message("system", "say it"), Message("user", words)),
         answer=answer,
         sampling=Sampling(temperature=temperature, max_tokens=most),

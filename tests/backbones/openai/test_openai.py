@@ -50,7 +50,7 @@ class Report(BaseModel):
 
 def prompt(answer: type[Any] = Report, words: str = "Say it.", **sampling: Any) -> Prompt[Any]:
     return Prompt(
-        task=Rate(dialogue=(), rubric="y", low=1, high=5),
+        request=Rate(dialogue=(), rubric="y", low=1, high=5),
         messages=(Message("system", "You are terse."), Message("user", words)),
         answer=answer,
         sampling=Sampling(**sampling),

@@ -30,7 +30,7 @@ from bench.journal.journal import Journal
 
 TEXT = "It began\u2028three weeks ago,\r\ndoctor – “suddenly” \x85 and it burns."
 PROMPT: Prompt[Any] = Prompt(
-    task=Reply(memory="F1", manner={"style": "plain"}, history=(), question="Since when?"),
+    request=Reply(memory="F1", manner={"style": "plain"}, history=(), question="Since when?"),
     messages=(Message("user", "Since when?"),),
     answer=str,
     sampling=Sampling(),

@@ -1,0 +1,163 @@
+"""A similarity of two texts as a metric: the mean over all pairs of items within a group.
+
+Pairs are all unordered pairs within a department (or disease, or the corpus); groups weigh the
+same. A kernel gives the similarities in blocks, so memory is O(n) for its own data and one block.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.api.metric import MetricCard
+from bench.records.formats import Text, facts
+from bench.records.record import PatientRecord
+
+if TYPE_CHECKING:
+    from bench.api.context import Context
+
+Matrix = NDArray[np.float64]
+View = Literal["full", "values"]
+Grouping = Literal["department", "disease", "corpus"]
+BLOCK = 512
+
+
+class Kernel(Protocol):
+    """Symmetric similarities of n texts.
+
+    May also have `keys`: for each text the journal keys of what a model computed for it; and
+    `moments(rows)`, where there is a shorter way to a group's sums.
+    """
+
+    def __len__(self) -> int:
+        """Number of texts."""
+        ...
+
+    def block(self, rows: slice, columns: slice) -> Matrix:
+        """Similarities of two runs of texts, shape (len(rows), len(columns)), float64.
+
+        Both runs lie within one group. Where they are the same, the diagonal is ignored.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Texts(Sequence[str]):
+    """The texts of a cell, those of one group one after the other."""
+
+    texts: Sequence[str]
+    ids: Sequence[str] = ()
+    """Id of the item behind each text."""
+    groups: Mapping[str, slice] = field(default_factory=dict)
+    """Where each group stands: only texts of one group are ever compared."""
+
+    @property
+    def runs(self) -> tuple[slice, ...]:
+        """Where each group stands; all texts are one group if none are named."""
+        return tuple(self.groups.values()) or (slice(0, len(self.texts)),)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[str]: ...
+    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
+        """A text, or a run of them."""
+        return self.texts[index]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+@dataclass(frozen=True)
+class MatrixKernel:
+    """A kernel held whole, for similarities too dear to compute twice: one matrix a group."""
+
+    matrices: Sequence[Matrix]
+    """Of each group in order, shape (texts of the group, texts of the group)."""
+    keys: Sequence[tuple[str, ...]] = ()
+    """Journal keys behind each text's row, where a model computed it."""
+
+    def __len__(self) -> int:
+        """Number of texts."""
+        return sum(map(len, self.matrices))
+
+    def block(self, rows: slice, columns: slice) -> Matrix:
+        """A part of one group's matrix."""
+        start = 0
+        for matrix in self.matrices:
+            if rows.start < start + len(matrix):
+                return matrix[
+                    rows.start - start : rows.stop - start,
+                    columns.start - start : columns.stop - start,
+                ]
+            start += len(matrix)
+        raise IndexError(f"there are {start} texts, and none at {rows.start}")
+
+
+def runs(first: int, last: int, length: int = BLOCK) -> Iterator[slice]:
+    """Consecutive slices that cover range(first, last)."""
+    for start in range(first, last, length):
+        yield slice(start, min(start + length, last))
+
+
+def view_text(record: PatientRecord, view: View) -> str:
+    """The text of a record that is compared, without id and name.
+
+    `full` is the plain-text format, headings included; `values` only what the fields hold.
+    """
+    if view == "full":
+        return Text().render(record, identity=False)
+    shown = (
+        f"{fact.label} {fact.value}" if fact.path.startswith("examination") else fact.value
+        for fact in facts(record, identity=False)
+    )
+    return "\n".join(shown)
+
+
+def group_of(record: PatientRecord, pairs: Grouping) -> str:
+    """The group within which a record is compared."""
+    if pairs == "department":
+        return record.department
+    if pairs == "corpus":
+        return ""
+    # What was planned: models write one disease under many names.
+    planned = record.origin.disease if record.origin else None
+    return (planned or record.disease_information.disease).lower()
+
+
+def signature_of(*parts: str, packages: Sequence[str] = ()) -> str:
+    """A signature: parts and package versions joined by bars, as in sacrebleu.
+
+    The build of a package (+cpu, +cu128) is left out: machines differ in it, meanings do not.
+    """
+    versions = (f"{name}:{version(name).partition('+')[0]}" for name in packages)
+    return "|".join([*parts, *versions])
+
+
+class PairMetric(ABC):
+    """A diversity metric; subclasses name a card and make a kernel of some texts."""
+
+    card: ClassVar[MetricCard]
+
+    def __init__(self, *, view: View = "full", pairs: Grouping = "department") -> None:
+        """Choose the text compared and the groups within which pairs are taken."""
+        self.view: View = view
+        self.pairs: Grouping = pairs
+
+    @abstractmethod
+    async def kernel(self, texts: Texts, context: "Context") -> Kernel:
+        """The similarities of the texts of a cell."""
+
+    @abstractmethod
+    def method(self, context: "Context") -> tuple[str, ...]:
+        """The parts of the signature that say how a similarity is computed, and by which model."""
+
+    def signature(self, context: "Context") -> str:
+        """What pins the meaning of the score."""
+        return signature_of(
+            *self.method(context), f"view:{self.view}", f"pairs:{self.pairs}", "mean:macro"
+        )

@@ -1,0 +1,387 @@
+"""The stage `exam` (paper section 4.4): students answer the same questions.
+
+One student for each department, trained on that department's records alone, as the departments of
+Agent Hospital (arXiv 2405.02957) are; its memory grows record by record, in their order. A method's
+figure is that of its students together. Every student gets a question in the same words, so that
+answers differ by what memory shows and by nothing else.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any, ClassVar
+
+from bench import students
+from bench.api.cell import Cell
+from bench.api.context import Context
+from bench.api.failure import Failure, guarded
+from bench.api.item import About, Items
+from bench.api.stage import Scope, Stage, StageCard, Trial
+from bench.core.atomic import write_text
+from bench.core.concurrency import ordered_map
+from bench.core.errors import UserError
+from bench.core.schema import Model
+from bench.medqa.question import Question
+from bench.records.record import PatientRecord
+from bench.runs.roles import GENERATOR, factor_of, spread
+from bench.stages.exam.classes import Class, Pool, classes_of, patients, pool_of, sizes
+from bench.stages.exam.questions import read_test
+from bench.stages.exam.settings import ExamSettings
+from bench.students.answer import OF_FAILURE, Answered, answer
+from bench.students.choice import ROLE, choose
+from bench.students.practice import Practice
+from bench.students.training import Training, train
+
+ZERO_SHOT = "zero-shot"
+"""The method of a student who practised on nothing."""
+PATIENTS = "patients"
+"""The factor that tells after how many patients of each department a student is asked."""
+UNTRAINED = "0"
+REPLICATE = "exam"
+"""Of the questions, alike for all students: the same words are one exchange."""
+TRIED = 6
+"""Test questions that a plan tries."""
+WRONG = 0.5
+"""Share of practice questions taken to be answered wrong: each costs a rule and two more tries."""
+TOKENS_OF_WORD = 1.4
+"""Tokens of a word of memory, roughly."""
+Taught = Mapping[str, Training | Failure]
+"""What the student of each department learned, or why there is none."""
+
+
+class Exam(Stage):
+    """Questions to students: untrained, after each point of the curve, and at the end."""
+
+    card: ClassVar[StageCard] = StageCard(
+        name="exam",
+        summary="Answers of doctor agents to MedQA questions, untrained and trained on records.",
+        makes="answers",
+        takes="records",
+        roles={ROLE: GENERATOR},
+        prompts=tuple(sorted(Path(students.__file__).parent.glob("*.j2"))),
+    )
+    settings = ExamSettings
+    flags: ClassVar[Mapping[str, str]] = {"medqa": "questions"}
+    item = Answered
+
+    own: ExamSettings
+
+    def __init__(self, settings: ExamSettings, scope: Scope) -> None:
+        """Read the questions, and know them by their digest.
+
+        Raises:
+            UserError: if they cannot be read, are others than the digest says, or none belongs to
+                the departments.
+        """
+        self.test = read_test(settings, scope.departments)
+        # Points that are never come to are not written down: a file that names them is refused.
+        curve = tuple(point for point in settings.curve if point <= settings.cases)
+        found_out: dict[str, Any] = {"digest": self.test.digest, "curve": curve}
+        if settings.questions and Path(settings.questions).exists():
+            found_out["questions"] = str(Path(settings.questions).absolute())
+        super().__init__(settings.model_copy(update=found_out), scope)
+        self._classes: Mapping[Cell, Class] = {}
+        self._pools: dict[Cell, Pool] = {}
+        self._trainings: dict[Cell, asyncio.Task[Taught]] = {}
+        self._taught: dict[Cell, Taught] = {}
+        self._pins: dict[Cell, tuple[str, str]] = {}
+        self._cells: list[Cell] = []
+
+    def cells(self, given: Sequence[Cell]) -> Sequence[Cell]:
+        """For each backbone the untrained student, then those of each method along the curve."""
+        if any(cell.get("method") == ZERO_SHOT for cell in given):
+            raise UserError(f"no method can be called {ZERO_SHOT!r}: the untrained student is")
+        points = [point for point in sorted(self.own.curve) if point < self.own.cases]
+        backbones = dict.fromkeys(cell.without("method") for cell in given)
+        cells: list[Cell] = []
+        for backbone in backbones:
+            cells.append(_untrained(backbone, given))
+            for cell in given:
+                if cell.without("method") == backbone:
+                    cells += [cell.and_({PATIENTS: str(n)}) for n in (*points, self.own.cases)]
+        self._cells = list(spread(cells, (ROLE,), self.scope.roles))
+        return self._cells
+
+    def expected(self, cell: Cell, given: Mapping[Cell, Items]) -> Iterable[About]:
+        """Every question; none at a point that not all students have come to."""
+        taught = self._taught.get(cell.without(PATIENTS))
+        if taught is None or self._reached(cell, taught):
+            for department, questions in self.test.questions.items():
+                yield from (About(question.id, "", department) for question in questions)
+
+    def ready(self, context: Context) -> None:
+        """Load the encoder.
+
+        Raises:
+            UserError: if there is none.
+        """
+        context.encoder()
+
+    async def prepare(self, given: Mapping[Cell, Items], context: Context) -> None:
+        """Choose the patients, the same for every method."""
+        # At once, which is much faster than one by one.
+        await context.encoder().embed([question.question for question in self.test.all])
+        for cell, items in given.items():
+            pool = await pool_of(cell, items, self.own, self.test, context)
+            self._pools[cell] = pool
+            _keep(context, cell, "suspects", pool.suspects)
+        self._classes = classes_of(list(self._pools.values()), self.own, self.test)
+
+    async def make(
+        self, cell: Cell, given: Mapping[Cell, Items], context: Context
+    ) -> AsyncIterator[Answered | Failure]:
+        """The answers, department by department; what training lost comes with the last."""
+        self._pins[cell] = context.role(ROLE).pinned, context.encoder().signature
+        taught = await self._learn(cell, context)
+        if cell[PATIENTS] == str(self.own.cases):
+            for failure in _lost(taught):
+                yield failure
+        if not self._reached(cell, taught):
+            return
+        places = [
+            (question, department, self._known(cell, taught.get(department)))
+            for department, questions in self.test.questions.items()
+            for question in questions
+        ]
+
+        async def one(place: tuple[Question, str, Training | Failure | None]) -> Answered:
+            return await self._put(*place, context)
+
+        async for given_answer in ordered_map(one, places, context.at_once):
+            yield given_answer
+
+    async def _learn(self, cell: Cell, context: Context) -> Taught:
+        """What a cell's students learned; the training of all points of a curve is one."""
+        trained = cell.without(PATIENTS)
+        if cell[PATIENTS] == UNTRAINED:
+            self._taught[trained] = {}
+            return {}
+        if trained not in self._trainings:
+            self._trainings[trained] = asyncio.create_task(self._train(trained, context))
+        self._taught[trained] = await self._trainings[trained]
+        return self._taught[trained]
+
+    async def _train(self, cell: Cell, context: Context) -> Taught:
+        """Train the students of all departments, side by side."""
+        source = next(other for other in self._classes if other.within(cell))
+        own = self._classes[source]
+
+        async def one(name: str) -> Training | Failure:
+            records = own[name]
+            if isinstance(records, Failure):
+                return records
+            settings = self.own.training("/".join(cell.values()), len(records), self.scope.seed)
+            return await guarded(train(records, context, settings), name, self.card.name)
+
+        taught: dict[str, Training | Failure] = {}
+        with context.watch.stage(f"training: {cell}", len(own)) as step:
+            names = list(own)
+            async for learned in ordered_map(one, names, context.at_once):
+                taught[names[len(taught)]] = learned
+                step(failed=isinstance(learned, Failure))
+        known = [learned for learned in taught.values() if isinstance(learned, Training)]
+        _keep(context, cell, "steps", [step for training in known for step in training.steps])
+        entries = [entry for training in known for entry in training.experience.entries]
+        _keep(context, cell, "memory", entries)
+        return taught
+
+    def _reached(self, cell: Cell, taught: Taught) -> bool:
+        """Whether all students have practised on as many patients as the cell says."""
+        if cell[PATIENTS] in (UNTRAINED, str(self.own.cases)):
+            return True
+        known = [learned for learned in taught.values() if isinstance(learned, Training)]
+        point = int(cell[PATIENTS])
+        return len(known) == len(taught) and all(point in one.curve[:-1] for one in known)
+
+    def _known(self, cell: Cell, learned: Training | Failure | None) -> Training | Failure | None:
+        """What a student knew at the cell's point of the curve."""
+        if isinstance(learned, Training) and cell[PATIENTS] != str(self.own.cases):
+            return learned.after(int(cell[PATIENTS]))
+        return learned
+
+    async def _put(
+        self,
+        question: Question,
+        department: str,
+        known: Training | Failure | None,
+        context: Context,
+    ) -> Answered:
+        """One question; a student whose training failed is not asked."""
+        place = {"id": question.id, "department": department}
+        if isinstance(known, Failure):
+            return Answered(**place, outcome=OF_FAILURE[known.outcome], reason=known.reason)
+        settings = known.settings if known else self.own.training("", 0, 0)
+        work = answer(question, known, context, settings, REPLICATE)
+        given = await guarded(work, question.id, self.card.name)
+        if isinstance(given, Failure):
+            return Answered(**place, outcome=OF_FAILURE[given.outcome], reason=given.reason)
+        return given.model_copy(update=place)
+
+    def compared(self, cells: Sequence[Cell]) -> Iterable[tuple[Cell, Cell]]:
+        """Students at the end, each after the earlier ones of its backbone, untrained first."""
+        final = {UNTRAINED, str(self.own.cases)}
+        ends = [cell for cell in cells if cell[PATIENTS] in final]
+        for first, second in combinations(ends, 2):
+            if first.without("method", PATIENTS) == second.without("method", PATIENTS):
+                yield second, first
+
+    def signature(self, cell: Cell) -> str:
+        """The questions, the student, and how it was trained."""
+        own = self.own
+        student, encoder = self._pins[cell]
+        parts = [f"set:{self.test.digest[:12]}", f"options:{self.test.options}"]
+        parts.append(f"student:{student}")
+        if cell[PATIENTS] == UNTRAINED:
+            return "|".join((*parts, "cases:0"))
+        source = next(other for other in self._classes if other.within(cell))
+        numbers = {len(records) for records in patients(self._classes[source]).values()}
+        parts += [
+            f"cases:{'-'.join(map(str, sorted(numbers)))}",
+            f"k:{own.k_cases}+{own.k_rules}",
+            f"words:{own.budget}",
+            f"guard:{'yes' if own.guard else 'no'}",
+            f"encoder:{encoder}",
+        ]
+        return "|".join(parts)
+
+    def notes(self, cell: Cell) -> Sequence[str]:
+        """What is to be said of the questions, and of students that are not there."""
+        notes = list(self.test.notes)
+        taught = self._taught.get(cell.without(PATIENTS), {})
+        lost = [learned.reason for learned in taught.values() if isinstance(learned, Failure)]
+        if lost:
+            notes.append(f"no student: {'; '.join(lost)}")
+        if taught and not self._reached(cell, taught):
+            notes.append(f"not all departments have a student after {cell[PATIENTS]} patients")
+        return notes
+
+    def details(self) -> Mapping[str, Any]:
+        """The questions, the patients, and what training came to, by cell."""
+        return {
+            "set": self.test.described(),
+            "patients": sizes(self._classes),
+            "cases": self.own.cases,
+            "budget": self.own.budget,
+            "guard": self.own.guard,
+            "settings": self.own.model_dump(
+                mode="json", exclude={"questions", "labels", "digest", "roles"}
+            ),
+            "training": {
+                str(cell): {"factors": dict(cell), **self._counts(cell, taught)}
+                for cell, taught in self._in_order()
+            },
+        }
+
+    def _in_order(self) -> Iterator[tuple[Cell, Taught]]:
+        """What was taught, in the cells' order, whichever training ended first."""
+        for cell in dict.fromkeys(cell.without(PATIENTS) for cell in self._cells):
+            if self._taught.get(cell):
+                yield cell, self._taught[cell]
+
+    def _counts(self, cell: Cell, taught: Taught) -> dict[str, int]:
+        known = [learned for learned in taught.values() if isinstance(learned, Training)]
+        counts = [learned.count() for learned in known]
+        source = next(other for other in self._pools if other.within(cell))
+        return {
+            "patients": sum(learned.practised for learned in known),
+            **{name: sum(count[name] for count in counts) for name in (counts or [{}])[0]},
+            "suspects": len(self._pools[source].suspects),
+        }
+
+    def describe(self, item: Answered, form: str = "text") -> str:
+        """The question with its options, the right one marked, and what the student answered."""
+        question = next((one for one in self.test.all if one.id == item.id), None)
+        lines = [f"Department: {item.department}"]
+        if question is None:
+            lines.append("(the questions no longer hold this one)")
+        else:
+            lines.append(question.question)
+            for letter, text in question.options.items():
+                lines.append(f"{'*' if question.accepts(letter) else ' '} {letter}. {text}")
+        lines.append(f"Answer: {item.letter or 'none'} ({item.outcome})")
+        if item.reason:
+            lines.append(f"Reasons: {item.reason}")
+        if item.retrieved:
+            shown = ", ".join(item.retrieved)
+            lines.append(f"Shown from memory ({item.words} words): {shown}")
+        return "\n".join(lines)
+
+    async def plan(self, cells: Sequence[Cell], given: Mapping[Cell, Items], trial: Trial) -> None:
+        """Put some practice and test questions; without memory, so that no encoder is loaded."""
+        questions = len(self.test.all)
+        most_memory = self.own.budget * TOKENS_OF_WORD
+        untrained: set[str] = set()
+        for cell in cells:
+            context = trial.context(self, cell)
+            tried = self.test.all[:TRIED]
+            for question in tried:
+                asked = (question.question, question.options, (), question.id)
+                await choose(context.role(ROLE), *asked)
+            shown = {} if cell[PATIENTS] == UNTRAINED else {ROLE: most_memory * questions}
+            # One student is asked untrained but once, whoever wrote the records; two labels of one
+            # model are two students.
+            writer = "" if ROLE in self.scope.roles else cell.get(factor_of(GENERATOR), "")
+            student = cell.get(ROLE, writer)
+            again = cell[PATIENTS] == UNTRAINED and student in untrained
+            if not again:
+                trial.count(
+                    self, cell, context, questions / len(tried), tokens_in=shown, guessed=True
+                )
+            if cell[PATIENTS] == UNTRAINED:
+                untrained.add(student)
+            elif cell[PATIENTS] == str(self.own.cases):
+                await self._plan_practice(cell, given, trial, most_memory)
+
+    async def _plan_practice(
+        self, cell: Cell, given: Mapping[Cell, Items], trial: Trial, memory: float
+    ) -> None:
+        source = next(other for other in given if other.within(cell))
+        records: list[PatientRecord] = list(given[source])
+        if not records:
+            return
+        context = trial.context(self, cell)
+        practice = Practice(records, context.outlines, 0)
+        asked = 0
+        for record in records:
+            for item in practice.items(record):
+                asked += 1
+                await choose(context.role(ROLE), item.question, item.options, (), record.id)
+        each = len(records) + given[source].missing
+        departments = len(self.test.questions)
+        patients_planned = min(each, departments * self.own.cases)
+        scale = patients_planned * (1 + 3 * WRONG) / len(records)
+        shown = {ROLE: memory * asked * scale}
+        trial.count(self, cell, context, scale, tokens_in=shown, guessed=True)
+
+
+def _untrained(backbone: Cell, given: Sequence[Cell]) -> Cell:
+    """The cell of the untrained student, its factors in the order of the others."""
+    factors = next(list(cell) for cell in given if cell.without("method") == backbone)
+    if "method" not in factors:
+        factors.append("method")
+    return Cell({name: backbone.get(name, ZERO_SHOT) for name in factors} | {PATIENTS: UNTRAINED})
+
+
+def _lost(taught: Taught) -> Iterator[Failure]:
+    """What training lost: whole students, and practice questions that were rejected."""
+    for learned in taught.values():
+        if isinstance(learned, Failure):
+            yield learned
+    for learned in taught.values():
+        for step in learned.steps if isinstance(learned, Training) else ():
+            if "error" in (step.outcome, step.rule):
+                yield Failure(
+                    item=step.record,
+                    stage=Exam.card.name,
+                    outcome="error",
+                    reason=f"practice: {step.reason}",
+                    keys=step.keys,
+                )
+
+
+def _keep(context: Context, cell: Cell, kind: str, rows: Sequence[Model]) -> None:
+    """Write down what is no item: for each method the steps of its training, its memory, ..."""
+    if context.folder is not None:
+        text = "".join(f"{row.model_dump_json()}\n" for row in rows)
+        write_text(context.folder / cell.path("") / f"{kind}.jsonl", text)

@@ -1,0 +1,300 @@
+"""Runs: what stands on disk, what is compared, and that nothing finished is lost."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from openai_server import OpenAIServer
+from patients import patient
+from pydantic import BaseModel
+from rules_run import results_of, run, small
+
+from bench.api.cell import Cell
+from bench.api.context import Unwatched
+from bench.core.atomic import PARTIAL
+from bench.core.errors import UserError
+from bench.core.registry import Plugin
+from bench.experiments.engine import execute
+from bench.records.record import PatientRecord
+from bench.report.results import read_results
+from bench.runs.folder import RunFolder
+from bench.runs.settings import Settings
+from bench.scoring.evaluations import EvaluationFile
+from metrics.accuracy import Accuracy
+from metrics.bleu import Bleu
+from metrics.rouge_l import RougeL
+
+
+def execute_small(folder: Path, **settings: object) -> None:
+    asyncio.run(execute(small(**settings), RunFolder(folder), Settings(), Unwatched()))
+
+
+def whole(folder: Path) -> dict[str, bytes]:
+    """Everything that a finished run shows, by name."""
+    names = ("experiment.yaml", "manifest.json", "results.csv", "failures.jsonl")
+    files = [folder / name for name in names]
+    files += (path for path in folder.rglob("*") if path.parent.name == "tables")
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files if path.is_file()}
+
+
+def test_every_step_is_on_disk_and_can_be_read_again(tmp_path):
+    results = results_of(tmp_path / "r")
+    folder = RunFolder(tmp_path / "r")
+    assert list(results.results) == read_results(folder.results)
+    cell = Cell(backbone="rules", method="direct")
+    items = (folder.items("generate", cell)).read_text().splitlines()
+    evaluations = list(EvaluationFile(folder.evaluations("accuracy", cell.and_(judge="rules"))))
+    assert [json.loads(line)["id"] for line in items] == [one.item for one in evaluations]
+    for evaluation in evaluations:
+        assert evaluation.keys
+        assert [reason.where for reason in evaluation.reasons]
+        assert all(reason.text and reason.keys for reason in evaluation.reasons)
+    for metric in ("bleu", "rouge-l"):
+        assert len(list(EvaluationFile(folder.evaluations(metric, cell)))) == len(items)
+
+
+def test_a_run_again_asks_nobody_and_is_the_same_to_the_byte(tmp_path):
+    run(tmp_path / "r")
+    before = whole(tmp_path / "r")
+    run(tmp_path / "r")
+    after = whole(tmp_path / "r")
+    manifest = json.loads(after.pop("manifest.json"))
+    assert all(role["asked"] == 0 for role in manifest["roles"])
+    del before["manifest.json"]
+    assert after == before
+
+
+def test_one_kernel_is_built_for_each_method(tmp_path, monkeypatch):
+    built: list[tuple[str, int]] = []
+    for kind in (Bleu, RougeL):
+        build = kind.kernel
+
+        async def counting(self, texts, context, build=build):
+            built.append((self.card.name, len(texts)))
+            return await build(self, texts, context)
+
+        monkeypatch.setattr(kind, "kernel", counting)
+    results = results_of(tmp_path / "r", metrics=["bleu", "rouge-l"])
+    # Of each metric three methods, all departments at once, the differences included.
+    assert built == [("bleu", 8)] * 3 + [("rouge-l", 8)] * 3
+    assert sum(1 for one in results.differences if one.score.by == "all") == 6
+
+
+def test_several_judges_are_a_factor(tmp_path):
+    judges = ["rules", {"name": "rules", "as": "second"}]
+    results = results_of(
+        tmp_path / "r",
+        methods=["direct", "multi-step"],
+        roles={"generator": "rules", "judge": judges},
+        metrics=["accuracy", "bleu"],
+    )
+    assert results.values("judge") == ["rules", "second"]
+    for judge in ("rules", "second"):
+        assert results.find("accuracy", method="direct", judge=judge)
+    assert {one.cell.get("judge") for one in results.select("bleu")} == {None}
+    compared = list(results.select("accuracy", differences=True))
+    assert [(one.cell["judge"], one.minus and one.minus["judge"]) for one in compared] == [
+        ("rules", "rules"),
+        ("second", "second"),
+    ]
+    paths = (tmp_path / "r" / "evaluations" / "accuracy").rglob("*.jsonl")
+    assert {path.stem for path in paths} == {"rules", "second"}
+
+
+def test_a_metric_may_be_pointed_at_another_role(tmp_path):
+    results = results_of(
+        tmp_path / "r",
+        methods=["direct"],
+        roles={"generator": "rules", "judge": "rules", "grader": {"name": "rules", "as": "g"}},
+        metrics=["accuracy", {"name": "accuracy", "as": "graded", "roles": {"judge": "grader"}}],
+    )
+    (first,), (second,) = results.select("accuracy"), results.select("graded")
+    assert (first.cell["judge"], second.cell["judge"]) == ("rules", "g")
+
+
+def test_a_role_that_nobody_asks_is_told_or_mended(tmp_path):
+    with pytest.raises(UserError, match="'jugde'; did you mean 'judge'"):
+        run(
+            tmp_path / "r",
+            roles={"generator": "rules", "jugde": "rules"},
+            metrics=["bleu", "accuracy"],
+        )
+    idle = results_of(
+        tmp_path / "r", roles={"generator": "rules", "judge": "rules"}, metrics=["bleu"]
+    )
+    assert idle.manifest["idle_roles"] == ["judge"]
+
+
+def test_a_dead_key_costs_a_finished_run_nothing(
+    tmp_path, openai_server: OpenAIServer, monkeypatch
+):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-expired")
+    monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
+    roles = {"generator": "openai/words"}
+    settings = {"methods": ["direct"], "metrics": ["bleu"], "roles": roles, "tables": ["rows"]}
+    execute_small(tmp_path / "r", **settings)
+    before = whole(tmp_path / "r")
+    openai_server.key = "sk-renewed"
+    with pytest.raises(UserError):
+        execute_small(tmp_path / "r", **settings, cases_per_department=6)
+    assert whole(tmp_path / "r") == before
+    execute_small(tmp_path / "r", **settings)  # what it was goes on as before
+    assert {**whole(tmp_path / "r"), "manifest.json": b""} == {**before, "manifest.json": b""}
+
+
+def test_left_over_files_are_swept_in_its_own_folders_alone(tmp_path):
+    other = tmp_path / "other" / "items" / "generate"
+    other.mkdir(parents=True)
+    theirs = other / f".x.jsonl.abc{PARTIAL}"
+    theirs.write_text("half")
+    run(tmp_path, metrics=["bleu"], methods=["direct"])
+    ours = tmp_path / "items" / "generate" / f".y.jsonl.abc{PARTIAL}"
+    ours.write_text("half")
+    run(tmp_path, metrics=["bleu"], methods=["direct"])
+    assert theirs.exists()
+    assert not ours.exists()
+
+
+def test_a_folder_of_an_earlier_version_is_refused(tmp_path):
+    (tmp_path / "experiment.json").write_text("{}")
+    with pytest.raises(UserError, match="earlier version"):
+        run(tmp_path)
+
+
+def test_a_run_of_records_alone_imports_no_other_stage(tmp_path):
+    code = f"""
+import asyncio, sys
+sys.path.insert(0, {str(Path(__file__).parents[1] / "support")!r})
+from rules_run import run
+from pathlib import Path
+run(Path({str(tmp_path / "r")!r}), metrics=["accuracy", "bleu"])
+print(*[n for n in sys.modules if n.startswith(("bench.stages.exam", "bench.stages.interview",
+    "bench.agents", "bench.students", "bench.medqa", "bench.records.dialogue"))])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+def test_a_second_process_is_kept_out(tmp_path):
+    folder = RunFolder(tmp_path)
+    with folder.locked(), pytest.raises(UserError, match="another process"):
+        run(tmp_path)
+
+
+class Odd:
+    """A stage of somebody else's that misbehaves, as its `way` says."""
+
+    card = {"name": "odd", "summary": "Odd.", "makes": "records"}
+
+    def __init__(self, settings, scope):
+        self.own = settings
+
+    class settings(BaseModel):
+        way: str
+
+    item = PatientRecord
+
+    def cells(self, given):
+        if self.own.way == "bare":
+            return [{}]
+        if self.own.way == "one place":
+            return [{"a": "x", "b": "y"}, {"b": "x", "a": "y"}]
+        if self.own.way == "column":
+            return [{"value": "x"}]
+        return [{"a": ""}] if self.own.way == "empty" else [{"a": "x"}]
+
+    async def make(self, cell, given, context):
+        yield patient("p1", "Urology", "pain")
+        if self.own.way == "raises":
+            raise LookupError("their fault")
+        if self.own.way == "surrogate":
+            yield patient("p2", "Urology", "pain \ud83d")
+        if self.own.way == "twice":
+            yield patient("p1", "Urology", "fever")
+        yield patient("p3", "Urology", "fever")
+
+
+@pytest.fixture
+def odd(monkeypatch):
+    """Runs an experiment of the odd stage alone."""
+    monkeypatch.setattr("bench.api.adapters.STAGES.load", lambda name: Odd)
+    points = [Plugin("odd", "x:Odd", "theirs 1")]
+    monkeypatch.setattr("bench.experiments.experiment.STAGES.plugins", lambda: points)
+
+    def go(folder: Path, way: str) -> list[str]:
+        execute_small(
+            folder, generate=None, odd={"way": way}, roles={}, metrics=["bleu"], tables=["rows"]
+        )
+        lines = (folder / "items" / "odd" / "x.jsonl").read_text().splitlines()
+        return [json.loads(line)["id"] for line in lines]
+
+    return go
+
+
+@pytest.mark.parametrize(
+    ("way", "kept", "lost"),
+    [
+        ("raises", ["p1"], ("*", "error")),
+        ("surrogate", ["p1", "p3"], ("p2", "invalid")),
+        ("twice", ["p1", "p3"], ("p1", "invalid")),
+    ],
+)
+def test_a_stage_that_misbehaves_costs_its_item_or_its_cell(odd, tmp_path, way, kept, lost):
+    assert odd(tmp_path / "r", way) == kept
+    (failure,) = RunFolder(tmp_path / "r").failures()
+    assert (failure.item, failure.outcome) == lost
+
+
+@pytest.mark.parametrize(
+    ("way", "words"),
+    [
+        ("bare", "a bare cell"),
+        ("one place", "two cells"),
+        ("column", "a column of results"),
+        ("empty", "empty a"),
+    ],
+)
+def test_cells_that_cannot_be_kept_apart_are_refused(odd, tmp_path, way, words):
+    with pytest.raises(UserError, match=words):
+        odd(tmp_path / "r", way)
+
+
+def test_names_that_mean_something_else_are_refused(tmp_path):
+    with pytest.raises(UserError, match="no backbone can be called 'none'"):
+        run(tmp_path / "r", roles={"generator": {"name": "rules", "as": "none"}}, metrics=["bleu"])
+    with pytest.raises(UserError, match="too long for the name of a file"):
+        run(tmp_path / "r", methods=[{"name": "direct", "as": "x" * 300}])
+
+
+def test_a_metric_that_asks_the_generator_asks_each_its_own(tmp_path, monkeypatch):
+    card = replace(Accuracy.card, needs=("generator",))
+    monkeypatch.setattr(Accuracy, "card", card)
+    monkeypatch.setattr("metrics.accuracy.ROLE", "generator")
+    results = results_of(
+        tmp_path / "r",
+        methods=["direct"],
+        roles={"generator": ["rules", {"name": "rules", "as": "again"}]},
+        metrics=["accuracy"],
+    )
+    cells = [one.cell["backbone"] for one in results.select("accuracy")]
+    assert cells == ["rules", "again"]
+
+
+def test_a_metric_that_fails_leaves_no_evaluation_of_before(tmp_path, monkeypatch):
+    run(tmp_path / "r", methods=["direct"], metrics=["bleu"])
+    path = RunFolder(tmp_path / "r").evaluations("bleu", Cell(backbone="rules", method="direct"))
+    assert path.read_text()
+
+    async def fails(self, texts, context):
+        raise ValueError("not today")
+
+    monkeypatch.setattr(Bleu, "kernel", fails)
+    results = results_of(tmp_path / "r", methods=["direct"], metrics=["bleu"])
+    assert [one.score.value for one in results.select("bleu")] == [None]
+    assert path.read_text() == ""
+    (failure,) = RunFolder(tmp_path / "r").failures()
+    assert (failure.metric, failure.cell["method"]) == ("bleu", "direct")

@@ -1,0 +1,107 @@
+"""MedQA accuracy: right of all that were put, bounds over all, what became of each question."""
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+from patients import compared, departments, evaluated, failures_of, figure, lacking, scored
+
+from bench.api.context import Context
+from bench.api.item import Items
+from bench.api.score import Score
+from bench.scoring.intervals import mcnemar, paired_share_difference, wilson
+from bench.students.answer import OUTCOMES, Answered
+from metrics.medqa_accuracy import MedqaAccuracy
+
+METRIC = MedqaAccuracy()
+CODES = dict(zip("rwxiue", OUTCOMES, strict=True))
+"""A letter for each outcome: right, wrong, refused (x), invalid, unreachable, error."""
+
+
+class Asking:
+    """What an item metric needs of a context that asks nobody."""
+
+    at_once = 4
+
+
+def sheet(codes: str, department: str = "Urology", start: int = 0) -> list[Answered]:
+    return [
+        Answered(
+            id=f"q{at}",
+            department=department,
+            outcome=cast(Any, CODES[code]),
+            letter="A" if code in "rw" else None,
+            reason=f"because {code}",
+            keys=(f"k{at}",),
+            words=10 * at,
+        )
+        for at, code in enumerate(codes, start=start)
+    ]
+
+
+def scores(items: Any) -> list[Score]:
+    return asyncio.run(scored(METRIC, items, cast(Context, Asking())))
+
+
+def test_right_answers_count_over_all_questions_put():
+    found = figure(scores(sheet("rrrwwxiiuue")))
+    assert found.value == pytest.approx(3 / 8)
+    assert (found.n, found.n_missing) == (8, 6)
+    assert found.interval == wilson(3, 8)
+    # All eleven: the six without an answer all wrong, or all right.
+    assert found.bounds == pytest.approx((3 / 11, 9 / 11))
+    assert found.signature == "medqa-accuracy"
+
+
+def test_the_share_among_the_answered_stands_beside():
+    found = figure(scores(sheet("rrrwwxiiuue")), "answered")
+    assert found.value == pytest.approx(3 / 5)
+    assert (found.n, found.n_missing) == (5, 6)
+    assert found.interval == wilson(3, 5)
+
+
+def test_what_became_of_the_questions_is_told_by_shares():
+    codes = "rrrwwxiiuue"
+    made = scores(sheet(codes))
+    for code, outcome in CODES.items():
+        found = figure(made, outcome)
+        assert found.value == pytest.approx(codes.count(code) / len(codes))
+        assert (found.n, found.n_missing) == (len(codes), 0)
+    words = figure(made, "words")
+    assert (words.value, words.unit, words.better) == (50.0, "words", "lower")
+
+
+def test_each_lost_question_is_a_failure():
+    found = asyncio.run(evaluated(METRIC, sheet("rxiue"), cast(Context, Asking())))
+    assert [(one.item, one.outcome, one.reason, one.keys) for one in failures_of(found)] == [
+        ("q1", "refusal", "because x", ("k1",)),
+        ("q2", "invalid", "because i", ("k2",)),
+        ("q3", "unreachable", "because u", ("k3",)),
+        ("q4", "error", "because e", ("k4",)),
+    ]
+    assert found[0].reasons[0].text == "because r"
+    assert (found[1].values[""], "" in found[3].values) == ((0.0,), False)
+
+
+def test_departments_stand_apart_and_one_never_asked_is_missing():
+    items = Items([*sheet("rrw"), *sheet("ww", "Psychiatry", 3)], "answers", lacking(4, "Surgery"))
+    made = scores(items)
+    assert departments(made) == {
+        "Urology": pytest.approx(2 / 3),
+        "Psychiatry": 0.0,
+        "Surgery": None,
+    }
+    surgery = figure(made, group="Surgery")
+    assert (surgery.n, surgery.n_missing, surgery.bounds) == (0, 4, (0.0, 1.0))
+    assert figure(made).bounds == pytest.approx((2 / 9, 6 / 9))
+
+
+def test_two_students_are_compared_on_what_was_put_to_both():
+    first, second = sheet("rrrwxruw"), sheet("rwwwrxre")
+    found = figure(asyncio.run(compared(METRIC, first, second, cast(Context, Asking()))))
+    ours = [True, True, True, False, False, True]
+    theirs = [True, False, False, False, True, False]
+    value, interval = paired_share_difference(ours, theirs)
+    assert found.value == pytest.approx(value)
+    assert (found.interval, found.n) == (interval, 6)
+    assert (found.p_value, found.discordant) == (mcnemar(ours, theirs), (3, 1))

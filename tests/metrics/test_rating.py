@@ -1,0 +1,235 @@
+"""Emotional consistency and fluency: one bounded rating a dialogue, means and differences."""
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+from made_dialogues import dialogue
+from openai_server import OpenAIServer, Seen
+from patients import (
+    compared,
+    departments,
+    evaluated,
+    failures_of,
+    figure,
+    item_values,
+    lacking,
+    scored,
+)
+from rules_run import context
+
+from bench.agents.styles import style
+from bench.api.context import Context
+from bench.api.evaluation import Evaluation
+from bench.api.item import Items
+from bench.api.score import Score
+from bench.backbones.openai.backbone import OpenAI
+from bench.backbones.requests import Rating
+from bench.backbones.rules.backbone import Rules
+from bench.core.errors import UserError
+from bench.records.dialogue import Dialogue
+from bench.scoring.intervals import cluster_bootstrap
+from metrics.emotional_consistency import EmotionalConsistency
+from metrics.fluency import Fluency
+from metrics.rating import SevenPoint
+
+METRICS = [EmotionalConsistency(), Fluency()]
+
+
+def rating(score: object) -> str:
+    return json.dumps({"reasons": "read it", "score": score})
+
+
+def asking(server: OpenAIServer, work: Callable[[Context], Coroutine[Any, Any, Any]]) -> Any:
+    backbone = OpenAI("rater-1", base_url=server.url, max_retries=0, timeout=20.0)
+
+    async def whole(given: Context) -> Any:
+        try:
+            return await work(given)
+        finally:
+            await backbone.close()
+
+    with context(rater=backbone) as given:
+        return asyncio.run(whole(given))
+
+
+@pytest.fixture(autouse=True)
+def _key(openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+
+
+def by_word(seen: Seen) -> str:
+    """The rating that a patient names: "six" is 6."""
+    words = ("one", "two", "three", "four", "five", "six", "seven")
+    return rating(next(n for n, word in enumerate(words, 1) if f"Patient: {word}" in seen.words))
+
+
+def scores(metric: Any, server: OpenAIServer, items: Any) -> list[Score]:
+    made: list[Score] = asking(server, lambda given: scored(metric, items, given))
+    return made
+
+
+def score_of(metric: Any, server: OpenAIServer, *dialogues: Dialogue) -> Score:
+    return figure(scores(metric, server, dialogues))
+
+
+def evaluations(metric: Any, server: OpenAIServer, *dialogues: Dialogue) -> list[Evaluation]:
+    made: list[Evaluation] = asking(server, lambda given: evaluated(metric, dialogues, given))
+    return made
+
+
+def said(identity: str, word: str, **fields: Any) -> Dialogue:
+    return dialogue(identity, [("How are you?", word)], **{"style": "plain", **fields})
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.card.name)
+def test_the_mean_of_one_rating_a_dialogue(metric: Any, openai_server: OpenAIServer) -> None:
+    openai_server.hook = by_word
+    told = {"a": "six", "b": "seven", "c": "three", "d": "seven"}
+    dialogues = [said(name, word, department=word) for name, word in told.items()]
+    found = scores(metric, openai_server, Items(dialogues, "dialogues", lacking=lacking(1)))
+    score = figure(found)
+    assert score.value == pytest.approx(23 / 4)
+    assert (score.n, score.n_missing) == (4, 1)
+    assert score.bounds == pytest.approx((24 / 5, 30 / 5))
+    assert departments(found) == {"six": 6, "seven": 7, "three": 3}
+    expected = {"a": [6.0], "b": [7.0], "c": [3.0], "d": [7.0]}
+    assert score.interval == cluster_bootstrap(expected)[1]
+    assert "scale:1-7" in score.signature
+    assert openai_server.stats()["total"] == 4
+
+
+def test_the_raters_reasons_are_kept(openai_server: OpenAIServer) -> None:
+    openai_server.hook = by_word
+    (found,) = evaluations(Fluency(), openai_server, said("a", "six"))
+    (reason,) = found.reasons
+    assert (reason.value, reason.text, reason.keys) == (6, "read it", found.keys)
+    assert (len(found.keys), found.values) == (1, {"": (6.0,)})
+
+
+def test_a_dialogue_without_a_style_is_not_rated_by_one(openai_server: OpenAIServer) -> None:
+    openai_server.hook = by_word
+    told = said("a", "six"), said("b", "two", style=None)
+    emotion = score_of(EmotionalConsistency(), openai_server, *told)
+    assert (emotion.value, emotion.n, emotion.n_missing) == (6, 1, 1)
+    assert emotion.bounds == pytest.approx((7 / 2, 13 / 2))
+    assert emotion.notes == ("1 dialogue left out: no style given",)
+    assert not failures_of(evaluations(EmotionalConsistency(), openai_server, *told))
+    assert openai_server.stats()["total"] == 2  # the first dialogue, twice
+    assert score_of(Fluency(), openai_server, *told).value == 4
+
+
+@pytest.mark.parametrize("bad", [0, 8, 6.5, "seven"])
+def test_a_rating_off_the_scale_is_asked_again_and_then_missing(
+    openai_server: OpenAIServer, bad: object
+) -> None:
+    openai_server.hook = lambda seen: rating(5 if "not valid" in seen.words else bad)
+    (found,) = evaluations(Fluency(), openai_server, said("a", "x"))
+    assert (found.values, len(found.keys)) == ({"": (5.0,)}, 2)
+    openai_server.hook = lambda seen: rating(bad)
+    score = score_of(Fluency(), openai_server, said("a", "x"))
+    assert (score.value, score.n_missing, score.bounds) == (None, 1, (1, 7))
+    assert score.notes == ("every value failed: invalid 1",)
+
+
+def test_a_refusal_is_missing(openai_server: OpenAIServer) -> None:
+    openai_server.hook = by_word
+    openai_server.fail("refusal", when=lambda seen: "Patient: six" in seen.words)
+    told = said("a", "six"), said("b", "two")
+    score = score_of(Fluency(), openai_server, *told)
+    assert (score.value, score.n, score.n_missing) == (2, 1, 1)
+    (failure,) = failures_of(evaluations(Fluency(), openai_server, *told))
+    assert (failure.item, failure.outcome, failure.metric) == ("a", "refusal", "fluency")
+
+
+def test_the_rater_reads_the_rubric_the_style_and_the_rounds(openai_server: OpenAIServer) -> None:
+    openai_server.hook = lambda seen: rating(4)
+    two = dialogue("a", [("q one", "r one")], [("q two", "r two"), ("bye", None)], style="tangent")
+    evaluations(EmotionalConsistency(), openai_server, two)
+    words = openai_server.seen[-1].words
+    assert style("tangent").description in words
+    for part in ("1: no reply", "7: every reply", "Consultation 2", "Doctor: q two", "r one"):
+        assert part in words
+    assert "Patient: r two\nDoctor: bye\n\n>>>" in words
+    evaluations(Fluency(), openai_server, two)
+    words = openai_server.seen[-1].words
+    assert style("tangent").description not in words
+    for point in range(1, 8):
+        assert f"\n{point}: " in words
+
+
+def test_an_unknown_style_is_missing_from_emotion_alone(openai_server: OpenAIServer) -> None:
+    openai_server.hook = by_word
+    told = said("a", "six", style="grumpy"), said("b", "two", style="upset")
+    score = score_of(EmotionalConsistency(), openai_server, *told)
+    assert (score.value, score.n, score.n_missing) == (2, 1, 1)
+    (failure,) = failures_of(evaluations(EmotionalConsistency(), openai_server, *told))
+    assert "there is no style 'grumpy'" in failure.reason
+    assert score_of(Fluency(), openai_server, *told).n == 2
+
+
+def test_differences_are_paired(openai_server: OpenAIServer) -> None:
+    openai_server.hook = by_word
+
+    def difference(first: list[Dialogue], second: list[Dialogue]) -> Score:
+        made = asking(openai_server, lambda given: compared(Fluency(), first, second, given))
+        return figure(made)
+
+    def side(*words: str) -> list[Dialogue]:
+        return [said(f"p{i}", word) for i, word in enumerate(words)]
+
+    lower, mixed = side("five", "one", "four", "six"), side("six", "three", "four", "seven")
+    found = difference(mixed, lower)
+    assert found.value == pytest.approx(1.0)
+    assert found.n == 4
+    assert found.interval is not None
+    assert 0.0 <= found.interval.low < 1.0 < found.interval.high <= 2.0
+    # What a patient brings to both sides cancels: the same gain for each leaves nothing to vary.
+    found = difference(side("six", "two", "five", "seven"), lower)
+    assert found.value == pytest.approx(1.0)
+    assert (found.interval, found.n) == (None, 4)
+
+
+def test_a_label_of_the_users_does_not_change_the_rubric() -> None:
+    seen: list[str] = []
+
+    class Rater(Rules):
+        async def complete(self, prompt: Any, key: str) -> Any:
+            seen.append(prompt.request.rubric)
+            return await super().complete(prompt, key)
+
+    metric = EmotionalConsistency()
+    metric.card = metric.card.__class__(  # type: ignore[misc]  # as make_metric does
+        name="mine", summary="", unit="points", better="higher"
+    )
+    with context(rater=Rater()) as given:
+        score = figure(asyncio.run(scored(metric, [said("a", "x")], given)))
+    assert (score.metric, score.notes) == ("mine", ())
+    assert seen == ["emotional-consistency"]
+
+
+def test_the_rater_is_told_every_axis_of_the_manner() -> None:
+    seen: list[Any] = []
+
+    class Rater(Rules):
+        async def complete(self, prompt: Any, key: str) -> Any:
+            seen.append(prompt.request)
+            return await super().complete(prompt, key)
+
+    manner = {"style": "upset", "recall": "low"}
+    with context(rater=Rater()) as given:
+        found = asyncio.run(evaluated(Fluency(), [said("a", "x", manner=manner)], given))
+    assert item_values(found)["a"]
+    assert seen[0].manner == manner
+
+
+def test_a_seven_point_rating_is_a_rating() -> None:
+    assert issubclass(SevenPoint, Rating)
+    assert list(SevenPoint.model_fields) == ["reasons", "score"]
+
+
+def test_without_a_rater_one_sentence_says_what_to_add() -> None:
+    with context() as given, pytest.raises(UserError, match="--rater"):
+        asyncio.run(scored(Fluency(), [said("a", "x")], given))
