@@ -11,6 +11,6 @@ class Settings:
     journal: Path | None = None
     """Journal to share; none for the run's own."""
     at_once: int = 32
-    """Exchanges in flight for each role."""
+    """Exchanges in flight for each backbone."""
     retry_failed: bool = False
     """Ask stored refusals and invalid answers again."""

@@ -53,7 +53,7 @@ def _wilson(share: float, n: int, level: float, method: str) -> Interval:
 
 
 def paired_share_difference(
-    first: Sequence[bool], second: Sequence[bool], level: float = LEVEL
+    first: Sequence[bool], second: Sequence[bool]
 ) -> tuple[float, Interval]:
     """Share of `first` minus share of `second` on the same items.
 
@@ -69,7 +69,7 @@ def paired_share_difference(
     n = len(pairs)
     only_first = sum(a and not b for a, b in pairs)
     only_second = sum(b and not a for a, b in pairs)
-    interval = _bonett_price(only_first, only_second, n, level, "bonett-price")
+    interval = _bonett_price(only_first, only_second, n, LEVEL, "bonett-price")
     return (only_first - only_second) / n, interval
 
 
@@ -95,7 +95,7 @@ def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> float:
     return min(1.0, 2 * tail / (1 << n))
 
 
-def mean_interval(values: Sequence[float], level: float = LEVEL) -> tuple[float, Interval | None]:
+def mean_interval(values: Sequence[float]) -> tuple[float, Interval | None]:
     """Mean and Student t interval of independent values.
 
     No interval for fewer than three, nor where all agree: one of no length would say too much.
@@ -112,8 +112,8 @@ def mean_interval(values: Sequence[float], level: float = LEVEL) -> tuple[float,
     from scipy.stats import t
 
     variance = math.fsum((value - mean) ** 2 for value in values) / (n - 1)
-    half = float(t.ppf(0.5 + level / 2, n - 1)) * math.sqrt(variance / n)
-    return mean, Interval(low=mean - half, high=mean + half, level=level, method="student-t")
+    half = float(t.ppf(0.5 + LEVEL / 2, n - 1)) * math.sqrt(variance / n)
+    return mean, Interval(low=mean - half, high=mean + half, level=LEVEL, method="student-t")
 
 
 @dataclass(frozen=True)
@@ -166,9 +166,7 @@ class PairMoments:
         return (4 * (n - 2) * z1 + 2 * z2) / (n * (n - 1))
 
 
-def macro_pair_mean(
-    strata: Sequence[PairMoments], level: float = LEVEL
-) -> tuple[float, Interval | None]:
+def macro_pair_mean(strata: Sequence[PairMoments]) -> tuple[float, Interval | None]:
     """Mean over strata of their pair means, with a normal interval from U-statistic theory.
 
     Strata (departments) are independent and weigh the same; the interval is none where a stratum
@@ -184,8 +182,8 @@ def macro_pair_mean(
     known = [variance for variance in variances if variance is not None]
     if len(known) < len(strata):
         return mean, None
-    half = normal_quantile(level) * math.sqrt(math.fsum(known)) / len(strata)
-    return mean, Interval(low=mean - half, high=mean + half, level=level, method="u-statistic")
+    half = normal_quantile() * math.sqrt(math.fsum(known)) / len(strata)
+    return mean, Interval(low=mean - half, high=mean + half, level=LEVEL, method="u-statistic")
 
 
 Clustered = Mapping[str, Sequence[float]]
@@ -205,7 +203,6 @@ def cluster_bootstrap(
     share: bool = False,
     seed: int = 0,
     resamples: int = RESAMPLES,
-    level: float = LEVEL,
 ) -> tuple[float, Interval | None]:
     """Mean of all values, with a percentile interval from whole clusters drawn with replacement.
 
@@ -225,9 +222,9 @@ def cluster_bootstrap(
     if len(sums) < 3:
         return mean, None
     if share and _alike(one / count for one, count in zip(sums, counts, strict=True)):
-        return mean, _wilson(mean, len(sums), level, "wilson of clusters")
+        return mean, _wilson(mean, len(sums), LEVEL, "wilson of clusters")
     means = _resampled([(sums, counts)], seed, resamples)
-    return mean, _percentiles(means, level)
+    return mean, _percentiles(means, LEVEL)
 
 
 def cluster_bootstrap_difference(
@@ -237,7 +234,6 @@ def cluster_bootstrap_difference(
     share: bool = False,
     seed: int = 0,
     resamples: int = RESAMPLES,
-    level: float = LEVEL,
 ) -> tuple[float, Interval | None, int] | None:
     """Mean of `first` minus mean of `second` on the clusters both have, its interval, their number.
 
@@ -258,9 +254,9 @@ def cluster_bootstrap_difference(
     apart = [one - other for one, other in zip(*means, strict=True)]
     if share and _alike(apart):
         more, less = (math.fsum(max(sign * one, 0.0) for one in apart) for sign in (1, -1))
-        found = _bonett_price(more, less, n, level, "bonett-price of clusters")
+        found = _bonett_price(more, less, n, LEVEL, "bonett-price of clusters")
         return value, found, n
-    return value, _percentiles(_resampled(sides, seed, resamples), level), n
+    return value, _percentiles(_resampled(sides, seed, resamples), LEVEL), n
 
 
 def _alike(means: Iterable[float]) -> bool:

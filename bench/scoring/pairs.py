@@ -185,11 +185,7 @@ def _merged(read: Iterable[Grouped]) -> dict[str, list[str]]:
     merged: dict[str, list[str]] = {}
     for groups in read:
         for group, items in groups.items():
-            known = merged.setdefault(group, [])
-            places = {identity: place for place, identity in enumerate(known)}
-            if all(identity in places for identity in items):
-                continue
-            merged[group] = _woven(known, list(items))
+            merged[group] = _woven(merged.get(group, ()), list(items))
     return merged
 
 

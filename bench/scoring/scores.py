@@ -26,6 +26,7 @@ from bench.scoring.intervals import (
 NO_ITEMS = Items(())
 WHOLE = (ALL, ALL)
 """The group of all items."""
+TOO_FEW = "no interval: fewer than three patients"
 GROUPS = (ALL, "department", "sex", "age")
 """What groups are made by, in order."""
 Group = tuple[str, str]
@@ -39,7 +40,9 @@ class _Tally:
     values: dict[str, list[float]] = field(default_factory=dict)
     """By item; an item that was looked at stands here, be it without values."""
     clusters: dict[str, list[float]] = field(default_factory=dict)
-    """By cluster; empty where items are independent."""
+    """By cluster; an item without one is its own."""
+    clustered: bool = False
+    """Whether any item has one."""
     missing: int = 0
     assumed: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
@@ -52,8 +55,8 @@ class _Tally:
         """Count one item."""
         values = found.values.get(part.name, ())
         self.values.setdefault(found.item, []).extend(values)
-        if found.cluster:
-            self.clusters.setdefault(found.cluster, []).extend(values)
+        self.clustered |= bool(found.cluster)
+        self.clusters.setdefault(found.cluster or found.item, []).extend(values)
         self.missing += found.missing.get(part.name, 0)
         self.assumed += found.assumed.get(part.name, 0)
         self.longest = max(self.longest, found.answers)
@@ -156,7 +159,7 @@ def _unseen(part: PartCard, group: Group, items: Items) -> int:
 
 def _mean(tally: _Tally, part: PartCard) -> tuple[float, Interval | None]:
     """The mean of all values, each counting once, with its interval."""
-    if tally.clusters:
+    if tally.clustered:
         return cluster_bootstrap(tally.clusters, share=part.unit == "share")
     flat = tally.flat
     if part.unit == "share" and _binary(flat):
@@ -194,8 +197,9 @@ def _told(tally: _Tally, kind: str, unseen: int, interval: Interval | None) -> I
     if tally.assumed:
         yield f"{tally.assumed} without an answer counted as worst"
     if tally.flat:
-        if interval is None and sum(map(bool, tally.clusters.values())) >= 3:
-            yield "no interval: all patients alike"
+        if interval is None and tally.clustered:
+            few = sum(map(bool, tally.clusters.values())) < 3
+            yield TOO_FEW if few else "no interval: all patients alike"
         return
     if tally.outcomes:
         counted = sorted(tally.outcomes.items())
@@ -241,7 +245,7 @@ def differences_of(
 
 def _difference(ours: _Tally, theirs: _Tally, part: PartCard) -> dict[str, Any] | None:
     share = part.unit == "share"
-    if ours.clusters and theirs.clusters:
+    if ours.clustered and theirs.clustered:
         drawn = cluster_bootstrap_difference(ours.clusters, theirs.clusters, share=share)
         if drawn is None:
             return None

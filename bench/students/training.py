@@ -79,11 +79,6 @@ class Training:
     steps: tuple[PracticeStep, ...] = ()
     """Every practice question in order; what was not kept stands here too."""
 
-    @property
-    def condition(self) -> str:
-        """What the records are."""
-        return self.settings.condition
-
     def after(self, cases: int) -> "Training":
         """What was known after the first records.
 

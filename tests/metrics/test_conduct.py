@@ -13,6 +13,7 @@ from bench.api.score import Score
 from bench.records.dialogue import Attempt, Dialogue, DialogueOrigin, Exchange, Fact, Learned
 from bench.records.record import Origin, PatientRecord
 from bench.scoring.intervals import cluster_bootstrap
+from bench.scoring.scores import TOO_FEW
 from metrics.conduct import MEASURES, Conduct, is_act, leaked_diagnosis, stage_directions
 
 LISTING = next(one for one in LIBRARY.listings if one.synonyms)
@@ -63,6 +64,7 @@ def test_replies_over_the_cap_of_their_style() -> None:
     assert found.notes == (
         "1 dialogue left out: the style 'of their own' has no sentence cap",
         "1 dialogue left out: no style given",
+        TOO_FEW,
     )
     assert (found.unit, found.better) == ("share", "lower")
 
@@ -79,7 +81,10 @@ def test_a_leaked_diagnosis_is_counted_by_dialogue() -> None:
     assert found.value == pytest.approx(1 / 3)
     assert (found.n, found.n_missing) == (3, 1)
     assert values("leaked-diagnosis", *told) == {"a": (1.0,), "b": (0.0,), "c": (0.0,)}
-    assert found.notes == ("1 dialogue left out: no record to compare with (add --records FILE)",)
+    assert found.notes == (
+        "1 dialogue left out: no record to compare with (add --records FILE)",
+        TOO_FEW,
+    )
 
 
 def test_every_name_that_the_outlines_know_leaks() -> None:
@@ -215,13 +220,13 @@ def test_what_only_our_own_dialogues_tell() -> None:
     assert (left.n, left.n_missing) == (5, 1 + 2 + 4)
     own = values("contradictions-left", *told)
     assert own == {"a": (0.0, 1.0, 0.0, 0.0), "b": (0.0,)}
-    assert left.notes == ("2 dialogues left out: no reply was checked against memory",)
+    assert left.notes == ("2 dialogues left out: no reply was checked against memory", TOO_FEW)
     assert retries.value == pytest.approx((5 + 2 + 1) / 5)
     assert retries.unit == "retries"
     assert retries.bounds is None
     added = found["facts-added"]
     assert (added.value, added.n, added.n_missing, added.unit) == (1.5, 2, 3, "facts")
-    assert added.notes == ("2 dialogues left out: memory was not updated",)
+    assert added.notes == ("2 dialogues left out: memory was not updated", TOO_FEW)
     calls = found["triplet-calls-per-turn"]
     assert calls.value == pytest.approx(12 / 5)
     assert calls.unit == "calls"

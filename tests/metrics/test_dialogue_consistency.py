@@ -34,6 +34,7 @@ from bench.core.errors import UserError
 from bench.journal.journal import Journal
 from bench.records.dialogue import Dialogue, DialogueOrigin
 from bench.scoring.intervals import cluster_bootstrap
+from bench.scoring.scores import TOO_FEW
 from metrics.dialogue_consistency import SELF_CHECKED, DialogueConsistency
 
 ASKED = re.compile(r"The patient answers \(statement 1\):\n\n(.*?)\n\nDoes the answer", re.DOTALL)
@@ -250,7 +251,10 @@ def test_a_dialogue_without_record_is_missing_and_says_so(openai_server: OpenAIS
     told = [of("a", [("?", "x")]), bare]
     score = figure(scores(openai_server, told))
     assert (score.value, score.n, score.n_missing) == (1.0, 1, 2)
-    assert score.notes == ("1 dialogue left out: no record to compare with (add --records FILE)",)
+    assert score.notes == (
+        "1 dialogue left out: no record to compare with (add --records FILE)",
+        TOO_FEW,
+    )
     assert failures_of(evaluations(openai_server, told)) == []
     alone = figure(scores(openai_server, [bare]))
     assert (alone.value, alone.interval, alone.bounds) == (None, None, (0.0, 1.0))
@@ -301,12 +305,12 @@ def test_the_rules_find_planted_contradictions() -> None:
         score = figure(asyncio.run(scored(METRIC, [told], given)))
         pinned = given.role("judge").pinned
     assert score.value == 0.5
-    assert score.notes == ()
+    assert score.notes == (TOO_FEW,)
     origin = DialogueOrigin(patient="x", doctor="x", triplets=f"batched:{pinned}")
     checked = told.model_copy(update={"origin": origin})
     with context(judge=Rules()) as given:
         score = figure(asyncio.run(scored(METRIC, [told, checked], given)))
-    assert score.notes == (SELF_CHECKED,)
+    assert score.notes == (SELF_CHECKED, TOO_FEW)
 
 
 def test_without_a_judge_one_sentence_says_what_to_add() -> None:

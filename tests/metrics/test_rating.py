@@ -31,6 +31,7 @@ from bench.backbones.rules.backbone import Rules
 from bench.core.errors import UserError
 from bench.records.dialogue import Dialogue
 from bench.scoring.intervals import cluster_bootstrap
+from bench.scoring.scores import TOO_FEW
 from metrics.emotional_consistency import EmotionalConsistency
 from metrics.fluency import Fluency
 from metrics.rating import SevenPoint
@@ -115,7 +116,7 @@ def test_a_dialogue_without_a_style_is_not_rated_by_one(openai_server: OpenAISer
     emotion = score_of(EmotionalConsistency(), openai_server, *told)
     assert (emotion.value, emotion.n, emotion.n_missing) == (6, 1, 1)
     assert emotion.bounds == pytest.approx((7 / 2, 13 / 2))
-    assert emotion.notes == ("1 dialogue left out: no style given",)
+    assert emotion.notes == ("1 dialogue left out: no style given", TOO_FEW)
     assert not failures_of(evaluations(EmotionalConsistency(), openai_server, *told))
     assert openai_server.stats()["total"] == 2  # the first dialogue, twice
     assert score_of(Fluency(), openai_server, *told).value == 4
@@ -206,7 +207,7 @@ def test_a_label_of_the_users_does_not_change_the_rubric() -> None:
     )
     with context(rater=Rater()) as given:
         score = figure(asyncio.run(scored(metric, [said("a", "x")], given)))
-    assert (score.metric, score.notes) == ("mine", ())
+    assert (score.metric, score.notes) == ("mine", (TOO_FEW,))
     assert seen == ["emotional-consistency"]
 
 

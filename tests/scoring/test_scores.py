@@ -85,6 +85,20 @@ def test_a_mean_without_spread_says_why_it_has_no_interval() -> None:
     assert (found.interval, found.notes) == (None, ("no interval: all patients alike",))
     assert figure(scores(POINTS, clustered({"a": 7, "b": 6, "c": 5, "d": 4}))).notes == ()
     assert figure(scores(SHARE, clustered({"a": 1, "b": 1, "c": 1}))).notes == ()
+    few = figure(scores(POINTS, clustered({"a": 7, "b": 6})))
+    assert (few.interval, few.notes) == (None, ("no interval: fewer than three patients",))
+
+
+def test_an_item_without_a_cluster_is_one_of_its_own() -> None:
+    found = [*clustered({"a": 1, "b": 1}), *each({"c": 0, "d": 0})]
+    mixed = figure(scores(SHARE, found))
+    assert (mixed.value, mixed.n) == (0.5, 4)
+    assert (
+        mixed.interval
+        == cluster_bootstrap(
+            {n: [v] for n, v in zip("abcd", (1, 1, 0, 0), strict=True)}, share=True
+        )[1]
+    )
 
 
 # What is missing
