@@ -115,6 +115,8 @@ def _agreed(experiment: "Experiment", plan: bool, yes: bool) -> bool:
         costs = estimate(experiment)
     for cost in costs:
         typer.echo(f"plan: {cost}", err=True)
+    if costs:
+        typer.echo("plan: of the whole experiment; what is answered is not asked again", err=True)
     if plan:
         if not costs:
             typer.echo("plan: only the embedded stand-in is asked; it costs nothing", err=True)

@@ -274,13 +274,14 @@ async def _estimate(experiment: Experiment) -> list[Cost]:
     assembly.check_roles()
     trial = CountingTrial(assembly)
     try:
+        made: dict[str, dict[Cell, Items]] = {}
         for name, stage in assembly.stages.items():
             given = {
-                cell: trial.items[cell]
+                cell: items
                 for other in assembly.given(stage)
-                for cell in assembly.cells[other]
-                if cell in trial.items
+                for cell, items in made[other].items()
             }
+            made[name] = trial.items = {}
             await _tried(stage, assembly.cells[name], given, trial)
             await trial.score(stage, [cell for cell in assembly.cells[name] if cell in trial.items])
     finally:
