@@ -185,6 +185,10 @@ class Stage:
         """What pins how the items of a cell are made; joins the signatures of their scores."""
         return ""
 
+    def by_stand_in(self, cell: Cell) -> bool:
+        """Whether the stand-in made items of a cell elsewhere, in no role of the experiment."""
+        return False
+
     def notes(self, cell: Cell) -> Sequence[str]:
         """What a reader of a cell's scores must know."""
         return ()
@@ -215,9 +219,8 @@ class Stage:
             await trial.run(self, cell, given, list(self.expected(cell, given)))
 
 
-def one_apart(cells: Sequence[Cell], *factors: str) -> Iterator[tuple[Cell, Cell]]:
-    """Each cell with every earlier one from which it differs in one factor (of those named)."""
+def one_apart(cells: Sequence[Cell]) -> Iterator[tuple[Cell, Cell]]:
+    """Each cell with every earlier one from which it differs in one factor."""
     for first, second in combinations(cells, 2):
-        apart = differing(first, second)
-        if set(first) == set(second) and len(apart) == 1 and (not factors or apart[0] in factors):
+        if set(first) == set(second) and len(differing(first, second)) == 1:
             yield second, first

@@ -200,7 +200,8 @@ class Scorer:
     def _marked(self, stage: Stage, cell: Cell, chosen: Mapping[str, Choice]) -> bool:
         """Whether the stand-in made any of the items, or judged them."""
         contexts = map(self._context, (self._all_makers(stage, cell), chosen))
-        return any(one.stand_in for context in contexts for one in context.roles.values())
+        asked = (one.stand_in for context in contexts for one in context.roles.values())
+        return stage.by_stand_in(cell) or any(asked)
 
     def _all_makers(self, stage: Stage, cell: Cell) -> dict[str, Choice]:
         """Who made the items of a cell, and those that they were made from."""

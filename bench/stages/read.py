@@ -1,5 +1,6 @@
 """`read`: records or dialogues of a file, made elsewhere; what `pzbench score` begins with."""
 
+import re
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from hashlib import file_digest, sha256
@@ -17,6 +18,9 @@ from bench.records.dialogue import Dialogue
 from bench.records.dialogue_files import DialogueFile, WithRecords, holds_dialogues, transcript
 from bench.records.record import PatientRecord
 from bench.records.record_files import RecordFile
+
+MAKERS = ("backbone", "patient", "doctor", "triplets")
+"""Where an origin names a backbone, as "rules", "rules@VERSION" or "batched:rules@VERSION"."""
 
 
 class ReadSettings(StageSettings):
@@ -56,6 +60,7 @@ class Read(Stage):
         self.dialogues = holds_dialogues(settings.file)
         self.remarks: tuple[str, ...] = ()
         self.drafts: set[str] = set()
+        self.by_rules = False
         if settings.records is not None and not self.dialogues:
             raise UserError(f"{settings.file} holds records: --records goes with dialogues")
         makes = "dialogues" if self.dialogues else "records"
@@ -75,6 +80,7 @@ class Read(Stage):
             UserError: naming the line and field at fault, or if there are none.
         """
         self.drafts.clear()
+        self.by_rules = False
         empty = True
         for item in self._items():
             empty = False
@@ -108,8 +114,11 @@ class Read(Stage):
         yield from WithRecords(file, own)
 
     def _see(self, item: PatientRecord | Dialogue) -> None:
-        """Note the draft that a record's disease is of."""
+        """Note who made an item, and the draft that its record's disease is of."""
         record = item if isinstance(item, PatientRecord) else item.record
+        for origin in (item.origin, record.origin if record else None):
+            told = (str(getattr(origin, who, None)) for who in MAKERS)
+            self.by_rules |= any("rules" in re.split("[:@]", one) for one in told)
         if record is None:
             return
         planned = record.origin.disease if record.origin else None
@@ -120,6 +129,10 @@ class Read(Stage):
     def notes(self, cell: Cell) -> Sequence[str]:
         """On which unapproved drafts of outlines the records rest."""
         return drafts_note(sorted(self.drafts))
+
+    def by_stand_in(self, cell: Cell) -> bool:
+        """Whether any item says that the stand-in wrote or spoke it."""
+        return self.by_rules
 
     def describe(self, item: Any, form: str = "text") -> str:
         """A dialogue as it was spoken, a record in a format."""

@@ -318,6 +318,22 @@ def test_what_is_unfinished_is_said_to_be(tmp_path):
     assert "runs/old  runs/old was made by an earlier version" in inside("list", "runs").out
 
 
+def test_what_the_rules_wrote_elsewhere_is_marked(tmp_path):
+    made = run(tmp_path / "r", methods=["direct"], metrics=["bleu"])
+    mine = tmp_path / "mine.jsonl"
+    lines = (made.path / RECORDS).read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    for name, marked in (("rules", True), ("openai/gpt-4o", False)):
+        for row in rows:
+            row["origin"]["backbone"] = name
+        mine.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        ended = inside("score", mine, "-m", "bleu", "--out", tmp_path / "scores.json")
+        assert ended.code == 0, ended.err
+        assert ("stand-in" in ended.out) == marked
+        scores = json.loads((tmp_path / "scores.json").read_text())
+        assert {score["stand_in"] for score in scores} == {marked}
+
+
 def test_score_leaves_its_input_alone(tmp_path):
     made = run(tmp_path / "r", methods=["direct"], metrics=["bleu"])
     records = made.path / RECORDS
