@@ -7,7 +7,7 @@ never answered can be put right.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from bench.experiments.assembly import pointed
 from bench.experiments.experiment import Experiment
 from bench.runs.folder import RunFolder
 from bench.runs.roles import FACTORS, without_transport
+from bench.scoring.evaluations import EvaluationFile
 
 Change = tuple[str, str, str]
 """A setting, what it was, what it is."""
@@ -62,7 +63,12 @@ def begun(experiment: Experiment, folder: RunFolder, asked: bool) -> Experiment:
 
     `asked` says that the run's journal holds answers: the first stage has begun, then.
     """
-    files = {kind: list((folder.path / kind).rglob("*.jsonl")) for kind in ("items", "evaluations")}
+    files = {
+        "items": list((folder.path / "items").rglob("*.jsonl")),
+        "evaluations": [
+            path for path in (folder.path / "evaluations").rglob("*.jsonl") if _has_values(path)
+        ],
+    }
     places = {
         kind: {part for path in paths for part in path.relative_to(folder.path / kind).parts}
         for kind, paths in files.items()
@@ -82,6 +88,14 @@ def begun(experiment: Experiment, folder: RunFolder, asked: bool) -> Experiment:
     metrics = tuple(one for one in experiment.metrics if safe_name(one.label) in labels)
     kept = {role: choices for role, choices in roles.items() if choices}
     return experiment.model_copy(update={**sections, "roles": kept, "metrics": metrics})
+
+
+def _has_values(path: Path) -> bool:
+    """Whether a metric found anything; a file that cannot be read may hold something."""
+    try:
+        return any(any(found.values.values()) for found in EvaluationFile(path))
+    except UserError:
+        return path.is_file()
 
 
 def _makers(sections: Mapping[str, BaseModel]) -> set[str]:
@@ -115,7 +129,7 @@ def _changes(old: BaseModel, new: BaseModel, path: str) -> Iterator[Change]:
         if isinstance(was, BaseModel) and isinstance(now, BaseModel):
             yield from _changes(was, now, f"{path}{name}.")
         elif not _grew(was, now, GROWS in field.metadata or _is_section(was, now)):
-            yield f"{path}{name}", *_shown(was, now)
+            yield f"{path}{name}", _words(was), _words(now)
 
 
 def _is_section(was: Any, now: Any) -> bool:
@@ -149,24 +163,7 @@ def _changed_roles(old: Experiment, new: Experiment) -> Iterator[Change]:
         # A patient that was not named was the generator's backbone: somebody answered.
         fixed = role in makers
         if was != now and (fixed or not _grew(was, now, may=True)):
-            yield f"roles.{role}", *_shown(was or None, now or None)
-
-
-def _shown(was: Any, now: Any) -> tuple[str, str]:
-    """Both sides in words; of lists of plug-ins the first that differs."""
-    if _plugins(was) or _plugins(now):
-        kept = {choice.label: choice for choice in now or ()}
-        for choice in was or ():
-            same = kept.get(choice.label)
-            if same != choice:
-                others = ", ".join(map(_plugin, now or ())) or "absent"
-                return _plugin(choice), _plugin(same) if same else others
-        return ", ".join(map(_plugin, was or ())) or "absent", ", ".join(map(_plugin, now or ()))
-    return _words(was), _words(now)
-
-
-def _plugins(value: Any) -> bool:
-    return isinstance(value, Sequence) and any(isinstance(item, Choice) for item in value)
+            yield f"roles.{role}", _words(was or None), _words(now or None)
 
 
 def _words(value: Any) -> str:
@@ -177,12 +174,16 @@ def _words(value: Any) -> str:
     if isinstance(value, str) and len(value) == len(hashlib.sha256().hexdigest()):
         return f"other content ({value[:12]})"
     if isinstance(value, list | tuple):
-        return ", ".join(str(getattr(item, "name", item)) for item in value) or "none"
+        return ", ".join(map(_word, value)) or "none"
     return repr(value)
 
 
-def _plugin(choice: Choice | None) -> str:
-    if choice is None:
-        return "absent"
-    options = ", ".join(f"{name}={value!r}" for name, value in choice.options.items())
-    return f"{choice.name}({options})" if options else choice.name
+def _word(item: Any) -> str:
+    """One of a list; a plug-in with all that tells it apart."""
+    if not isinstance(item, Choice):
+        return str(getattr(item, "name", item))
+    told = {**item.options, **item.roles}
+    if item.label != item.name:
+        told["as"] = item.label
+    options = ", ".join(f"{name}={value!r}" for name, value in told.items())
+    return f"{item.name}({options})" if options else item.name

@@ -243,7 +243,7 @@ def test_a_tables_options_are_listed_with_its_help() -> None:
     ("setting", "value", "said"),
     [
         ("seed", 4, "seed is 3 there and 4 now"),
-        ("methods", ["direct"], "generate.methods is multi-step there and direct now"),
+        ("methods", ["direct"], "generate.methods is direct, multi-step there and direct now"),
         ("departments", ["Urology"], "departments is Urology, Psychiatry there and Urology now"),
         (
             "metrics",
@@ -254,7 +254,7 @@ def test_a_tables_options_are_listed_with_its_help() -> None:
         (
             "roles",
             {"generator": "rules", "judge": {"name": "rules", "as": "other"}},
-            "roles.judge is rules there and rules now",
+            "roles.judge is rules there and rules(as='other') now",
         ),
     ],
 )

@@ -44,7 +44,7 @@ def refused(before: dict[str, Any], after: dict[str, Any]) -> str | None:
             {"roles": {"generator": "rules", "judge": "openai/x"}},
             "roles.judge",
         ),
-        ({"metrics": ["bleu"]}, {"metrics": []}, "metrics is bleu there and absent now"),
+        ({"metrics": ["bleu"]}, {"metrics": []}, "metrics is bleu there and none now"),
         ({"interview": INTERVIEW}, {}, "interview is there there and absent now"),
         (
             {"interview": INTERVIEW},

@@ -205,7 +205,7 @@ def test_questions_may_lie_elsewhere_but_not_be_others(
         ({"exam": {"include_borderline": True}}, "exam.include_borderline"),
         (
             {"roles": {"generator": "rules", "student": {"name": "rules", "as": "other"}}},
-            "roles.student is absent there and rules now",
+            "roles.student is absent there and rules",
         ),
         ({"exam": {"questions": "sample"}}, "exam.digest"),
     ],

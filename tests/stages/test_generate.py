@@ -126,7 +126,9 @@ def test_more_cases_and_methods_extend_a_run(tmp_path: Path) -> None:
     assert role["asked"] == 4 + 2 * 10
     with pytest.raises(UserError, match=r"generate\.cases_per_department is 5 there and 4 now"):
         results_of(tmp_path, **{**PLAIN, **more, "cases_per_department": 4})
-    with pytest.raises(UserError, match=r"generate\.methods is multi-step there and direct now"):
+    with pytest.raises(
+        UserError, match=r"generate\.methods is direct, multi-step there and direct now"
+    ):
         results_of(tmp_path, **{**PLAIN, **more, "methods": ["direct"]})
 
 

@@ -274,7 +274,7 @@ def test_interviews_extend_a_run_of_records(tmp_path: Path) -> None:
         ({"interview": {"interactions": ["cross-with"]}}, "interview.interactions"),
         (
             {"roles": {**SETTINGS["roles"], "patient": {"name": "rules", "as": "other"}}},
-            "roles.patient is absent there and rules now",
+            "roles.patient is absent there and rules",
         ),
         ({"roles": {**SETTINGS["roles"], "rater": {"name": "rules", "as": "x"}}}, "roles.rater"),
     ],
