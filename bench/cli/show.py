@@ -91,8 +91,8 @@ def _show_tables(reader: "RunReader") -> None:
     held = ", ".join(files) or f"nothing; `pzbench run {folder.path}` writes the tables anew"
     typer.echo(_safe(f"{folder.tables}: {held}" if names else "no tables were asked for"))
     typer.echo(_safe(f"all figures: {folder.results}"))
-    if not folder.kept_journal.exists():
-        typer.echo(_safe(f"missing: the journal {folder.kept_journal}"), err=True)
+    for path in reader.missing:
+        typer.echo(_safe(f"missing: {path}"), err=True)
     report_failures(reader.failures, f"`pzbench show {folder.path} --failures` groups them")
 
 

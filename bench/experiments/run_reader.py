@@ -111,7 +111,7 @@ class RunReader:
         data = folder.experiment()
         self.manifest = folder.manifest() if folder.finished or data is None else {}
         if data is None:
-            raise UserError(f"{folder.path}/experiment.yaml is gone: put it back")
+            raise folder.no_experiment()
         self.experiment = experiment_from(data)
 
     @cached_property
@@ -257,6 +257,16 @@ class RunReader:
         said = tuple(filter(None, remarks))
         return ItemReport(id=identity, plan=plan, items=tuple(views), remarks=said)
 
+    @property
+    def missing(self) -> list[Path]:
+        """Files that the run should hold and does not: of items, and the journal."""
+        journal = self.folder.kept_journal
+        return [*self._missing(self.places), *([] if journal.exists() else [journal])]
+
+    @staticmethod
+    def _missing(places: Iterable[ItemPlace]) -> list[Path]:
+        return [place.path for place in places if not place.path.exists()]
+
     def _resolved(self, identity: str, places: Sequence[ItemPlace]) -> str:
         """The whole id of a shortened one."""
         kept = [_id(row) for place in places for row in _rows(place.path, identity)]
@@ -264,6 +274,12 @@ class RunReader:
         ids = sorted({whole for whole in (*kept, *lost) if whole.startswith(identity)})
         if identity in ids or self._plan(identity)[1]:
             return identity
+        if not ids and (gone := self._missing(places)):
+            raise UserError(
+                f"{self.folder.path} holds no item {identity!r}, but is not whole: {gone[0]}"
+                f"{f' and {len(gone) - 1} more' if len(gone) > 1 else ''} missing; "
+                f"`pzbench run {self.folder.path}` makes what lacks"
+            )
         if not ids:
             known = [_id(row) for place in places for row in _rows(place.path, "")]
             raise unknown(self.folder.path, "item", identity, known)

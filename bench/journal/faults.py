@@ -7,8 +7,8 @@ from pathlib import Path
 from bench.core.errors import UserError
 
 _AFRESH = (
-    "name another journal (and another run folder, if it belongs to one), which asks everything "
-    "again"
+    "ask everything again: with another --journal, or, of a run, by "
+    "`pzbench run RUN/experiment.yaml --out OTHER`"
 )
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _FORBIDDEN = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY)

@@ -202,10 +202,10 @@ def read_results(path: Path) -> list[Result]:
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            return [
-                _result({name: plain_cell(cell) for name, cell in row.items()})
-                for row in csv.DictReader(file)
-            ]
+            rows = csv.DictReader(file)
+            if not rows.fieldnames:
+                raise ValueError("it is empty")
+            return [_result({name: plain_cell(cell) for name, cell in row.items()}) for row in rows]
     except (OSError, KeyError, ValueError, TypeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(

@@ -100,7 +100,7 @@ def test_a_damaged_journal_is_told_and_the_advice_works(path: Path, damage: Dama
         r"journal .*journal\.sqlite is damaged \(.+\): put a sound copy in its place", sentence
     )
     assert "remove journal.sqlite-wal if there is one" in sentence
-    assert "name another journal (and another run folder, if it belongs to one)" in sentence
+    assert "ask everything again: with another --journal" in sentence
     assert ran(answer_all(path.with_name("another"))) == ROWS
     Path(copy).replace(path)
     assert ran(answer_all(path, existing=True)) == 0
