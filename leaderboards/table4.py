@@ -83,8 +83,8 @@ def _notes(dialogues: Results, main: Pivot) -> Iterator[str]:
     )
     yield _denominators()
     for stage in dialogues.manifest["stages"].values():
-        if "settings" in stage:
-            held = stage["settings"]
+        held = stage.get("settings", {})
+        if held.keys() >= {"questions", "triplets", "updating"}:  # the stage may be another's
             yield (
                 f"{held['questions']} questions a round; triplets {held['triplets']}; "
                 f"update {held['updating']}"

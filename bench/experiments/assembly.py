@@ -76,10 +76,14 @@ class Assembly:
             if not roles.get(names[role]):
                 raise unfilled(names[role], {})
         asked = [role for role in metric.card.roles if roles.get(names[role])]
-        own = {role: _of_cell(roles[names[role]], cell.get(factor_of(role))) for role in asked}
+        # Who fills a role that another was pointed at tells nothing of the item's own factor.
+        factors = {
+            role: factor_of(names[role] if factor_of(role) in cell else role) for role in asked
+        }
+        own = {role: _of_cell(roles[names[role]], cell.get(factors[role])) for role in asked}
         for choices in product(*own.values()):
             chosen = dict(zip(asked, choices, strict=True))
-            labels = {factor_of(role): choice.label for role, choice in chosen.items()}
+            labels = {factors[role]: choice.label for role, choice in chosen.items()}
             yield cell.and_(labels), chosen
 
     def _metric_roles(self, metric: Any) -> dict[str, str]:

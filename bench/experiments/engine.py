@@ -119,6 +119,8 @@ def _check_changes(run: Run) -> None:
     """Refuse another experiment than the folder's; a new folder gets this one at once."""
     before = run.folder.experiment()
     asked = run.settings.journal is None and len(run.journal) > 0
+    if before is None and run.folder.has_items:
+        raise run.folder.no_experiment()
     if before is not None and (run.folder.has_items or asked):
         old = begun(experiment_from(before), run.folder, asked)
         refuse_changes(old, run.assembly.experiment, run.folder.path)
@@ -198,12 +200,16 @@ def _described(run: Run, name: str) -> dict[str, Any]:
 
 
 def _finish(run: Run, results: Results) -> Results:
-    """Put results, tables and manifest in the place of the old ones."""
-    texts = table_texts(run.assembly.experiment.tables, results)
+    """Put results, manifest and tables in the place of the old ones.
+
+    Raises:
+        UserError: if a table cannot be made of the results; those are kept, the old tables stay.
+    """
     run.save_experiment()
     write_text(run.folder.results, results_text(results.results))
-    write_texts(run.folder.tables, texts)
     run.folder.save_manifest(dict(results.manifest))
+    texts = table_texts(run.assembly.experiment.tables, results)
+    write_texts(run.folder.tables, texts)
     return results
 
 

@@ -50,13 +50,18 @@ def table_texts(names: Sequence[str], results: Results) -> dict[str, str]:
 
 
 def write_texts(folder: Path, texts: Mapping[str, str]) -> list[Path]:
-    """Put files in a folder, each whole or not at all, and say which.
+    """Put files in a folder, each whole or not at all, and say which; the others of it go.
+
+    The folder is a run's own: a table that is asked for no more would keep its old figures.
 
     Raises:
         UserError: if one cannot be written.
     """
     for name, text in texts.items():
         write_text(folder / name, text)
+    for other in folder.glob("*"):
+        if other.is_file() and other.name not in texts:
+            other.unlink()
     return [folder / name for name in texts]
 
 

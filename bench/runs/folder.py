@@ -63,9 +63,10 @@ class RunFolder:
         kept = self.kept_journal
         other = shared is not None and shared.resolve() != kept.resolve()
         if other and (kept.exists() or self.has_items):
+            mend = "leave --journal out" if kept.exists() else "it is gone; put it back"
             raise UserError(
-                f"{self.path} keeps its answers in {kept}: leave --journal out, or name another "
-                "--out"
+                f"{self.path} keeps its answers in {kept}: {mend}, or run the experiment with "
+                "another --out"
             )
         return shared or kept
 
@@ -100,7 +101,7 @@ class RunFolder:
 
     @property
     def tables(self) -> Path:
-        """The folder of tables."""
+        """The folder of tables; it holds nothing else."""
         return self.path / "tables"
 
     @property
@@ -164,10 +165,21 @@ class RunFolder:
         if not path.exists():
             return None
         try:
-            data: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise _damaged(path, error) from error
+            data = yaml.safe_load(path.read_text(encoding="utf-8"))
+            if not isinstance(data, dict):
+                raise ValueError("it holds no settings")
+        except (OSError, ValueError, yaml.YAMLError) as error:
+            raise UserError(
+                f"{path} cannot be read ({_one_line(error)}): put a sound copy in its place, or "
+                "name another run folder"
+            ) from error
         return data
+
+    def no_experiment(self) -> UserError:
+        """The sentence for a folder that holds a run without what it was to be."""
+        return UserError(
+            f"{self.path}/experiment.yaml is gone: put it back, or name another run folder"
+        )
 
     def save_experiment(self, data: dict[str, Any]) -> None:
         """Keep the experiment, with all defaults written out."""
@@ -226,7 +238,11 @@ class RunFolder:
 
 
 def _damaged(path: Path, error: Exception) -> UserError:
-    reason = " ".join(str(error).split())[:200]
     return UserError(
-        f"{path} cannot be read ({reason}): remove it and run again, which asks nobody anew"
+        f"{path} cannot be read ({_one_line(error)}): remove it and run again, which asks nobody "
+        "anew"
     )
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]

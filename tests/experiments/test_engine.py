@@ -15,10 +15,15 @@ from rules_run import results_of, run, small
 
 from bench.api.cell import Cell
 from bench.api.context import Unwatched
+from bench.api.metric import MetricCard
+from bench.api.stage import Stage, StageCard, StageSettings
+from bench.backbones.prompt import Unreachable
 from bench.core.atomic import PARTIAL
 from bench.core.errors import UserError
-from bench.core.registry import Plugin
+from bench.core.registry import BACKBONES, STAGES, Plugin
+from bench.experiments.assembly import assemble
 from bench.experiments.engine import execute
+from bench.experiments.plan import estimate
 from bench.records.record import PatientRecord
 from bench.report.results import read_results
 from bench.runs.folder import RunFolder
@@ -114,6 +119,28 @@ def test_a_metric_may_be_pointed_at_another_role(tmp_path):
     )
     (first,), (second,) = results.select("accuracy"), results.select("graded")
     assert (first.cell["judge"], second.cell["judge"]) == ("rules", "g")
+
+
+def test_who_fills_a_role_for_another_leaves_the_item_its_own_factor(monkeypatch):
+    card = MetricCard("mine", "", "share", "higher", takes="dialogues", needs=("patient",))
+    monkeypatch.setattr(Accuracy, "card", card)
+    experiment = small(
+        roles={
+            "generator": "rules",
+            "patient": ["rules", {"name": "rules", "as": "second"}],
+            "judge": {"name": "rules", "as": "third"},
+        },
+        interview={"formats": ["text"], "interactions": ["single-with"]},
+        metrics=[{"name": "accuracy", "roles": {"patient": "judge"}}],
+    )
+    assembly = assemble(experiment)
+    (metric,) = assembly.metrics
+    judged = [
+        (own["patient"], own["judge"], chosen["patient"].label)
+        for cell in assembly.cells["interview"]
+        for own, chosen in assembly.judged(metric, cell)
+    ]
+    assert set(judged) == {("rules", "third", "third"), ("second", "third", "third")}
 
 
 def test_a_role_that_nobody_asks_is_told_or_mended(tmp_path):
@@ -298,3 +325,96 @@ def test_a_metric_that_fails_leaves_no_evaluation_of_before(tmp_path, monkeypatc
     assert path.read_text() == ""
     (failure,) = RunFolder(tmp_path / "r").failures()
     assert (failure.metric, failure.cell["method"]) == ("bleu", "direct")
+
+
+class Dead:
+    """A backbone whose model is not there."""
+
+    version, endpoint, reads = "", "nowhere", "messages"
+    transport = ()
+
+    def __init__(self, model: str) -> None:
+        self.name = f"dead/{model}"
+
+    async def complete(self, prompt, key):
+        raise Unreachable("no such model")
+
+    async def close(self):
+        """Nothing is held."""
+
+
+def test_a_judge_that_never_answered_can_be_put_right(tmp_path, monkeypatch):
+    usual = BACKBONES.load
+    monkeypatch.setattr(BACKBONES, "load", lambda name: Dead if name == "dead" else usual(name))
+    settings = {"methods": ["direct"], "metrics": ["accuracy"], "tables": ["rows"]}
+    roles = {"generator": "rules", "judge": "dead/misspelt"}
+    first = results_of(tmp_path / "r", **settings, roles=roles)
+    assert [one.score.value for one in first.scores if one.score.by == "all"][:1] == [None]
+    again = results_of(tmp_path / "r", **settings, roles=roles | {"judge": "rules"})
+    assert [one.score.value for one in again.scores if one.score.by == "all"][:1] == [1.0]
+    with pytest.raises(UserError, match=r"roles\.judge is rules there and dead/misspelt now"):
+        execute_small(tmp_path / "r", **settings, roles=roles)
+
+
+def test_a_run_whose_experiment_is_gone_is_not_written_over(tmp_path):
+    folder = tmp_path / "r"
+    execute_small(folder, methods=["direct"], metrics=["bleu"])
+    (folder / "experiment.yaml").rename(tmp_path / "kept.yaml")
+    before = whole(folder)
+    with pytest.raises(UserError, match=r"experiment\.yaml is gone: put it back"):
+        execute_small(folder, methods=["direct"], metrics=["bleu"], seed=5)
+    assert whole(folder) == before
+    (folder / "experiment.yaml").touch()
+    with pytest.raises(UserError, match=r"experiment\.yaml cannot be read"):
+        execute_small(folder, methods=["direct"], metrics=["bleu"], seed=5)
+    (tmp_path / "kept.yaml").replace(folder / "experiment.yaml")
+    execute_small(folder, methods=["direct"], metrics=["bleu"])
+
+
+def test_a_table_that_cannot_be_made_costs_no_results(tmp_path, monkeypatch):
+    folder = RunFolder(tmp_path / "r")
+    execute_small(folder.path, methods=["direct"], metrics=["bleu"], tables=["rows", "table3"])
+    assert {path.stem for path in folder.tables.iterdir()} == {"rows", "table3"}
+    monkeypatch.setattr("leaderboards.rows.Rows.files", lambda self, results: 1 / 0)
+    with pytest.raises(UserError, match="the table 'rows' cannot be made"):
+        execute_small(folder.path, methods=["direct"], metrics=["bleu", "rouge-l"])
+    assert {one.score.metric for one in read_results(folder.results)} == {"bleu", "rouge-l"}
+    monkeypatch.undo()
+    execute_small(folder.path, methods=["direct"], metrics=["bleu", "rouge-l"], tables=["rows"])
+    # A table that is asked for no more would show what is no more so.
+    assert {path.stem for path in folder.tables.iterdir()} == {"rows"}
+
+
+class Review(Stage):
+    """A stage that makes something else in the same cells."""
+
+    card = StageCard(name="review", summary="", makes="reviews", takes="records")
+    settings = StageSettings
+
+    def cells(self, given):
+        return list(given)
+
+    def expected(self, cell, given):
+        return given[cell].everyone()
+
+    async def make(self, cell, given, context):
+        for record in given[cell]:
+            yield {"id": record.id, "department": record.department}
+
+
+def test_a_plan_keeps_apart_what_two_stages_make_in_the_same_cells(monkeypatch):
+    settings = {
+        "methods": ["direct"],
+        "roles": {"generator": "openai/gpt-4o"},
+        "interview": {"patients_per_department": 1, "questions": 1},
+        "metrics": [],
+        "tables": ["rows"],
+    }
+    alone = estimate(small(**settings))
+    load, plugins = STAGES.load, STAGES.plugins()
+    points = [*plugins, Plugin("review", "x:Review", "theirs 1")]
+    monkeypatch.setattr(STAGES, "load", lambda name: Review if name == "review" else load(name))
+    monkeypatch.setattr(STAGES, "plugins", lambda: points)
+    beside = estimate(small(review={}, **settings))
+    assert len(alone) > 1
+    assert beside == alone
