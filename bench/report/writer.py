@@ -50,18 +50,19 @@ def table_texts(names: Sequence[str], results: Results) -> dict[str, str]:
 
 
 def write_texts(folder: Path, texts: Mapping[str, str]) -> list[Path]:
-    """Put files in a folder, each whole or not at all, and say which; the others of it go.
+    """Put files in a folder, each whole or not at all, and say which.
 
-    The folder is a run's own: a table that is asked for no more would keep its old figures.
+    Files of other tables go: one that is asked for no more would keep its old figures.
 
     Raises:
         UserError: if one cannot be written.
     """
     for name, text in texts.items():
         write_text(folder / name, text)
-    for other in folder.glob("*"):
-        if other.is_file() and other.name not in texts:
-            other.unlink()
+    for table in TABLES.plugins():
+        for name in (f"{table.name}.{kind}" for kind in ("csv", "md", "html")):
+            if name not in texts:
+                (folder / name).unlink(missing_ok=True)
     return [folder / name for name in texts]
 
 

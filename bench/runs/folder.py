@@ -101,7 +101,7 @@ class RunFolder:
 
     @property
     def tables(self) -> Path:
-        """The folder of tables; it holds nothing else."""
+        """The folder of tables."""
         return self.path / "tables"
 
     @property

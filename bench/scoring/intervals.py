@@ -1,4 +1,4 @@
-"""Intervals and paired comparisons; every one 95 % two-sided unless a level is given.
+"""Intervals and paired comparisons; every one 95 % two-sided, but Wilson's if a level is given.
 
 numpy and scipy are imported inside the functions, so that naming the types costs nothing.
 """
@@ -69,16 +69,16 @@ def paired_share_difference(
     n = len(pairs)
     only_first = sum(a and not b for a, b in pairs)
     only_second = sum(b and not a for a, b in pairs)
-    interval = _bonett_price(only_first, only_second, n, LEVEL, "bonett-price")
+    interval = _bonett_price(only_first, only_second, n, "bonett-price")
     return (only_first - only_second) / n, interval
 
 
-def _bonett_price(more: float, less: float, n: int, level: float, method: str) -> Interval:
+def _bonett_price(more: float, less: float, n: int, method: str) -> Interval:
     """Bonett and Price's interval of n pairs of which `more` differ up and `less` down."""
     p, q = (more + 1) / (n + 2), (less + 1) / (n + 2)
-    half = normal_quantile(level) * math.sqrt((p + q - (p - q) ** 2) / (n + 2))
+    half = normal_quantile() * math.sqrt((p + q - (p - q) ** 2) / (n + 2))
     low, high = max(p - q - half, -1.0), min(p - q + half, 1.0)
-    return Interval(low=low, high=high, level=level, method=method)
+    return Interval(low=low, high=high, level=LEVEL, method=method)
 
 
 def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> float:
@@ -224,7 +224,7 @@ def cluster_bootstrap(
     if share and _alike(one / count for one, count in zip(sums, counts, strict=True)):
         return mean, _wilson(mean, len(sums), LEVEL, "wilson of clusters")
     means = _resampled([(sums, counts)], seed, resamples)
-    return mean, _percentiles(means, LEVEL)
+    return mean, _percentiles(means)
 
 
 def cluster_bootstrap_difference(
@@ -254,9 +254,9 @@ def cluster_bootstrap_difference(
     apart = [one - other for one, other in zip(*means, strict=True)]
     if share and _alike(apart):
         more, less = (math.fsum(max(sign * one, 0.0) for one in apart) for sign in (1, -1))
-        found = _bonett_price(more, less, n, LEVEL, "bonett-price of clusters")
+        found = _bonett_price(more, less, n, "bonett-price of clusters")
         return value, found, n
-    return value, _percentiles(_resampled(sides, seed, resamples), LEVEL), n
+    return value, _percentiles(_resampled(sides, seed, resamples)), n
 
 
 def _alike(means: Iterable[float]) -> bool:
@@ -321,11 +321,11 @@ def _kept_draws(n: int, seed: int, resamples: int) -> NDArray[np.int64]:
     return drawn
 
 
-def _percentiles(means: NDArray[np.float64], level: float) -> Interval | None:
-    """The middle `level` of some resampled means; none where they do not differ."""
+def _percentiles(means: NDArray[np.float64]) -> Interval | None:
+    """The middle 95 % of some resampled means; none where they do not differ."""
     import numpy as np
 
     if np.ptp(means) < 1e-12:
         return None
-    low, high = np.quantile(means, [0.5 - level / 2, 0.5 + level / 2])
-    return Interval(low=float(low), high=float(high), level=level, method="cluster-bootstrap")
+    low, high = np.quantile(means, [0.5 - LEVEL / 2, 0.5 + LEVEL / 2])
+    return Interval(low=float(low), high=float(high), level=LEVEL, method="cluster-bootstrap")

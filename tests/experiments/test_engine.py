@@ -380,9 +380,10 @@ def test_a_table_that_cannot_be_made_costs_no_results(tmp_path, monkeypatch):
         execute_small(folder.path, methods=["direct"], metrics=["bleu", "rouge-l"])
     assert {one.score.metric for one in read_results(folder.results)} == {"bleu", "rouge-l"}
     monkeypatch.undo()
+    (folder.tables / "table3.xlsx").touch()
     execute_small(folder.path, methods=["direct"], metrics=["bleu", "rouge-l"], tables=["rows"])
     # A table that is asked for no more would show what is no more so.
-    assert {path.stem for path in folder.tables.iterdir()} == {"rows"}
+    assert {path.name for path in folder.tables.iterdir()} == {"rows.csv", "table3.xlsx"}
 
 
 class Review(Stage):
