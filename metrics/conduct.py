@@ -13,7 +13,7 @@ from bench.api.context import Context
 from bench.api.evaluation import Evaluation
 from bench.api.metric import MetricCard, PartCard
 from bench.api.score import Direction
-from bench.core.sentences import sentences
+from bench.core.text import sentences
 from bench.knowledge.library import Library
 from bench.records.dialogue import Dialogue, Exchange
 from bench.records.formats import facts
@@ -54,7 +54,7 @@ class Measure:
 
 
 def over_cap(dialogue: Dialogue) -> Values:
-    """Share of replies with more sentences than their style allows (`bench.core.sentences`)."""
+    """Share of replies with more sentences than their style allows (`bench.core.text`)."""
     if dialogue.style is None:
         return NO_STYLE
     style = styles().get(dialogue.style)

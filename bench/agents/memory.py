@@ -14,6 +14,7 @@ from bench.backbones.requests import Extract, Extracted
 from bench.backbones.respondent import Respondent
 from bench.backbones.templates import Template
 from bench.core.registry import FORMATS
+from bench.core.text import folded, one_line
 from bench.records.dialogue import Fact, FormatName, Learned
 from bench.records.formats import Format, RecordFact, remember
 from bench.records.formats import facts as facts_of
@@ -58,7 +59,7 @@ class Memory:
 
     def render(self) -> str:
         """What the patient's prompt shows."""
-        lines = [_line(fact.text) for fact in self._facts]
+        lines = [one_line(fact.text) for fact in self._facts]
         return remember(self._form, self.record, lines[: self._built], lines[self._built :])
 
 
@@ -104,21 +105,17 @@ async def extract(
 
 def distinct(texts: Sequence[str], known: Iterable[str] = ()) -> list[str]:
     """Texts that are not empty, each once, without those known; case and spaces do not count."""
-    seen = {_plain(text) for text in known} | {""}
+    seen = {_told(text) for text in known} | {""}
     kept = []
     for text in texts:
-        if _plain(text) not in seen:
-            seen.add(_plain(text))
-            kept.append(_line(text))
+        if _told(text) not in seen:
+            seen.add(_told(text))
+            kept.append(one_line(text))
     return kept
 
 
-def _plain(text: str) -> str:
-    return " ".join(text.split()).casefold().rstrip(".")
-
-
-def _line(text: str) -> str:
-    return " ".join(text.split())
+def _told(text: str) -> str:
+    return folded(text).rstrip(".")
 
 
 def _words(fact: RecordFact, record: PatientRecord) -> str:

@@ -14,7 +14,7 @@ from bench.backbones.templates import Template
 from bench.core.concurrency import ordered_map
 from bench.core.errors import UserError
 from bench.core.registry import nearest
-from bench.core.sentences import sentences
+from bench.core.text import sentences
 from bench.journal.journal import Journal
 from bench.records.dialogue import Fact
 from bench.records.label import Label

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from bench.authoring.units import known_unit
+from bench.core.text import folded
 from bench.core.yaml_lines import Location
 from bench.knowledge.outline import (
     SEVERITIES,
@@ -101,7 +102,7 @@ def _key(entry: Any) -> str:
             about = entry.test
         case _:
             about = entry.name
-    return " ".join(about.split()).casefold()
+    return folded(about)
 
 
 def _twice(outline: Outline) -> Iterator[OutlineFault]:

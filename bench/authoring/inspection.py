@@ -9,9 +9,10 @@ from pydantic import ValidationError
 from bench.authoring.checks import faults
 from bench.authoring.overlap import overlaps
 from bench.core.errors import UserError
+from bench.core.text import folded
 from bench.core.yaml_lines import Location, YamlFile, read_yaml
 from bench.knowledge.approval import is_draft
-from bench.knowledge.library import name_key, outline_files
+from bench.knowledge.library import outline_files
 from bench.knowledge.outline import Outline
 
 Kept = dict[str, tuple[Outline, YamlFile]]
@@ -108,12 +109,12 @@ def _read(path: Path, faults: Told) -> Iterator[tuple[Outline, YamlFile]]:
 
 def _between(kept: Kept) -> Iterator[tuple[Path, str]]:
     """Names and ids that two diseases share, and text that was copied."""
-    owners = {name_key(identity): identity for identity in reversed(kept)}
+    owners = {folded(identity): identity for identity in reversed(kept)}
     for identity, (outline, file) in kept.items():
         names: list[tuple[Location, str]] = [(("id",), identity), (("name",), outline.name)]
         names += [(("synonyms", at), name) for at, name in enumerate(outline.synonyms)]
         for where, name in names:
-            owner = owners.setdefault(name_key(name), identity)
+            owner = owners.setdefault(folded(name), identity)
             if owner != identity:
                 yield file.path, f"{file.place(where)}: {name!r} is a name of {owner} as well"
     for overlap in overlaps(outline for outline, _ in kept.values()):

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
+from bench.core.text import stems
 from bench.knowledge.library import Library
-from bench.knowledge.name_words import UNTELLING, words
 from bench.knowledge.outline import Outline
 
 ALIKE = 85.0
@@ -17,7 +17,7 @@ SHORT = 4
 STEM = 7
 """Letters that two forms of a word share: herniated, herniation."""
 _FILLERS = frozenset(
-    words(
+    stems(
         "a an and of the with by due to in on patient has have you i is it be could might may "
         "would must think suspect guess say probably perhaps maybe diagnosis my"
     )
@@ -25,6 +25,10 @@ _FILLERS = frozenset(
 # What one letter's difference must not pass over: type 1 and 2, hyper- and hypothyroidism.
 _NUMBER = re.compile(r"\d+")
 _DEGREE = re.compile(r"hyper|hypo")
+UNTELLING = frozenset(
+    stems("acute chronic primary left right sided bilateral disease disorder syndrome mellitus")
+)
+"""Words that alone name no disease."""
 Names = dict[tuple[str, ...], set[str]]
 """Ids of diseases by the words of their names."""
 
@@ -85,7 +89,7 @@ def _names(library: Library) -> Names:
 
 
 def _words(text: str) -> tuple[str, ...]:
-    return tuple(word for word in words(text) if word not in _FILLERS)
+    return tuple(word for word in stems(text) if word not in _FILLERS)
 
 
 def _meant(guess: tuple[str, ...], names: Names) -> set[str]:

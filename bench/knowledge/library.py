@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from bench.core.errors import UserError
 from bench.core.schema import Model
+from bench.core.text import folded
 from bench.core.yaml_lines import YamlFile, parse_yaml, read_text
 from bench.knowledge.approval import is_draft
 from bench.knowledge.outline import Outline
@@ -76,11 +77,6 @@ def parse_outline(file: YamlFile) -> Outline:
         faults = error.errors(include_url=False)
         more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
         raise UserError(f"{file.place(faults[0]['loc'])}: {faults[0]['msg']}{more}") from error
-
-
-def name_key(name: str) -> str:
-    """What tells names apart: neither letter case nor the width of blanks."""
-    return " ".join(name.split()).casefold()
 
 
 def holds_outlines(folder: Path) -> bool:
@@ -184,7 +180,7 @@ def _owners(every: Iterable[Filed], clashing: bool) -> dict[str, Filed]:
     named += [(name, filed) for filed in ordered for name in filed.listing.names[1:]]
     owners: dict[str, Filed] = {}
     for name, filed in named:
-        owner = owners.setdefault(name_key(name), filed)
+        owner = owners.setdefault(folded(name), filed)
         if owner is not filed and not (clashing and filed.listing.draft):
             raise UserError(
                 f"{filed.path}: the name {name!r} of {filed.listing.id} is taken by "
@@ -245,7 +241,7 @@ class Library:
     @cached_property
     def _by_name(self) -> dict[str, Listing]:
         # "Graves disease (hyperthyroidism)" is found without its brackets too.
-        short = [(name_key(one.name.partition(" (")[0]), one) for one in self.listings]
+        short = [(folded(one.name.partition(" (")[0]), one) for one in self.listings]
         counted = Counter(key for key, _ in short)
         owners = _owners(self.filed.values(), self._clashing)
         return {key: one for key, one in short if counted[key] == 1} | {
@@ -278,7 +274,7 @@ class Library:
     def listing(self, disease: str) -> Listing | None:
         """The listing of a disease by id, name or synonym in any letter case; none if unknown."""
         filed = self.filed.get(disease)
-        return filed.listing if filed else self._by_name.get(name_key(disease))
+        return filed.listing if filed else self._by_name.get(folded(disease))
 
     def find(self, disease: str) -> Outline | None:
         """The outline of a disease by id, name or synonym in any letter case; none if unknown."""
@@ -298,7 +294,7 @@ class Library:
                 f"({draft.path}): check it and run `pzbench kb approve`, or add --drafts"
             )
         if outline is None:
-            near = get_close_matches(name_key(disease), self._by_name, n=1)
+            near = get_close_matches(folded(disease), self._by_name, n=1)
             hint = (
                 f"did you mean {self._by_name[near[0]].name!r}?" if near else "see pzbench kb list"
             )
@@ -309,8 +305,8 @@ class Library:
         """The draft of a disease, where drafts were not asked for."""
         every = () if self._drafts else (filed for own in self._found for filed in own.values())
         drafts = (filed for filed in every if filed.listing.draft)
-        key = name_key(disease)
-        return next((filed for filed in drafts if key in map(name_key, filed.listing.names)), None)
+        key = folded(disease)
+        return next((filed for filed in drafts if key in map(folded, filed.listing.names)), None)
 
     def _load(self, listing: Listing) -> Outline:
         if listing.id not in self._outlines:

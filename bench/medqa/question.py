@@ -1,9 +1,9 @@
 """A multiple-choice question and what it is known by."""
 
 import hashlib
-import unicodedata
 
 from bench.core.schema import Model
+from bench.core.text import folded
 
 
 def question_id(text: str) -> str:
@@ -12,8 +12,7 @@ def question_id(text: str) -> str:
     sha256 of the letters and digits alone (NFKC, case folded), as the department list has it; the
     four- and the five-option file of MedQA give the same ids.
     """
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return hashlib.sha256("".join(one for one in folded if one.isalnum()).encode()).hexdigest()
+    return hashlib.sha256("".join(filter(str.isalnum, folded(text))).encode()).hexdigest()
 
 
 class Question(Model):

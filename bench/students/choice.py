@@ -15,6 +15,7 @@ from bench.backbones.prompt import JUDGING, Answer, Prompt
 from bench.backbones.requests import ChooseAnswer, ChosenOption
 from bench.backbones.respondent import Respondent
 from bench.backbones.templates import Template
+from bench.core.text import words
 
 ROLE = "student"
 PROMPT = Template(Path(__file__).with_name("answer.j2"))
@@ -65,4 +66,4 @@ _LETTER = re.compile(r"\W*(?:(?:option|answer|choice)\W+)?([A-Za-z])(?:\W+(.*))?
 
 
 def _plain(text: str | None) -> str:
-    return " ".join(re.findall(r"\w+", text or "")).casefold()
+    return " ".join(words(text or ""))

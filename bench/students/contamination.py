@@ -23,12 +23,12 @@ is up to 0.69 for independent pairs and tells little alone, drops pairs of diffe
 share boilerplate. Neither finds a paraphrase.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from bench.api.context import Context
 from bench.core.schema import Model
+from bench.core.text import words
 from bench.medqa.question import Question
 from bench.records.formats import Text
 from bench.records.record import PatientRecord
@@ -37,7 +37,6 @@ COSINE = 0.4
 OVERLAP = 0.2
 RUN = 8
 """Words of a run."""
-_WORD = re.compile(r"[^\W_]+")
 Runs = frozenset[tuple[str, ...]]
 
 
@@ -98,9 +97,9 @@ def without(records: Iterable[PatientRecord], suspects: Iterable[Suspect]) -> li
 
 def runs_of(text: str) -> Runs:
     """Every run of eight words of a text; a shorter text is one run."""
-    words = _WORD.findall(text.casefold())
-    last = max(1, len(words) - RUN + 1)
-    return frozenset(tuple(words[at : at + RUN]) for at in range(last)) - {()}
+    held = words(text)
+    last = max(1, len(held) - RUN + 1)
+    return frozenset(held[at : at + RUN] for at in range(last)) - {()}
 
 
 def overlap(one: Runs, other: Runs) -> float:

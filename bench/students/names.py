@@ -6,10 +6,11 @@ from functools import lru_cache
 
 from rapidfuzz.distance import Prefix
 
-from bench.knowledge.name_words import UNTELLING, words
+from bench.core.text import stems
+from bench.knowledge.disease_names import UNTELLING
 
 _UNTELLING = UNTELLING | frozenset(
-    words("a an and or of the with by due to in on for from at test examination")
+    stems("a an and or of the with by due to in on for from at test examination")
 )
 """Words that alone name nothing."""
 _ROMAN = {"i": "1", "ii": "2", "iii": "3", "iv": "4"}
@@ -20,7 +21,7 @@ _SHORT = re.compile(r"[A-Z][A-Za-z0-9-]*[A-Z0-9]")
 """An abbreviation: PSA, TRAb, HbA1c."""
 _EPONYM = re.compile(r"(.+?\b(?:disease|syndrome))\s+of\b", re.IGNORECASE)
 _PARTS = frozenset(
-    words(
+    stems(
         "artery bladder breast cornea eyelid kidney ligament muscle ovary pancreas personality "
         "prostate retina shoulder stomach tendon testicle thyroid tunnel ureter "
         "urethra uterus vertebra"
@@ -42,7 +43,7 @@ def telling(text: str) -> frozenset[str]:
 
 
 def _telling(text: str) -> list[str]:
-    return [_ROMAN.get(word, word) for word in words(text) if word not in _UNTELLING]
+    return [_ROMAN.get(word, word) for word in stems(text) if word not in _UNTELLING]
 
 
 def forms(name: str, *, curated: bool = False) -> Iterator[str]:

@@ -4,7 +4,7 @@ import asyncio
 
 from wards import ALPHA, Student, careful, school, ward, ward_patient
 
-from bench.core.sentences import sentences
+from bench.core.text import sentences
 from bench.medqa.question import Question
 from bench.medqa.sources import load_sample
 from bench.records.record import Examination, PatientRecord

@@ -16,7 +16,7 @@ from bench.backbones.requests import (
     Labels,
     StatementLabels,
 )
-from bench.core.sentences import sentences
+from bench.core.text import sentences
 from bench.records.label import Label
 from bench.records.record import (
     BasicInformation,

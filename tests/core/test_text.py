@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.core.sentences import sentences
+from bench.core.text import sentences
 
 
 @pytest.mark.parametrize(
