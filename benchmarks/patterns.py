@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from bench.api.context import Context
 from bench.backbones.prompt import JUDGING, Prompt
@@ -84,7 +85,7 @@ def talk(text: str) -> Dialogue:
 
 def asked(request: Request, answer: type) -> object:
     """What the rules answer."""
-    prompt = Prompt(request, (), answer, JUDGING, "X")
+    prompt: Prompt[Any] = Prompt(request, (), answer, JUDGING, "X")
     return asyncio.run(Rules(library=LIBRARY).complete(prompt, "0" * 64))
 
 
