@@ -1,11 +1,12 @@
 """The paper's figures, and when they may stand beside ours."""
 
+import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 from bench.api.choice import Choice
-from leaderboards.paper_audit import rows
 
 FORMATS = {"json": "json", "text": "plain_text", "atomic": "atomic"}
 """Table 4's column of each format."""
@@ -26,6 +27,14 @@ BACKBONES = {
     "doubao-pro-32k": "Doubao",
 }
 """The paper's name of each model (section 4.1.3), and of what its undated names stood for."""
+
+
+@cache
+def rows(table: int) -> tuple[dict[str, str], ...]:
+    """The lines of a table of the paper, as printed."""
+    path = Path(__file__).parent / "paper" / f"table{table}.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        return tuple(csv.DictReader(file))
 
 
 @dataclass(frozen=True)

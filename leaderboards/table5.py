@@ -15,8 +15,8 @@ from bench.report.page import Chart
 from bench.report.pivot import Axis, Beside, Pivot, Place
 from bench.report.results import Results
 from bench.report.text import score_text
-from leaderboards.paper_audit import BASELINE, COLUMNS_5, GENERATED, OURS, SMALL, table5
-from leaderboards.paper_figures import NOT_IN_PAPER, paper_backbone
+from leaderboards.grim import BASELINE, GENERATED, LIMIT, OURS, smallest, without_common_n
+from leaderboards.paper_figures import NOT_IN_PAPER, paper_backbone, rows
 
 METRIC, ZERO_SHOT, PATIENTS = "medqa-accuracy", "zero-shot", "patients"
 ANSWERED, WORDS = "answered", "words"
@@ -131,16 +131,15 @@ def _paper(exam: Results, place: Place) -> Beside | None:
     """The paper's figure, only for its questions; it has none of all departments."""
     method = exam.named("method", place["method"])
     column = None if method.options else PAPER.get(method.name)
-    fits = {group.name: group.fits for group in table5()}.get(place["group"], ())
-    if not _stage(exam)["set"]["audited"] or column is None or not fits:
+    printed = {row["department"]: row[column] for row in rows(5)} if column else {}
+    if not _stage(exam)["set"]["audited"] or place["group"] not in printed:
         return None
-    fit = next(fit for fit in fits if fit.label == COLUMNS_5[column])
+    figure = printed[place["group"]]
     students = [role for role in exam.manifest["roles"] if role["role"] == "student"]
     label = place.get("student", place["backbone"])  # without a student, the writer answers
     own = [one["backbone"] for one in students if one["label"] == label or len(students) == 1]
     same = paper_backbone(Choice(name=own[0] if own else label)) == NOT_IN_PAPER
-    text = f"{fit.printed} = {fit.smallest_k}/{fit.smallest_n}†"
-    return Beside(text, float(fit.printed) / 100 if same else None)
+    return Beside(f"{figure} = {smallest(figure)}†", float(figure) / 100 if same else None)
 
 
 def _training(exam: Results, main: Pivot) -> Grid:
@@ -208,8 +207,7 @@ def _paper_notes(*, audited: bool) -> Iterator[str]:
         "† GPT-4o's, with the smallest counts that give it; the paper publishes neither its "
         "questions nor their number, and ours are dealt to departments by another list"
     )
-    apart = [group.name for group in table5() if not group.common]
     yield (
-        f"the paper's columns cannot share their questions in {' and '.join(apart)} (no N up to "
-        f"{SMALL} gives all three): `pzbench paper-audit`"
+        f"the paper's columns cannot share their questions in {' and '.join(without_common_n())} "
+        f"(no N up to {LIMIT} gives all three): docs/notes-on-the-paper.md"
     )
