@@ -15,6 +15,7 @@ from fractions import Fraction
 
 from bench.api.table import Grid
 from bench.report.text import markdown_text
+from bench.scoring.intervals import mcnemar
 from leaderboards.paper_figures import rows
 
 LIMIT = 300
@@ -114,14 +115,12 @@ def _accuracies() -> Grid:
 
 def _departments() -> Grid:
     """With the p-value of the trained two if no question went the other way: the least there is."""
-    from scipy.stats import binomtest
-
     cells = []
     for row in rows(5):
         figures = [row[column] for column in (BASELINE, GENERATED, OURS)]
         n = fitting(figures[1:], LIMIT)[0]
         generated, ours = (numerator(figure, n) or 0 for figure in figures[1:])
-        p = binomtest(0, ours - generated).pvalue if ours > generated else 1.0
+        p = mcnemar(ours - generated, 0)
         shown = (f"{figure} = {smallest(figure)}" for figure in figures)
         listed = _listed(fitting(figures, LIMIT))
         cells.append((row["department"], *shown, listed, f"{ours} - {generated} of {n}", f"{p:g}"))

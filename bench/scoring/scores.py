@@ -15,11 +15,11 @@ from bench.api.item import About, Items, answers_of
 from bench.api.metric import MetricCard, PartCard
 from bench.api.score import ALL, Interval, Score
 from bench.scoring.intervals import (
+    bonett_price,
     cluster_bootstrap,
     cluster_bootstrap_difference,
     mcnemar,
     mean_interval,
-    paired_share_difference,
     wilson,
 )
 
@@ -261,14 +261,13 @@ def _difference(ours: _Tally, theirs: _Tally, part: PartCard) -> dict[str, Any] 
     if not (share and _binary(left) and _binary(right)):
         value, interval = mean_interval([one - other for one, other in pairs])
         return {"value": value, "interval": interval, **counts}
-    yes, also = [bool(one) for one in left], [bool(other) for other in right]
-    value, between = paired_share_difference(yes, also)
+    n, only = len(pairs), (pairs.count((1.0, 0.0)), pairs.count((0.0, 1.0)))
     return {
-        "value": value,
-        "interval": between,
+        "value": (only[0] - only[1]) / n,
+        "interval": bonett_price(*only, n),
         **counts,
-        "p_value": mcnemar(yes, also),
-        "discordant": (pairs.count((1.0, 0.0)), pairs.count((0.0, 1.0))),
+        "p_value": mcnemar(*only),
+        "discordant": only,
     }
 
 
