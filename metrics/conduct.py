@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from hashlib import sha256
 from importlib.metadata import version
 from typing import ClassVar, Literal
@@ -13,7 +12,7 @@ from bench.api.context import Context
 from bench.api.evaluation import Evaluation
 from bench.api.metric import MetricCard, PartCard
 from bench.api.score import Direction
-from bench.core.text import sentences
+from bench.core.text import folded, one_line, sentences, stems
 from bench.knowledge.library import Library
 from bench.records.dialogue import Dialogue, Exchange
 from bench.records.formats import facts
@@ -67,15 +66,15 @@ def leaked_diagnosis(dialogue: Dialogue, library: Library) -> Values:
     """Share of dialogues in which a reply names the disease of the record.
 
     Names are the record's disease, the one that was planned, and all that the outlines call
-    either, with and without what stands in brackets; letter case, apostrophes, hyphens and a
-    plural ending do not count, but a name in capitals of up to five letters is matched as written.
+    either, with and without what stands in brackets, word by word; letter case, possessives and
+    plural endings do not count, but a name in capitals of up to five letters is matched as written.
     A name that the record also states among history, habits, family or complaints is no secret
     ("Father had kidney stones"). Denied or supposed, a name counts: it is not the patient's to say.
     """
     if dialogue.record is None:
         return "no record to compare with (add --records FILE)"
     watched = _watched(dialogue.record, library)
-    return [float(any(_names(watched, reply) for reply in _replies(dialogue)))]
+    return [float(any(_names(name, text) for text in _replies(dialogue) for name in watched))]
 
 
 def repeated_replies(dialogue: Dialogue) -> Values:
@@ -93,7 +92,7 @@ def repeated_replies(dialogue: Dialogue) -> Values:
         for exchange in conversation.exchanges:
             if exchange.answer is None:
                 continue
-            reply = " ".join(exchange.answer.split()).casefold()
+            reply = folded(exchange.answer)
             long = len(reply.split()) > SHORT
             again = long and any(ratio(reply, earlier, score_cutoff=ALIKE) for earlier in before)
             repeats.append(float(again))
@@ -225,64 +224,49 @@ OPEN = ("epidemiology.", "disease_information.symptoms", "disease_information.du
 """Fields that a patient tells freely."""
 
 
-def _watched(record: PatientRecord, library: Library) -> frozenset[str]:
+def _watched(record: PatientRecord, library: Library) -> set[str]:
     """The names that a patient with this record is not to say."""
     planned = record.origin.disease if record.origin else None
     names: set[str] = set()
     for disease in filter(None, (record.disease_information.disease, planned)):
         listing = library.listing(disease)
-        own = (listing.name, *listing.synonyms) if listing else ()
-        for name in (disease, *own):
-            names |= {name.strip(), name.partition(" (")[0].strip()}
+        for name in (disease, *((listing.name, *listing.synonyms) if listing else ())):
+            names |= {name, name.partition(" (")[0]}
     freely = " ; ".join(fact.value for fact in facts(record) if fact.path.startswith(OPEN))
-    return frozenset(name for name in names if name and not _names(frozenset([name]), freely))
+    return {name for name in names if not _names(name, freely)}
 
 
-def _names(watched: frozenset[str], text: str) -> bool:
-    pattern, exact = _patterns(watched)
-    return bool((pattern and pattern.search(_folded(text))) or (exact and exact.search(text)))
-
-
-@lru_cache(maxsize=1024)
-def _patterns(watched: frozenset[str]) -> tuple[re.Pattern[str] | None, re.Pattern[str] | None]:
-    """Patterns of the names, and of those in capitals, which are matched as written."""
-    capitals = {name for name in watched if len(name) <= 5 and name.isupper()}
-    return _any_of({_folded(name) for name in watched - capitals}), _any_of(capitals)
-
-
-def _any_of(names: set[str]) -> re.Pattern[str] | None:
-    either = "|".join(re.escape(name) for name in sorted(names) if name)
-    return re.compile(rf"(?<!\w)(?:{either})(?:e?s)?(?!\w)") if either else None
-
-
-def _folded(text: str) -> str:
-    """Lower case, no apostrophes, each hyphen or run of spaces one space."""
-    bare = re.sub(r"['’`´]", "", text.casefold())
-    return " ".join(re.sub(r"[-‐‑–]", " ", bare).split())
+def _names(name: str, text: str) -> bool:
+    """Whether a text holds the words of a name, one after the other."""
+    if len(name) <= 5 and name.isupper():
+        return name in re.findall(r"\w+", text)
+    wanted = " ".join(stems(name))
+    return bool(wanted) and f" {wanted} " in f" {' '.join(stems(text))} "
 
 
 # Stage directions
 
+# Possessive, from the first asterisk of a run: a run is read once, an aside is at most 100 long.
 _ASIDE = re.compile(
-    r"\*+([^*\n]{1,100}?)\*+|\(([^()\n]{1,100})\)|\[([^\[\]\n]{1,100})\]|（([^（）\n]{1,100})）"
+    r"(?<!\*)\*++([^*\n]{1,100}+)\*|\(([^()\n]{1,100}+)\)|\[([^\[\]\n]{1,100}+)\]"
+    r"|（([^（）\n]{1,100}+)）"
 )
-_LEAD = r"(?:(?:he|she|they|the|patient|a|an|then|and|still|long|short|brief|deep|slight|heavy)\s+)"
+_LEAD = (
+    r"(?:(?:he|she|they|the|patient|a|an|then|and|still|long|short|brief|deep|slight|heavy)\s+)*"
+)
 ACT = re.compile(
-    rf"""{_LEAD}*(?:\w+ly,?\s+)?{_LEAD}*(?:
-    (?:sigh|paus|laugh|smil|nod|nodd|shrug|shrugg|frown|hesitat|whisper|mutter|mumbl|chuckl|giggl
-      |grin|grinn|fidget|glanc|stammer|stutter|sniffl|gestur|lean|star|grumbl|snap|snapp|scoff|smirk
-      |blush)(?:e?s|ing)
+    rf"""{_LEAD}(?:\w+ly,?\s+)?{_LEAD}(?:
+    (?:sigh|paus|laugh|smil|nodd?|shrugg?|frown|hesitat|whisper|mutter|mumbl|chuckl|giggl|grinn?
+      |fidget|glanc|stammer|stutter|sniffl|gestur|lean|star|grumbl|snapp?|scoff|smirk|blush
+      |winc|grimac|trembl|groan|swallow|gasp|exhal|inhal)(?:e?s|ing)
     |sigh|pause|laugh|laughter|smile|nod|shrug|chuckle|silence|silent|sobs?|tearful
-    |winces|grimaces|cries|trembles|shakes|shivers|groans|swallows|rubs|holds|clutches|touches|points
-    |scratches|coughs|clears|wrings|rolls|crosses|folds|wipes|shifts|breathes|gasps|exhales|inhales
-    |looks\ (?:away|down|up|at|around|over|to|towards?|out|nervous|worried)
-    |looking\ (?:away|down|up|around|towards?|at\ (?:the|his|her|you))
-    |(?:takes?|taking)\ (?:a|another)\ (?:\w+\ )?breath
+    |cries|shakes|shivers|rubs|holds|clutches|touches|points|scratches|coughs|clears|wrings|rolls
+    |crosses|folds|wipes|shifts|breathes|(?:takes?|taking)\ an?(?:other)?\ (?:\w+\ )?breath
+    |look(?:s|ing)\ (?:away|down|up|around|towards?|at\ (?:the|his|her|you)|nervous|worried)
     |voice\ (?:\w+ly\ )?(?:break|crack|trembl|shak|ris|drop|falter|low|quiet)\w*
     |eyes\ (?:\w+ly\ )?(?:well|fill|widen|wide|lower|down|dart)\w*
     |(?:in|with)\ an?\ (?:\w+\ )?(?:voice|tone|sigh|laugh|smile|shrug|frown|nod|grin|chuckle)
-    |(?:nervous|soft|quiet|tearful|angri|hesitant|anxious|sarcastical|sheepish|weari|impatient|sad
-      |irritated|annoyed|defensive|shaki)ly$
+    |(?:nervous|soft|quiet|tearful|hesitant|anxious|sheepish|sad|irritated|defensive)ly$
     )\b""",
     re.IGNORECASE | re.VERBOSE,
 )
@@ -292,7 +276,7 @@ ACT = re.compile(
 def _asides(text: str) -> Iterator[str]:
     """What stands in asterisks, parentheses or brackets."""
     for match in _ASIDE.finditer(text):
-        yield " ".join(next(part for part in match.groups() if part is not None).split())
+        yield one_line(match[match.lastindex or 0])
 
 
 def is_act(aside: str) -> bool:

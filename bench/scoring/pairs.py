@@ -1,4 +1,4 @@
-"""Pair metrics: one kernel a cell, then the means of all cells and their differences in one pass.
+"""Pair metrics: kernels of the groups of each cell, then all means and differences in one pass.
 
 Pairs are all unordered pairs within a group; groups weigh the same. A mean over pairs is a
 U-statistic; so is the difference of two, whose kernel is the difference of their kernels.
@@ -7,7 +7,8 @@ U-statistic; so is the difference of two, whose kernel is the difference of thei
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,6 @@ from bench.api.pair_metric import (
     Grouping,
     Kernel,
     Matrix,
-    MatrixKernel,
     Texts,
     View,
     group_of,
@@ -37,23 +37,35 @@ FEW = 10
 """Records of a group below which simulated coverage of the 95 % interval falls under 0.9."""
 NO_PAIR = "no two records to compare"
 Couple = tuple[Cell, Cell]
+Grouped = dict[str, dict[str, tuple[str, About]]]
+"""Text and what is known of each item by its id, by group."""
 
 
-@dataclass
+@dataclass(frozen=True)
+class Group:
+    """The items of one group of a cell, in the common order, and their kernel."""
+
+    who: Sequence[About]
+    kernel: Kernel
+
+    @cached_property
+    def ids(self) -> frozenset[str]:
+        """The ids of the items."""
+        return frozenset(one.id for one in self.who)
+
+
+@dataclass(frozen=True)
 class Side:
-    """One cell's texts and their kernel."""
+    """One cell."""
 
     items: Items
-    texts: Texts
-    who: Sequence[About]
-    """Of each text."""
-    kernel: Kernel
+    groups: Mapping[str, Group]
     alone: tuple[str, ...]
     """Groups of one item, which have no pair."""
 
-    def ids(self, group: str) -> set[str]:
+    def ids(self, group: str) -> frozenset[str]:
         """The items of a group."""
-        return set(self.texts.ids[self.texts.groups.get(group, slice(0))])
+        return self.groups[group].ids if group in self.groups else frozenset()
 
 
 @dataclass
@@ -98,9 +110,9 @@ async def score_pairs(
 ) -> PairScores:
     """The scores of some cells and of the differences between couples of them.
 
-    Each cell's kernel is built once; a cell whose kernel fails has no value, and costs no other
-    cell its own. O(n^2) for a group of n items, in blocks: memory is that of the kernels and of one
-    block for each cell.
+    The kernel of each group of a cell is built once; a cell of which one fails has no value, and
+    costs no other cell its own. O(n^2) for a group of n items, in blocks: memory is that of the
+    kernels and of one block for each cell.
 
     Raises:
         UserError: the run cannot go on.
@@ -111,16 +123,14 @@ async def score_pairs(
     scores: dict[Cell, list[Score]] = {}
     failed: dict[Cell, Unscored] = {}
     pinned = signature(metric, context)
-    for cell, groups in read.items():
-        texts, who = _texts(groups, order)
-        kernel = await _kernel(metric, texts, context)
-        if isinstance(kernel, Unscored):
-            failed[cell] = kernel
+    for cell, texts in read.items():
+        groups = await _groups(metric, texts, order, context)
+        if isinstance(groups, Unscored):
+            failed[cell] = groups
             continue
-        alone = tuple(group for group, items in groups.items() if len(items) == 1)
-        # The words are the kernel's now: they are not held twice.
-        sides[cell] = Side(cells[cell], replace(texts, texts=()), who, kernel, alone)
-        groups.clear()
+        alone = tuple(group for group, items in texts.items() if len(items) == 1)
+        sides[cell] = Side(cells[cell], groups, alone)
+        texts.clear()  # the words are the kernels' now: they are not held twice
     paired = [couple for couple in couples if couple[0] in sides and couple[1] in sides]
     moments = await asyncio.to_thread(_moments, sides, paired, order)
     evaluations: dict[Cell, list[Evaluation]] = {}
@@ -139,34 +149,38 @@ async def score_pairs(
 
 def _lacking(first: Side, second: Side) -> Counter[str]:
     """How many items of each group only one side has."""
-    groups = {**first.texts.groups, **second.texts.groups}
+    groups = {**first.groups, **second.groups}
     return Counter({group: len(first.ids(group) ^ second.ids(group)) for group in groups})
 
 
-async def _kernel(metric: Any, texts: Texts, context: Context) -> Kernel | Unscored:
-    """The kernel of a cell, or why there is none."""
-    if not texts:
-        return MatrixKernel(())
-    try:
-        found = await guarded(metric.kernel(texts, context), "*", "scoring")
-    except Unscored as reason:
-        failures = (one.model_copy(update={"metric": metric.card.name}) for one in reason.failures)
-        return Unscored(reason.reason, tuple(failures))
-    if isinstance(found, Failure):
-        failure = found.model_copy(update={"metric": metric.card.name})
-        return Unscored(f"failed: {found.reason}", (failure,))
-    kernel: Kernel = found
-    return kernel
+async def _groups(
+    metric: Any, texts: Grouped, order: Mapping[str, Sequence[str]], context: Context
+) -> dict[str, Group] | Unscored:
+    """The groups of a cell that have a pair, or why the first kernel that fails does."""
+    made: dict[str, Group] = {}
+    for group, items in texts.items():
+        ids = [identity for identity in order[group] if identity in items]
+        if len(ids) < 2:
+            continue
+        own = Texts([items[identity][0] for identity in ids], ids)
+        try:
+            kernel = await guarded(metric.kernel(own, context), "*", "scoring")
+        except Unscored as reason:
+            kernel = reason
+        if isinstance(kernel, Failure):
+            kernel = Unscored(f"failed: {kernel.reason}", (kernel,))
+        if isinstance(kernel, Unscored):
+            named = {"metric": metric.card.name}
+            failures = [one.model_copy(update=named) for one in kernel.failures]
+            return Unscored(kernel.reason, failures)
+        made[group] = Group([items[identity][1] for identity in ids], kernel)
+    return made
 
 
 def signature(metric: Any, context: Context) -> str:
     """What a metric says pins its meaning; its name if it says nothing."""
     said = getattr(metric, "signature", None)
     return str(said(context)) if said is not None else str(metric.card.name)
-
-
-Grouped = dict[str, dict[str, tuple[str, About]]]
-"""Text and what is known of each item by its id, by group."""
 
 
 def _grouped(metric: Any, items: Items) -> Grouped:
@@ -205,24 +219,6 @@ def _woven(known: Sequence[str], more: Sequence[str]) -> list[str]:
     return made
 
 
-def _texts(groups: Grouped, order: Mapping[str, Sequence[str]]) -> tuple[Texts, list[About]]:
-    """The texts of a cell, group by group, in the common order."""
-    texts: list[str] = []
-    who: list[About] = []
-    places: dict[str, slice] = {}
-    for group, items in groups.items():
-        if len(items) < 2:
-            continue
-        start = len(texts)
-        for identity in order[group]:
-            if identity in items:
-                text, known = items[identity]
-                texts.append(text)
-                who.append(known)
-        places[group] = slice(start, len(texts))
-    return Texts(texts, [one.id for one in who], places), who
-
-
 def _moments(
     sides: Mapping[Cell, Side], couples: Sequence[Couple], order: Mapping[str, Sequence[str]]
 ) -> dict[tuple[Cell | Couple, str], PairMoments]:
@@ -230,33 +226,29 @@ def _moments(
     found: dict[tuple[Cell | Couple, str], PairMoments] = {}
     for group, ids in order.items():
         held = {
-            cell: _held(side, group, ids)
+            cell: np.array([identity in side.ids(group) for identity in ids], dtype=bool)
             for cell, side in sides.items()
-            if group in side.texts.groups
+            if group in side.groups
         }
         asked = [couple for couple in couples if couple[0] in held and couple[1] in held]
-        found |= _of_group(group, len(ids), sides, held, asked)
+        kernels = {cell: sides[cell].groups[group].kernel for cell in held}
+        own = _of_group(len(ids), kernels, held, asked)
+        found |= {(name, group): moments for name, moments in own.items()}
     return found
 
 
-def _held(side: Side, group: str, ids: Sequence[str]) -> NDArray[np.bool_]:
-    own = side.ids(group)
-    return np.array([identity in own for identity in ids], dtype=bool)
-
-
 def _of_group(
-    group: str,
     size: int,
-    sides: Mapping[Cell, Side],
+    kernels: Mapping[Cell, Kernel],
     held: Mapping[Cell, NDArray[np.bool_]],
     couples: Sequence[Couple],
-) -> dict[tuple[Cell | Couple, str], PairMoments]:
+) -> dict[Cell | Couple, PairMoments]:
     """One pass over the blocks of a group."""
     short: dict[Cell | Couple, PairMoments] = {}
-    for cell in held:
-        own = getattr(sides[cell].kernel, "moments", None)
+    for cell, kernel in kernels.items():
+        own = getattr(kernel, "moments", None)
         if own is not None:
-            short[cell] = own(sides[cell].texts.groups[group])
+            short[cell] = own()
     summed = [cell for cell in held if cell not in short]
     both = {couple: held[couple[0]] & held[couple[1]] for couple in couples}
     both = {couple: shared for couple, shared in both.items() if shared.sum() > 1}
@@ -268,7 +260,7 @@ def _of_group(
     for rows in runs(0, size):
         for columns in runs(rows.start, size):
             blocks = {
-                cell: _block(sides[cell], group, held[cell], before[cell], rows, columns)
+                cell: _block(kernels[cell], held[cell], before[cell], rows, columns)
                 for cell in needed
             }
             for (first, second), shared in both.items():
@@ -278,28 +270,24 @@ def _of_group(
                 sums[first, second].add(apart, rows, columns)
             for cell in summed:
                 sums[cell].add(blocks[cell], rows, columns)
-    short |= {name: sums[name].moments(places[name]) for name in sums}
-    return {(name, group): found for name, found in short.items()}
+    return short | {name: sums[name].moments(places[name]) for name in sums}
 
 
 def _block(
-    side: Side,
-    group: str,
+    kernel: Kernel,
     held: NDArray[np.bool_],
     before: NDArray[np.int64],
     rows: slice,
     columns: slice,
 ) -> Matrix:
     """Similarities in the places of the common order; 0 where the cell lacks an item."""
-    start = side.texts.groups[group].start
     own_rows, own_columns = (
-        slice(start + int(before[run.start]), start + int(before[run.stop]))
-        for run in (rows, columns)
+        slice(int(before[run.start]), int(before[run.stop])) for run in (rows, columns)
     )
     shape = rows.stop - rows.start, columns.stop - columns.start
     if own_rows.start == own_rows.stop or own_columns.start == own_columns.stop:
         return np.zeros(shape)
-    block = np.array(side.kernel.block(own_rows, own_columns), dtype=np.float64)
+    block = np.array(kernel.block(own_rows, own_columns), dtype=np.float64)
     if held[rows].all() and held[columns].all():
         return block
     whole = np.zeros(shape)
@@ -392,11 +380,9 @@ def _differences(
 
 def _evaluations(moments: Mapping[str, PairMoments], side: Side) -> Iterator[Evaluation]:
     """Of each item its mean similarity with the others of its group."""
-    keys = getattr(side.kernel, "keys", ())
-    for group, place in side.texts.groups.items():
-        found = moments[group]
-        for at, total in zip(range(place.start, place.stop), found.row_sums.tolist(), strict=True):
-            who = side.who[at]
+    for name, group in side.groups.items():
+        found, keys = moments[name], getattr(group.kernel, "keys", ())
+        for at, (who, total) in enumerate(zip(group.who, found.row_sums.tolist(), strict=True)):
             yield Evaluation(
                 item=who.id,
                 department=who.department,

@@ -1,6 +1,4 @@
-import asyncio
 import random
-from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -8,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sacrebleu.metrics import BLEU
 
-from bench.api.pair_metric import Matrix, Texts
+from bench.api.pair_metric import Matrix
 from bench.core.errors import UserError
 from benchmarks.corpus import notes
 from metrics.bleu import Bleu, Tokenizer, _tokenise, bleu_kernel
@@ -90,15 +88,6 @@ def test_blocks_join_to_the_whole() -> None:
     )
     upper = np.triu_indices(30, 1)
     assert parts[upper] == pytest.approx(whole(texts)[upper], abs=1e-15)
-
-
-def test_groups_stand_apart_and_keep_their_values() -> None:
-    texts = notes(30, seed=6)
-    groups = {"a": slice(0, 11), "b": slice(11, 30)}
-    kernel = asyncio.run(Bleu().kernel(Texts(texts, groups=groups), cast(Any, None)))
-    assert len(kernel) == 30
-    for rows, columns in ((slice(0, 4), slice(4, 11)), (slice(11, 15), slice(20, 30))):
-        assert kernel.block(rows, columns) == pytest.approx(whole(texts)[rows, columns], abs=1e-15)
 
 
 def test_names_the_tokenizers_it_has() -> None:
