@@ -2,10 +2,9 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from importlib.metadata import version
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from bench.agents.styles import FILE, styles
 from bench.api.context import Context
@@ -25,31 +24,6 @@ SHORT = 3
 """Words up to which a reply repeats nothing: "No, never." is an answer twice."""
 Values = Sequence[float] | str
 """A measure's values of one dialogue, or why it has none."""
-
-
-@dataclass(frozen=True)
-class Measure:
-    """One thing that is counted."""
-
-    name: str
-    unit: str
-    of: Callable[[Dialogue], Values] | None
-    """Gives one value for each reply (or one for the dialogue); none where outlines are needed."""
-    each: Literal["reply", "dialogue"] = "reply"
-    better: Direction = "lower"
-    pins: str = ""
-    """What else pins its meaning."""
-
-    @property
-    def part(self) -> PartCard:
-        """The measure as a part of the metric."""
-        return PartCard(
-            self.name,
-            self.unit,
-            self.better,
-            per="answer" if self.each == "reply" else "item",
-            pins="|".join(filter(None, (f"per:{self.each}", self.pins))),
-        )
 
 
 def over_cap(dialogue: Dialogue) -> Values:
@@ -148,18 +122,32 @@ def triplet_calls_per_turn(dialogue: Dialogue) -> Values:
 
 UNCHECKED = "no reply was checked against memory"
 NOT_UPDATED = "memory was not updated"
-REPEATED = f"ratio:{ALIKE}|over {SHORT} words"
-MEASURES = (
-    Measure("over-cap", "share", over_cap),
-    Measure("leaked-diagnosis", "share", None, each="dialogue"),
-    Measure("repeated-replies", "share", repeated_replies, pins=REPEATED),
-    Measure("stage-directions", "share", stage_directions),
-    Measure("contradictions-left", "share", contradictions_left),
-    Measure("retries-per-turn", "retries", retries_per_turn),
-    Measure("facts-added", "facts", facts_added, each="dialogue", better="higher"),
-    Measure("extractions-lost", "share", extractions_lost),
-    Measure("triplet-calls-per-turn", "calls", triplet_calls_per_turn),
-)
+
+
+def _of_replies(name: str, unit: str = "share", *pins: str) -> PartCard:
+    """A measure with a value for each reply."""
+    return PartCard(name, unit, "lower", per="answer", pins="|".join(("per:reply", *pins)))
+
+
+def _of_dialogue(name: str, unit: str, better: Direction = "lower") -> PartCard:
+    """A measure with a value for each dialogue."""
+    return PartCard(name, unit, better, pins="per:dialogue")
+
+
+REPEATED = ("share", f"ratio:{ALIKE}", f"over {SHORT} words")
+LEAKED = _of_dialogue("leaked-diagnosis", "share")
+MEASURES: dict[PartCard, Callable[..., Values]] = {
+    _of_replies("over-cap"): over_cap,
+    LEAKED: leaked_diagnosis,
+    _of_replies("repeated-replies", *REPEATED): repeated_replies,
+    _of_replies("stage-directions"): stage_directions,
+    _of_replies("contradictions-left"): contradictions_left,
+    _of_replies("retries-per-turn", "retries"): retries_per_turn,
+    _of_dialogue("facts-added", "facts", "higher"): facts_added,
+    _of_replies("extractions-lost"): extractions_lost,
+    _of_replies("triplet-calls-per-turn", "calls"): triplet_calls_per_turn,
+}
+"""Each gives its values of a dialogue; that of leaked diagnoses is given the outlines, too."""
 
 
 class Conduct:
@@ -175,7 +163,7 @@ class Conduct:
         unit="share",
         better="lower",
         takes="dialogues",
-        parts=tuple(measure.part for measure in MEASURES),
+        parts=tuple(MEASURES),
         whole=False,
     )
 
@@ -184,16 +172,14 @@ class Conduct:
         values: dict[str, tuple[float, ...]] = {}
         left_out: dict[str, str] = {}
         missing: dict[str, int] = {}
-        for measure in MEASURES:
-            if measure.of is None:
-                counted = leaked_diagnosis(dialogue, context.outlines)
-            else:
-                counted = measure.of(dialogue)
+        for part, measure in MEASURES.items():
+            known = (context.outlines,) if part is LEAKED else ()
+            counted = measure(dialogue, *known)
             if isinstance(counted, str):
-                left_out[measure.name] = counted
-                missing[measure.name] = len(dialogue.answered()) if measure.each == "reply" else 1
+                left_out[part.name] = counted
+                missing[part.name] = len(dialogue.answered()) if part.per == "answer" else 1
             else:
-                values[measure.name] = tuple(counted)
+                values[part.name] = tuple(counted)
         return Evaluation(values=values, left_out=left_out, missing=missing)
 
     def signature(self, context: Context) -> str:
