@@ -11,8 +11,7 @@ from bench.report import pivot
 from bench.report.page import Chart
 from bench.report.pivot import MEASURE, Axis, Beside, Measures, Pivot, Place
 from bench.report.results import Results
-from bench.report.text import number
-from leaderboards.paper_figures import interview_figure
+from leaderboards.paper_figures import printed
 
 PAPER = {
     "dialogue-consistency": ("dialogue consistency % ↑", "dialogue_consistency_pct"),
@@ -21,6 +20,8 @@ PAPER = {
 }
 """The paper's metrics: title, and row of its file."""
 FORMATS = {"json": "JSON", "text": "plain text", "atomic": "atomic facts"}
+PAPER_FORMATS = {"json": "json", "text": "plain_text", "atomic": "atomic"}
+"""The paper's column of each."""
 INTERACTIONS = {
     "single-with": "single, with update",
     "single-without": "single, without update",
@@ -68,9 +69,11 @@ def _main(dialogues: Results) -> tuple[Measures, Pivot]:
 
 
 def _paper(known: Measures, place: Place) -> Beside | None:
-    _, row = PAPER.get(known.paper.get(place[MEASURE], ""), ("", ""))
-    paper = interview_figure(place["interaction"], place["format"], row)
-    return None if paper is None else Beside(f"{number(paper, percent='pct' in row, digits=2)}†")
+    _, metric = PAPER.get(known.paper.get(place[MEASURE], ""), ("", ""))
+    interaction, _, update = place["interaction"].partition("-")
+    row = {"interaction": interaction, "memory_update": update, "metric": metric}
+    figure = printed(4, PAPER_FORMATS.get(place["format"], ""), **row)
+    return None if figure is None else Beside(f"{figure}†")
 
 
 def _notes(dialogues: Results, main: Pivot) -> Iterator[str]:

@@ -16,7 +16,7 @@ from bench.report.pivot import Axis, Beside, Pivot, Place
 from bench.report.results import Results
 from bench.report.text import score_text
 from leaderboards.grim import BASELINE, GENERATED, LIMIT, OURS, smallest, without_common_n
-from leaderboards.paper_figures import NOT_IN_PAPER, paper_backbone, rows
+from leaderboards.paper_figures import NOT_IN_PAPER, paper_backbone, printed
 
 METRIC, ZERO_SHOT, PATIENTS = "medqa-accuracy", "zero-shot", "patients"
 ANSWERED, WORDS = "answered", "words"
@@ -131,10 +131,9 @@ def _paper(exam: Results, place: Place) -> Beside | None:
     """The paper's figure, only for its questions; it has none of all departments."""
     method = exam.named("method", place["method"])
     column = None if method.options else PAPER.get(method.name)
-    printed = {row["department"]: row[column] for row in rows(5)} if column else {}
-    if not _stage(exam)["set"]["audited"] or place["group"] not in printed:
+    figure = printed(5, column or "", department=place["group"])
+    if figure is None or not _stage(exam)["set"]["audited"]:
         return None
-    figure = printed[place["group"]]
     students = [role for role in exam.manifest["roles"] if role["role"] == "student"]
     label = place.get("student", place["backbone"])  # without a student, the writer answers
     own = [one["backbone"] for one in students if one["label"] == label or len(students) == 1]
@@ -177,14 +176,22 @@ def _notes(exam: Results, main: Pivot) -> Iterator[str]:
         f"patients, the same for every method; at most {stage['budget']} words of memory with a "
         "question"
     )
-    yield from _paper_notes(audited=questions["audited"])
+    if questions["audited"]:
+        yield (
+            "† GPT-4o's, with the smallest counts that give it; the paper publishes neither its "
+            "questions nor their number, and ours are dealt to departments by another list"
+        )
+        yield (
+            f"the paper's columns cannot share their questions in "
+            f"{' and '.join(without_common_n())} (no N up to {LIMIT} gives all three): "
+            "docs/notes-on-the-paper.md"
+        )
+    else:
+        yield "the paper's figures are not beside: its questions are MedQA's US test split"
     suspects = sorted((name, one["suspects"]) for name, one in stage["training"].items())
     near = ", ".join(f"{name} {count}" for name, count in suspects if count)
     left = "left out for all methods" if stage["guard"] else "trained on nevertheless"
-    if near:
-        yield f"records nearly identical to a test question, {left}: {near}"
-    else:
-        yield "no record was nearly identical to a test question"
+    yield f"records nearly identical to a test question, {left}: {near or 'none'}"
     if any(role["role"] == "student" and role["stand_in"] for role in exam.manifest["roles"]):
         yield (
             "the rules know no medicine: they choose by shared words with the outlines, from which "
@@ -194,20 +201,3 @@ def _notes(exam: Results, main: Pivot) -> Iterator[str]:
     whole = [one for one in main.chosen if one.score.by == ALL]
     yield from replace(main, chosen=whole).ties("method")
     yield from pivot.run_notes(exam)
-
-
-def _paper_notes(*, audited: bool) -> Iterator[str]:
-    if not audited:
-        yield (
-            "the paper's figures are not beside: these are not the 1,273 questions of MedQA's US "
-            "test split"
-        )
-        return
-    yield (
-        "† GPT-4o's, with the smallest counts that give it; the paper publishes neither its "
-        "questions nor their number, and ours are dealt to departments by another list"
-    )
-    yield (
-        f"the paper's columns cannot share their questions in {' and '.join(without_common_n())} "
-        f"(no N up to {LIMIT} gives all three): docs/notes-on-the-paper.md"
-    )

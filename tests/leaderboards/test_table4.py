@@ -15,7 +15,6 @@ from bench.api.score import Interval, Score
 from bench.report.results import Result, Results
 from bench.report.writer import table_texts, write_texts
 from bench.stages.interview import InterviewSettings
-from leaderboards.paper_figures import interview_figure, rows
 from leaderboards.rows import Rows
 from leaderboards.table4 import FORMATS, Table4
 
@@ -170,17 +169,6 @@ def test_interactions_and_formats_of_ones_own_have_rows_and_columns() -> None:
     assert main.columns[-1] == "haiku"
     assert main.rows[-1][1] == "thrice"
     assert main.rows[-1][3:] == ("n/a", "n/a", "n/a", "90.00\n[89.00, 92.00]")
-
-
-def test_the_papers_figures_are_the_papers() -> None:
-    assert len(rows(4)) == 9
-    assert interview_figure("cross-without", "text", "dialogue_consistency_pct") == pytest.approx(
-        0.9190
-    )
-    assert interview_figure("cross-with", "atomic", "conversational_fluency_7pt") == 6.97
-    assert interview_figure("single-with", "json", "emotional_consistency_7pt") == 6.18
-    assert interview_figure("single-without", "json", "emotional_consistency_7pt") is None
-    assert interview_figure("single-with", "json", None) is None
 
 
 def test_how_the_dialogues_were_held_is_said() -> None:
