@@ -63,6 +63,14 @@ class Side:
     alone: tuple[str, ...]
     """Groups of one item, which have no pair."""
 
+    @property
+    def lacking(self) -> Counter[str]:
+        """How many items of each group are in no pair: never made, or alone."""
+        lacking = Counter(self.alone)
+        for who, count in self.items.lacking.items():
+            lacking[who.department] += count
+        return lacking
+
     def ids(self, group: str) -> frozenset[str]:
         """The items of a group."""
         return self.groups[group].ids if group in self.groups else frozenset()
@@ -136,21 +144,15 @@ async def score_pairs(
     evaluations: dict[Cell, list[Evaluation]] = {}
     for cell, side in sides.items():
         own = {group: found for (who, group), found in moments.items() if who == cell}
-        scores[cell] = _scores(metric, own, side, pinned)
+        made = "|".join(filter(None, (pinned, side.items.signature)))
+        scores[cell] = _scores(metric, own, side.lacking, made, side.items.notes, side.alone)
         evaluations[cell] = list(_evaluations(own, side))
     differences: dict[Couple, list[Score]] = {couple: [] for couple in couples}
     for couple in paired:
         own = {group: found for (who, group), found in moments.items() if who == couple}
         first, second = (sides[cell] for cell in couple)
-        made = "|".join(filter(None, (pinned, first.items.signature)))
-        differences[couple] = _differences(metric, own, _lacking(first, second), made)
+        differences[couple] = _differences(metric, own, first, second, pinned) if own else []
     return PairScores(scores, evaluations, differences, failed)
-
-
-def _lacking(first: Side, second: Side) -> Counter[str]:
-    """How many items of each group only one side has."""
-    groups = {**first.groups, **second.groups}
-    return Counter({group: len(first.ids(group) ^ second.ids(group)) for group in groups})
 
 
 async def _groups(
@@ -296,29 +298,53 @@ def _block(
 
 
 def _scores(
-    metric: Any, moments: Mapping[str, PairMoments], side: Side, signature: str
+    metric: Any,
+    moments: Mapping[str, PairMoments],
+    lacking: Mapping[str, int],
+    signature: str,
+    notes: Sequence[str] = (),
+    alone: Sequence[str] = (),
 ) -> list[Score]:
-    """The macro mean over groups; where the groups are departments, each of them too."""
+    """The macro mean over groups; where the groups are departments, each of them too.
+
+    Groups in which only items are `lacking` are shown without a value; `alone` are those of one.
+    """
     card: MetricCard = metric.card
-    lacking = Counter(dict.fromkeys(side.alone, 1))
-    for who, count in side.items.lacking.items():
-        lacking[who.department] += count
-    alone = [f"{len(side.alone)} group(s) of one record left out"] if side.alone else []
-    value, interval = macro_pair_mean(list(moments.values())) if moments else (None, None)
-    notes = [*side.items.notes, *alone, *_remarks(list(moments.values()))]
-    pinned = "|".join(filter(None, (signature, side.items.signature)))
-    shown = Score(
-        metric=card.name,
-        value=value,
-        unit=card.unit,
-        better=card.better,
-        n=sum(found.n for found in moments.values()),
-        n_missing=side.items.missing + len(side.alone),
-        interval=interval,
-        signature=pinned,
-        notes=tuple(notes),
-    )
-    return [shown, *_departments(metric, moments, shown, lacking, side.items.notes)]
+
+    def score(groups: Mapping[str, PairMoments], missing: int, *more: str, **by: str) -> Score:
+        found = list(groups.values())
+        value, interval = macro_pair_mean(found) if found else (None, None)
+        return Score(
+            metric=card.name,
+            value=value,
+            unit=card.unit,
+            better=card.better,
+            n=sum(one.n for one in found),
+            n_missing=missing,
+            interval=interval,
+            signature=signature,
+            notes=(*notes, *more, *_remarks(found)),
+            **by,
+        )
+
+    single = [f"{len(alone)} group(s) of one record left out"] if alone else []
+    scores = [score(moments, sum(lacking.values()), *single)]
+    if getattr(metric, "pairs", "department") == "department":
+        for name in filter(None, dict.fromkeys((*moments, *lacking))):
+            own = {name: moments[name]} if name in moments else {}
+            scores.append(score(own, lacking.get(name, 0), by="department", group=name))
+    return scores
+
+
+def _differences(
+    metric: Any, moments: Mapping[str, PairMoments], first: Side, second: Side, signature: str
+) -> list[Score]:
+    """Of the groups in which both sides have a pair; missing are the items of one side alone."""
+    groups = {**first.groups, **second.groups}
+    lacking = Counter({name: len(first.ids(name) ^ second.ids(name)) for name in groups})
+    made = "|".join(filter(None, (signature, first.items.signature)))
+    whole, *others = _scores(metric, moments, {name: lacking[name] for name in moments}, made)
+    return [whole.model_copy(update={"n_missing": lacking.total()}), *others]
 
 
 def _remarks(moments: Sequence[PairMoments]) -> Iterator[str]:
@@ -327,55 +353,6 @@ def _remarks(moments: Sequence[PairMoments]) -> Iterator[str]:
         yield NO_PAIR
     elif 4 <= min(found.n for found in moments) < FEW:
         yield f"a group has fewer than {FEW} records: the interval may be too narrow"
-
-
-def _departments(
-    metric: Any,
-    moments: Mapping[str, PairMoments],
-    whole: Score,
-    lacking: Mapping[str, int],
-    notes: Sequence[str] = (),
-) -> Iterator[Score]:
-    """Of each department, those without a pair too."""
-    if getattr(metric, "pairs", "department") != "department":
-        return
-    for name in filter(None, dict.fromkeys((*moments, *lacking))):
-        found = moments.get(name)
-        value, interval = macro_pair_mean([found]) if found else (None, None)
-        update = {
-            "by": "department",
-            "group": name,
-            "value": value,
-            "interval": interval,
-            "n": found.n if found else 0,
-            "n_missing": lacking.get(name, 0),
-            "notes": (*notes, *_remarks([found] if found else [])),
-        }
-        yield whole.model_copy(update=update)
-
-
-def _differences(
-    metric: Any,
-    moments: Mapping[str, PairMoments],
-    lacking: Counter[str],
-    signature: str,
-) -> list[Score]:
-    if not moments:
-        return []
-    value, interval = macro_pair_mean(list(moments.values()))
-    card: MetricCard = metric.card
-    whole = Score(
-        metric=card.name,
-        value=value,
-        unit=card.unit,
-        better=card.better,
-        n=sum(found.n for found in moments.values()),
-        n_missing=lacking.total(),
-        interval=interval,
-        signature=signature,
-    )
-    known = {group: lacking[group] for group in moments}
-    return [whole, *_departments(metric, moments, whole, known)]
 
 
 def _evaluations(moments: Mapping[str, PairMoments], side: Side) -> Iterator[Evaluation]:
