@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-from bench.api.cell import Cell
 from bench.api.choice import Choice
 from bench.api.score import ALL, Score
 from bench.api.table import Grid
@@ -20,7 +19,8 @@ from leaderboards.paper_figures import NOT_IN_PAPER, paper_backbone, printed
 
 METRIC, ZERO_SHOT, PATIENTS = "medqa-accuracy", "zero-shot", "patients"
 ANSWERED, WORDS = "answered", "words"
-"""Parts of the metric; the others are outcomes."""
+LAST = {ANSWERED: "right of the answered", WORDS: "words shown with a question"}
+"""Parts of the metric that are no outcomes."""
 PAPER = {ZERO_SHOT: BASELINE, "direct": GENERATED, "patient-zero": OURS}
 """The paper's column of each method."""
 WRITER = Axis("backbone", "Records by")
@@ -59,7 +59,7 @@ class Table5:
             *main.apart("method", {}).grids("Table 5, paired differences"),
             curve.grid("Table 5, learning curve", [CURVE]),
             answers.grid("Table 5, answers", [ANSWERS]),
-            _training(exam, main),
+            _training(exam),
         ]
         return [grid for grid in grids if grid.rows]
 
@@ -104,9 +104,9 @@ def _pivots(exam: Results) -> tuple[Pivot, Pivot, Pivot] | None:
     columns = Axis(PATIENTS, titles={number: f"{number} patients" for number in numbers})
     curve = lay(points, (WRITER, student), columns)
 
-    parts = [one for one in ended if one.score.by == ALL and one.score.part not in ("", WORDS)]
-    outcomes = [name for name in exam.values("part", parts) if name != ANSWERED]
-    titles = {name: name for name in outcomes} | {ANSWERED: "right of the answered"}
+    parts = [one for one in ended if one.score.by == ALL and one.score.part]
+    outcomes = [name for name in exam.values("part", parts) if name not in LAST]
+    titles = {name: name for name in outcomes} | LAST
     answers = lay(parts, (WRITER, student), Axis("part", titles=titles), cell=_outcome)
     return main, curve, answers
 
@@ -121,9 +121,10 @@ def _shown(questions: Mapping[str, int], score: Score) -> str:
 
 
 def _outcome(score: Score) -> str:
-    """How often an outcome came; of what was answered the share."""
-    if score.part == ANSWERED:
-        return score_text(score.model_copy(update={"n_missing": 0}), counted=True)
+    """How often an outcome came; of what was answered the share, of the words the mean."""
+    if score.part in LAST:
+        known = score.model_copy(update={"n_missing": 0})
+        return score_text(known, counted=score.part == ANSWERED, digits=0)
     return str(round((score.value or 0.0) * score.n))
 
 
@@ -141,25 +142,16 @@ def _paper(exam: Results, place: Place) -> Beside | None:
     return Beside(f"{figure} = {smallest(figure)}†", float(figure) / 100 if same else None)
 
 
-def _training(exam: Results, main: Pivot) -> Grid:
-    """What was learned, and how much of it was shown; a column a student."""
-    stage, label = _stage(exam), main.chosen[0].score.metric
-    trainings = stage["training"].values()
-    names = [*dict.fromkeys(name for one in trainings for name in one if name != "factors")]
-    columns = [("Training", *(COUNTS.get(n, n) for n in names), "words shown with a question")]
-    trained = {Cell(counts["factors"]): counts for counts in trainings}
-    for words in exam.select(label, WORDS, patients=str(stage["cases"])):
-        factors = words.cell.without(PATIENTS)
-        if (counts := trained.get(factors)) is None:
-            continue
-        several = [n for n in factors if n != "method" and len(exam.values(n, main.chosen)) > 1]
-        aside = f" by {', '.join(factors[name] for name in several)}" if several else ""
-        head = f"{main.columns.named(factors['method'])}{aside}"
-        shown = f"{words.score.value or 0:.0f}"
-        columns.append((head, *(str(counts.get(name, 0)) for name in names), shown))
-    heads, *rows = zip(*columns, strict=True)
+def _training(exam: Results) -> Grid:
+    """What was learned; a column a student."""
+    trainings = _stage(exam)["training"]
+    names = dict.fromkeys(name for one in trainings.values() for name in one if name != "factors")
+    rows = (
+        (COUNTS.get(name, name), *(str(one.get(name, 0)) for one in trainings.values()))
+        for name in names
+    )
     title = f"Table 5, training{pivot.standing(exam)}"
-    return Grid(title, heads, tuple(rows) if columns[1:] else ())
+    return Grid(title, ("Training", *trainings), tuple(rows) if trainings else ())
 
 
 def _notes(exam: Results, main: Pivot) -> Iterator[str]:
