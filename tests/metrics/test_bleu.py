@@ -31,7 +31,7 @@ def test_equals_sacrebleu_on_records_and_scraps() -> None:
     found = whole(texts)
     draw = random.Random(0)
     pairs = [(i, j) for i in range(70, len(texts)) for j in range(len(texts)) if i != j]
-    pairs += [(draw.randrange(70), draw.randrange(70)) for _ in range(300)]
+    pairs += [(draw.randrange(70), draw.randrange(70)) for _ in range(60)]
     worst = max(abs(found[i, j] - oracle(bleu, texts[i], texts[j])) for i, j in pairs if i != j)
     assert worst < 1e-9
 
