@@ -179,7 +179,7 @@ def _notes(exam: Results, main: Pivot) -> Iterator[str]:
             "docs/notes-on-the-paper.md"
         )
     else:
-        yield "the paper's figures are not beside: its questions are MedQA's US test split"
+        yield "the paper's figures are not beside: it asked MedQA's US test questions, not these"
     suspects = sorted((name, one["suspects"]) for name, one in stage["training"].items())
     near = ", ".join(f"{name} {count}" for name, count in suspects if count)
     left = "left out for all methods" if stage["guard"] else "trained on nevertheless"
