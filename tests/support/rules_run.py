@@ -120,7 +120,7 @@ def run(folder: Path, **settings: Any) -> RunFolder:
     return RunFolder(folder)
 
 
-def results_of(folder: Path, **settings: Any) -> Results:
+def results_of(folder: Path, *, retry_failed: bool = False, **settings: Any) -> Results:
     """The results of a small run on the rules, as `small` has it."""
-    experiment = small(**settings)
-    return asyncio.run(execute(experiment, RunFolder(folder), Settings(), Unwatched()))
+    how = Settings(retry_failed=retry_failed)
+    return asyncio.run(execute(small(**settings), RunFolder(folder), how, Unwatched()))
