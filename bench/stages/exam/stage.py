@@ -259,7 +259,7 @@ class Exam(Stage):
     def details(self) -> Mapping[str, Any]:
         """The questions, the patients, and what training came to, by cell."""
         return {
-            "set": self.test.described(),
+            "set": self.test.described,
             "patients": sizes(self._classes),
             "cases": self.own.cases,
             "budget": self.own.budget,
