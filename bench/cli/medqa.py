@@ -47,7 +47,7 @@ def show_questions(
     counts = Counter((one.department, one.label) for one in dealt.assigned if one)
     others = sorted({department for department, _ in counts} - set(DEPARTMENTS))
     names = (*DEPARTMENTS, *others)
-    numbers = [
+    numbers: list[tuple[int, ...]] = [
         (counts[name, "clear"], counts[name, "borderline"], len(chosen.get(name, ())))
         for name in names
     ]

@@ -14,6 +14,7 @@ from string import ascii_uppercase
 from typing import Literal
 
 from bench.core.schema import Model
+from bench.core.text import words
 from bench.knowledge.cases import derive_seed
 from bench.knowledge.disease_names import find_named
 from bench.knowledge.library import Library
@@ -31,19 +32,17 @@ LEADS: dict[Kind, str] = {
     "treatment": "Which of the following drugs treats this patient's disease?",
 }
 _DRUG = re.compile(
-    r"(?:\b(?:takes?|taking|on|with|receives?|prescribed|started)\s+)?"
     r"\b([A-Za-z][a-z]{3,}(?:[- ][a-z]{3,}){0,2}?)\s+"
     r"\d+(?:[.,]\d+)?\s?(?:mg|g|µg|mcg|micrograms?|ml|units?|IU)\b"
 )
 """A drug by the dose behind it: "Tamsulosin 0.4 mg once daily"."""
+_LEADING = frozenset(words("take taking takes with receives receive prescribed started treated"))
+"""Words before a drug that are none of its name."""
 _NORMAL = re.compile(
     r"\b(?:normal|negative|unremarkable|within|not detected|nothing|no|without|intact|in order)\b",
     re.IGNORECASE,
 )
 """What a finding says that tells little."""
-_LEADING = frozenset(
-    re.findall(r"\w+", "take taking takes with receives receive prescribed started treated on")
-)
 
 
 class PracticeItem(Model):
@@ -114,18 +113,16 @@ class Practice:
         self._seed = seed
         self._offered: dict[str, dict[str, _Distractors]] = {}
         """By department and disease."""
-        self._others: dict[tuple[str, str], _Distractors] = {}
         for department in {record.department for record in records}:
             known = department in library.departments
-            listed = library.diseases(department) if known else ()
             self._offered[department] = {
-                outline.name: _of_outline(library.get(outline.id)) for outline in listed
+                listing.name: _of_outline(library.get(listing.id))
+                for listing in (library.diseases(department) if known else ())
             }
         for record in records:
             diseases = self._offered[record.department]
-            diseases.setdefault(record.disease_information.disease, _Distractors()).add(
-                _of_record(record)
-            )
+            disease = record.disease_information.disease
+            diseases.setdefault(disease, _Distractors()).add(_of_record(record))
 
     def items(self, record: PatientRecord) -> list[PracticeItem]:
         """The questions of one of the records; those it does not support are left out.
@@ -135,14 +132,11 @@ class Practice:
         disease = record.disease_information.disease
         outline = find_named(disease, self._library)
         names = _names(disease, outline)
-        key = (record.department, disease)
-        if key not in self._others:
-            others = _Distractors()
-            for name, distractors in self._offered[record.department].items():
-                if not _is(name, names):
-                    others.add(distractors)
-            self._others[key] = others
-        case = _PracticeCase(record, outline, names, self._others[key], self._seed)
+        others = _Distractors()
+        for name, distractors in self._offered[record.department].items():
+            if not _is(name, names):
+                others.add(distractors)
+        case = _PracticeCase(record, outline, names, others, self._seed)
         items = (maker(case) for maker in (_examination, _diagnosis, _treatment))
         return [item for item in items if item is not None]
 
@@ -187,9 +181,7 @@ def _examination(case: _PracticeCase) -> PracticeItem | None:
     suited = own + [guide.test for guide in guides]
     right = _telling_test(case)
     category = next(one.category for one in case.record.examination_results if one.test == right)
-    wrong = [
-        name for name in case.distractors.tests if not any(alike(name[0], test) for test in suited)
-    ]
+    wrong = [(name, head) for name, head in case.distractors.tests if not _is(name, suited)]
     # Tests under the same head go first: a lone radiograph among blood tests is no question.
     near = [name for name, head in wrong if head == category]
     far = [name for name, head in wrong if head != category]
@@ -214,20 +206,19 @@ def _telling_test(case: _PracticeCase) -> str:
 
 def _treatment(case: _PracticeCase) -> PracticeItem | None:
     """Which drug? Only where one statement of the record names it, with a dose, and the disease."""
-    drug = next(_drugs_for(case.record, case.names), None)
+    told = (one for one in _medication(case.record) if tells(one, case.names))
+    drug = next((drug for statement in told for drug in _drugs(statement)), None)
     if drug is None:
         return None
     own = _of_record(case.record).drugs
     if case.outline is not None:
         own |= _of_outline(case.outline).drugs
-    wrong = [
-        name for name in case.distractors.drugs if not any(alike(name, taken) for taken in own)
-    ]
+    wrong = [name for name in case.distractors.drugs if not _is(name, own)]
     text = describe(case.record, examined=True, hidden=(drug,))
-    if text is None:
-        return None
     named = f"{text} Diagnosis: {case.record.disease_information.disease}."
-    return None if tells(named, (drug,)) else _item(case, "treatment", named, drug, wrong)
+    if text is None or tells(named, (drug,)):
+        return None
+    return _item(case, "treatment", named, drug, wrong)
 
 
 def _item(
@@ -246,7 +237,7 @@ def _item(
         for name in candidates:
             if len(options) == OPTIONS:
                 break
-            if not any(alike(name, one) for one in options):
+            if not _is(name, options):
                 options.append(name)
     if text is None or len(options) == 1:
         return None
@@ -267,8 +258,9 @@ def _names(disease: str, outline: Outline | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*forms(disease), *curated)))
 
 
-def _is(disease: str, names: Iterable[str]) -> bool:
-    return any(alike(disease, name) for name in names)
+def _is(name: str, others: Iterable[str]) -> bool:
+    """Whether a name may mean what one of others does."""
+    return any(alike(name, other) for other in others)
 
 
 def _medication(record: PatientRecord) -> Iterator[str]:
@@ -278,19 +270,12 @@ def _medication(record: PatientRecord) -> Iterator[str]:
         yield from record.profile.medication.split(";")
 
 
-def _drugs_for(record: PatientRecord, names: tuple[str, ...]) -> Iterator[str]:
-    """Drugs of statements that name the disease: "Metformin 500 mg for type 2 diabetes"."""
-    for statement in _medication(record):
-        if tells(statement, names):
-            yield from _drugs(statement)
-
-
 def _drugs(statement: str) -> Iterator[str]:
     """The drugs that a statement names with a dose, with a capital letter."""
     for match in _DRUG.finditer(statement):
-        words = match[1].split()
-        while words and words[0].lower() in _LEADING:
-            words = words[1:]
-        if words:
-            name = " ".join(words)
+        named = match[1].split()
+        while named and named[0].lower() in _LEADING:
+            named.pop(0)
+        if named:
+            name = " ".join(named)
             yield name[:1].upper() + name[1:]
