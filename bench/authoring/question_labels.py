@@ -10,10 +10,8 @@ from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
-
 from bench.api.failure import Failure, guarded
-from bench.backbones.prompt import JUDGING, Prompt, Unreachable
+from bench.backbones.prompt import JUDGING, Answer, Prompt, Unreachable
 from bench.backbones.requests import ChooseAnswer
 from bench.backbones.respondent import Respondent
 from bench.backbones.templates import Template
@@ -21,7 +19,7 @@ from bench.core.concurrency import ordered_map
 from bench.core.errors import UserError
 from bench.core.schema import Model
 from bench.medqa.audit import DEPARTMENTS, audited, is_audited_split
-from bench.medqa.labels import CHOICES, NONE, Label, Vote
+from bench.medqa.labels import CHOICES, NONE, Label
 from bench.medqa.question import Question, QuestionSet
 from bench.scoring.agreement import cohen_kappa
 
@@ -30,17 +28,28 @@ PASSES = 3
 OTHER = "other"
 
 
-class Sorted(Model):
+class Vote(Model):
     """The answer to one pass."""
 
     department: Literal[CHOICES]  # type: ignore[valid-type]
-    confidence: float = Field(ge=0, le=1)
-    """0 to 1, as the model says; kept, and used for nothing."""
+
+
+class VotedLabel(Label):
+    """A label, and what it comes from."""
+
+    votes: tuple[str, ...]
+    """What each pass gave: a department, or why it gave none: "refusal", "invalid" or "error"."""
+    keys: tuple[str, ...]
+    """Journal keys of the exchanges."""
+    model: str
+    """Backbone, with its version where it has one."""
+    prompt: str
+    """sha256 of the prompt template."""
 
 
 async def classify(
     questions: Iterable[Question], respondent: Respondent, at_once: int = 8
-) -> AsyncIterator[Label | Failure]:
+) -> AsyncIterator[VotedLabel | Failure]:
     """The label of each question in order; a failure for one that could not be asked.
 
     Raises:
@@ -49,22 +58,23 @@ async def classify(
     if respondent.stand_in:
         raise UserError(f"{respondent.name} cannot tell departments: name a language model")
 
-    async def one(question: Question) -> Label | Failure:
-        votes = []
+    async def one(question: Question) -> VotedLabel | Failure:
+        votes: list[str] = []
+        keys: list[str] = []
         for number in range(1, PASSES + 1):
             vote = await guarded(_vote(question, number, respondent), question.id, "classify")
-            if isinstance(vote, Failure):
-                if vote.outcome == Unreachable.outcome:
-                    return vote
-                vote = Vote(outcome=vote.outcome, keys=vote.keys)
-            votes.append(vote)
-        counted = Counter(vote.department for vote in votes if vote.department)
-        department, most = next(iter(counted.most_common(1)), (NONE, 0))
-        return Label(
+            if isinstance(vote, Failure) and vote.outcome == Unreachable.outcome:
+                return vote
+            votes.append(vote.outcome if isinstance(vote, Failure) else vote.value.department)
+            keys += vote.keys
+        ((department, most),) = Counter(votes).most_common(1)
+        agreed = most > 1 and department in CHOICES
+        return VotedLabel(
             id=question.id,
-            department=department if most > 1 else NONE,
-            label="clear" if most == PASSES else "borderline" if most > 1 else None,
+            department=department if agreed else NONE,
+            label=("clear" if most == PASSES else "borderline") if agreed else "undecided",
             votes=tuple(votes),
+            keys=tuple(keys),
             model=respondent.pinned,
             prompt=TEMPLATE.sha256,
         )
@@ -73,7 +83,7 @@ async def classify(
         yield made
 
 
-async def _vote(question: Question, number: int, respondent: Respondent) -> Vote:
+async def _vote(question: Question, number: int, respondent: Respondent) -> Answer[Vote]:
     order = list(CHOICES)
     random.Random(f"{question.id}/{number}").shuffle(order)
     messages = TEMPLATE.messages(
@@ -84,10 +94,7 @@ async def _vote(question: Question, number: int, respondent: Respondent) -> Vote
         options={str(at): name for at, name in enumerate(order, start=1)},
     )
     replicate = f"classify/{question.id}/{number}"
-    answer = await respondent.ask(Prompt(task, messages, Sorted, JUDGING, replicate))
-    return Vote(
-        department=answer.value.department, confidence=answer.value.confidence, keys=answer.keys
-    )
+    return await respondent.ask(Prompt(task, messages, Vote, JUDGING, replicate))
 
 
 def agreement(questions: QuestionSet, labels: Iterable[Label]) -> str:
@@ -102,7 +109,7 @@ def agreement(questions: QuestionSet, labels: Iterable[Label]) -> str:
     pairs = []
     for row in labels:
         listed = audited().get(row.id)
-        if row.label is None or (listed is None and not whole):
+        if row.label == "undecided" or (listed is None and not whole):
             continue
         if listed is not None and (listed.label != "clear" or listed.dup_of in questions.ids):
             continue

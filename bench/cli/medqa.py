@@ -10,7 +10,7 @@ from bench.cli.options import AtOnce, RetryFailed, usable
 
 if TYPE_CHECKING:
     from bench.api.failure import Failure
-    from bench.medqa.labels import Label
+    from bench.authoring.question_labels import VotedLabel
     from bench.medqa.question import QuestionSet
 
 Source = typer.Option(
@@ -85,10 +85,10 @@ def classify_questions(
 ) -> None:
     """Have a language model say to which department each question belongs: three votes each."""
     from bench.api.failure import Failure
-    from bench.authoring.question_labels import agreement
+    from bench.authoring.question_labels import VotedLabel, agreement
     from bench.cli.screen import report_failures, run_until_stopped, show_files
     from bench.core.atomic import check_writable, write_text
-    from bench.medqa.labels import Label, read_labels
+    from bench.medqa.labels import read_labels
 
     if out.exists():
         read_labels(out)  # nothing but labels is written over
@@ -100,12 +100,12 @@ def classify_questions(
         [one for one in made if isinstance(one, Failure)],
         f"{out} is not written; run the same command again to ask for them",
     )
-    rows = [one for one in made if isinstance(one, Label)]
-    labels = Counter(str(row.label) for row in rows)
-    votes = Counter(vote.outcome for row in rows for vote in row.votes)
+    rows = [one for one in made if isinstance(one, VotedLabel)]
+    labels = Counter(row.label for row in rows)
+    votes = Counter(vote for row in rows for vote in row.votes)
     typer.echo(
         f"{len(rows)} questions: {labels['clear']} clear, {labels['borderline']} borderline, "
-        f"{labels['None']} without a label; votes without an answer: {votes['refusal']} refused, "
+        f"{labels['undecided']} undecided; votes without an answer: {votes['refusal']} refused, "
         f"{votes['invalid']} invalid, {votes['error']} failed"
     )
     typer.echo(agreement(questions, rows))
@@ -125,9 +125,9 @@ def _read(source: str | None) -> "QuestionSet":
 
 async def _classify(
     questions: "QuestionSet", backbone: str, journal_path: Path, at_once: int, retry_failed: bool
-) -> "list[Label | Failure]":
+) -> "list[VotedLabel | Failure]":
     from bench.api.failure import Failure
-    from bench.authoring.question_labels import classify
+    from bench.authoring.question_labels import VotedLabel, classify
     from bench.cli.options import parse_backbone
     from bench.cli.screen import Progressing
     from bench.journal.journal import Journal
@@ -138,7 +138,7 @@ async def _classify(
     team = Team(journal, Library(), at_once=at_once, retry_failed=retry_failed)
     try:
         respondent = team.engage("classifier", parse_backbone(backbone))
-        made: list[Label | Failure] = []
+        made: list[VotedLabel | Failure] = []
         with Progressing().stage("classify", len(questions.questions)) as done:
             async for one in classify(questions.questions, respondent, at_once):
                 made.append(one)

@@ -31,7 +31,7 @@ def department_of(question: Question, labels: Mapping[str, Label]) -> Assigned |
     listed, labelled = audited().get(question.id), labels.get(question.id)
     if listed is not None:
         return Assigned(listed.department, listed.label, "audited list")
-    if labelled is not None and labelled.label is not None:
+    if labelled is not None and labelled.label != "undecided":
         return Assigned(labelled.department, labelled.label, "labels")
     named = question.department.casefold()
     own = next((name for name in DEPARTMENTS if name.casefold() == named), question.department)

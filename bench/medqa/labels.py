@@ -4,8 +4,9 @@ A line needs no more than `{"id": ..., "department": ...}`.
 """
 
 from pathlib import Path
+from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import ConfigDict, field_validator
 
 from bench.core.errors import UserError
 from bench.core.registry import nearest
@@ -27,32 +28,17 @@ CHOICES = (*DEPARTMENTS, *OTHERS, NONE)
 has; it prints no list, so beyond those it names the choice is ours."""
 
 
-class Vote(Model):
-    """What a language model said once."""
-
-    department: str | None = None
-    """None where there was no answer."""
-    confidence: float | None = Field(default=None, ge=0, le=1)
-    outcome: str = "answer"
-    """"answer", "refusal", "invalid" or "error"."""
-    keys: tuple[str, ...] = ()
-    """Journal keys of the exchanges."""
-
-
 class Label(Model):
-    """One line of a label file."""
+    """One line of a label file; what else it says is for its readers."""
+
+    model_config = ConfigDict(extra="allow")
 
     id: str
     """`question_id` of the question."""
     department: str
     """One of the list, or "none"."""
-    label: Clarity | None = "clear"
-    """How sure it is; None where no two votes agreed, which is no label."""
-    votes: tuple[Vote, ...] = ()
-    model: str = ""
-    """Backbone, with its version where it has one."""
-    prompt: str = ""
-    """sha256 of the prompt template."""
+    label: Clarity | Literal["undecided"] = "clear"
+    """How sure it is; undecided where no two votes agreed, which is no label."""
 
     @field_validator("department")
     @classmethod
@@ -63,7 +49,7 @@ class Label(Model):
 
 
 def read_labels(path: Path) -> dict[str, Label]:
-    """The labels of a file by question id; those without a label are left out.
+    """The labels of a file by question id; undecided ones are left out.
 
     Raises:
         UserError: if there is no such file, or naming the line that is no label.
@@ -71,4 +57,4 @@ def read_labels(path: Path) -> dict[str, Label]:
     if not path.is_file():
         raise UserError(f"there is no file {path} of labels: `pzbench medqa classify` makes one")
     rows = checked_as(Label, json_lines(path), str(path))
-    return {row.id: row for row in rows if row.label is not None}
+    return {row.id: row for row in rows if row.label != "undecided"}
