@@ -44,9 +44,7 @@ def read_hub(place: str) -> QuestionSet:
     # The library keeps a dataset under its commit, and falls back on any that it has kept.
     commit = Path(dataset.cache_files[0]["filename"]).parent.name
     if COMMIT.fullmatch(revision) and not commit.startswith(revision):
-        raise _unread(
-            place, f"the hub does not give it, and the cache holds the commit {commit} alone"
-        )
+        raise _unread(place, f"the hub does not give it, and the cache has {commit} alone")
     source = f"{SCHEME}{repo}@{commit}"
     return question_set(_rows(dataset, source), source)
 
