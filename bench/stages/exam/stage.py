@@ -316,29 +316,28 @@ class Exam(Stage):
 
     async def plan(self, cells: Sequence[Cell], given: Mapping[Cell, Items], trial: Trial) -> None:
         """Put some practice and test questions; without memory, so that no encoder is loaded."""
-        questions = len(self.test.all)
-        most_memory = self.own.budget * TOKENS_OF_WORD
+        questions, tried = self.test.all, self.test.all[:TRIED]
+        memory = self.own.budget * TOKENS_OF_WORD
         untrained: set[str] = set()
         for cell in cells:
+            shown = {ROLE: memory * len(questions)}
+            if cell[PATIENTS] == UNTRAINED:
+                # One student is asked untrained but once, whoever wrote the records; two labels of
+                # one model are two students.
+                writer = "" if ROLE in self.scope.roles else cell.get(factor_of(GENERATOR), "")
+                student = cell.get(ROLE, writer)
+                if student in untrained:
+                    continue
+                untrained.add(student)
+                shown = {}
             context = trial.context(self, cell)
-            tried = self.test.all[:TRIED]
             for question in tried:
                 asked = (question.question, question.options, (), question.id)
                 await choose(context.role(ROLE), *asked)
-            shown = {} if cell[PATIENTS] == UNTRAINED else {ROLE: most_memory * questions}
-            # One student is asked untrained but once, whoever wrote the records; two labels of one
-            # model are two students.
-            writer = "" if ROLE in self.scope.roles else cell.get(factor_of(GENERATOR), "")
-            student = cell.get(ROLE, writer)
-            again = cell[PATIENTS] == UNTRAINED and student in untrained
-            if not again:
-                trial.count(
-                    self, cell, context, questions / len(tried), tokens_in=shown, guessed=True
-                )
-            if cell[PATIENTS] == UNTRAINED:
-                untrained.add(student)
-            elif cell[PATIENTS] == str(self.own.cases):
-                await self._plan_practice(cell, given, trial, most_memory)
+            scale = len(questions) / len(tried)
+            trial.count(self, cell, context, scale, tokens_in=shown, guessed=True)
+            if cell[PATIENTS] == str(self.own.cases):
+                await self._plan_practice(cell, given, trial, memory)
 
     async def _plan_practice(
         self, cell: Cell, given: Mapping[Cell, Items], trial: Trial, memory: float
@@ -349,16 +348,13 @@ class Exam(Stage):
             return
         context = trial.context(self, cell)
         practice = Practice(records, context.outlines, 0)
-        asked = 0
-        for record in records:
-            for item in practice.items(record):
-                asked += 1
-                await choose(context.role(ROLE), item.question, item.options, (), record.id)
-        each = len(records) + given[source].missing
-        departments = len(self.test.questions)
-        patients_planned = min(each, departments * self.own.cases)
-        scale = patients_planned * (1 + 3 * WRONG) / len(records)
-        shown = {ROLE: memory * asked * scale}
+        items = [item for record in records for item in practice.items(record)]
+        for item in items:
+            await choose(context.role(ROLE), item.question, item.options, (), item.record)
+        planned = len(records) + given[source].missing
+        patients = min(planned, len(self.test.questions) * self.own.cases)
+        scale = patients * (1 + 3 * WRONG) / len(records)
+        shown = {ROLE: memory * len(items) * scale}
         trial.count(self, cell, context, scale, tokens_in=shown, guessed=True)
 
 
