@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from bench.cli import chat, kb, medqa, memory, paper_audit, reproduce, run, score, show
+from bench.cli import chat, kb, medqa, memory, reproduce, run, score, show
 from bench.cli import list as list_command
 from bench.core.errors import UserError
 
@@ -27,7 +27,6 @@ app.command("score", cls=score.ScoreCommand)(score.score)
 app.command("show")(show.show)
 app.command("chat")(chat.chat)
 app.command("memory")(memory.memory)
-app.command("paper-audit")(paper_audit.paper_audit)
 app.command("schema")(list_command.print_schema)
 app.command("list")(list_command.list_plugins)
 app.add_typer(kb.app, name="kb")
