@@ -6,7 +6,7 @@ new version: the list is never edited in place.
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -55,17 +55,32 @@ def manifest() -> dict[str, Any]:
     return made
 
 
-def is_audited_split(ids: Iterable[str]) -> bool:
-    """Whether these are exactly the questions that were audited, by the hash of the set of ids.
+JOININGS: dict[str, Callable[[Sequence[str]], str]] = {
+    "by newlines": "\n".join,
+    "by newlines, the last too": lambda ids: "".join(f"{one}\n" for one in ids),
+    "by nothing": "".join,
+    "by commas": ",".join,
+    "by spaces": " ".join,
+    "as JSON": json.dumps,
+    "as compact JSON": lambda ids: json.dumps(ids, separators=(",", ":")),
+}
+"""How the sorted ids may have been joined for the hash of their set; the list does not say."""
 
-    The manifest does not say how the sorted ids were joined, so each usual way is tried: a set that
-    meets any of them is the set.
-    """
-    ordered = sorted(ids)
-    ways = ["\n".join(ordered), *(mark.join(ordered) for mark in ("", ",", " "))]
-    ways += [f"{ways[0]}\n", json.dumps(ordered), json.dumps(ordered, separators=(",", ":"))]
-    hashes = {hashlib.sha256(way.encode()).hexdigest() for way in ways}
-    return manifest()["source"]["id_set_sha256"] in hashes
+
+def joining(ids: Iterable[str]) -> str:
+    """How ids give the audited set's hash when they are joined; empty where it is another set."""
+    ordered, wanted = sorted(ids), manifest()["source"]["id_set_sha256"]
+    joined = ((name, join(ordered)) for name, join in JOININGS.items())
+    return next((name for name, text in joined if _sha256(text) == wanted), "")
+
+
+def is_audited_split(ids: Iterable[str]) -> bool:
+    """Whether these are exactly the questions that were audited, by the hash of the set of ids."""
+    return joining(ids) != ""
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def difference(ids: frozenset[str]) -> str:

@@ -122,6 +122,7 @@ def test_the_hash_of_the_ids_is_what_makes_it_the_split(monkeypatch: pytest.Monk
     digest = hashlib.sha256("\n".join(sorted(ids)).encode()).hexdigest()
     monkeypatch.setitem(manifest()["source"], "id_set_sha256", digest)
     assert audit.is_audited_split(ids)
+    assert audit.joining(ids) == "by newlines"
     assert audit.difference(frozenset(ids)) == ""
     assert not audit.is_audited_split({*ids, "c" * 64})
     assert not list(Departments(of(*map(question, ids))).notes()), "what is not listed was read"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.core.errors import UserError
-from bench.medqa.audit import DEPARTMENTS, is_audited_split
+from bench.medqa.audit import DEPARTMENTS, is_audited_split, joining
 from bench.medqa.departments import Departments
 from bench.medqa.hub import SCHEME
 from bench.medqa.labels import read_labels
@@ -69,6 +69,7 @@ def read_test(exam: ExamSettings, departments: tuple[str, ...]) -> TestSet:
         "digest": digest,
         "options": read.options,
         "audited": is_audited_split(read.ids),
+        "ids joined": joining(read.ids),
         "departments by": dealt.described(),
         "questions": {name: len(several) for name, several in held.items()},
     }
