@@ -21,7 +21,8 @@ from bench.report.writer import table_texts, write_texts
 from bench.scoring.scores import differences_of, scores_of
 from bench.stages.exam.settings import ExamSettings
 from bench.stages.generate import GenerateSettings
-from bench.students.answer import Answered, Outcome
+from bench.students.answer import Answered
+from bench.students.choice import Outcome
 from leaderboards.rows import Rows
 from leaderboards.table5 import Table5
 from metrics.medqa_accuracy import MedqaAccuracy
