@@ -12,6 +12,7 @@ from openai_server import OpenAIServer
 from bench.api.context import Context, Unwatched
 from bench.api.failure import Failure
 from bench.api.generator import EachCase, Writer
+from bench.api.score import Score
 from bench.backbones.openai.backbone import OpenAI
 from bench.backbones.prompt import Backbone, Completion, Prompt
 from bench.backbones.respondent import Respondent
@@ -124,3 +125,10 @@ def results_of(folder: Path, *, retry_failed: bool = False, **settings: Any) -> 
     """The results of a small run on the rules, as `small` has it."""
     how = Settings(retry_failed=retry_failed)
     return asyncio.run(execute(small(**settings), RunFolder(folder), how, Unwatched()))
+
+
+def score_in(results: Results, metric: str, *place: str, **factors: str) -> Score:
+    """A score that must be there; `place` are its part, and what it is by and of."""
+    found = results.find(metric, *place, **factors)
+    assert found is not None
+    return found.score
