@@ -346,13 +346,15 @@ def prompt(replicate: str, answer: type[Any] = str) -> Prompt[Any]:
     )
 
 
-def answers(server: OpenAIServer, path: Path, *prompts: Prompt[Any], **how: bool) -> list[Any]:
+def answers(
+    server: OpenAIServer, path: Path, *prompts: Prompt[Any], retry_failed: bool = False
+) -> list[Any]:
     """What a model answers to prompts asked one after the other."""
 
     async def asking() -> list[Any]:
         journal = Journal.open(path)
         backbone = OpenAI("words", base_url=server.url)
-        respondent = Respondent("judge", backbone, journal, **how)
+        respondent = Respondent("judge", backbone, journal, retry_failed=retry_failed)
         try:
             return [await respondent.ask(one) for one in prompts]
         finally:

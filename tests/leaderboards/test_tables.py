@@ -237,25 +237,3 @@ def test_two_of_one_name_are_told_apart(tmp_path: Path) -> None:
         assert "view:full" in whole.score.signature
         assert "view:values" in bare.score.signature
         assert whole.score.value != bare.score.value
-
-
-def test_several_judges_are_a_column_and_a_factor_of_the_rows(tmp_path: Path) -> None:
-    judges = ["rules", {"name": "rules", "as": "strict"}]
-    results = results_of(
-        tmp_path / "r",
-        methods=["direct", "patient-zero"],
-        metrics=["accuracy", "bleu"],
-        roles={"generator": "rules", "judge": judges},
-    )
-    main, differences = Table3().grids(results)
-    assert main.columns[:3] == ("Backbone", "Method", "Judge")
-    assert [row[:3] for row in main.rows] == [
-        ("rules", method, judge)
-        for method in ("direct", "patient-zero")
-        for judge in ("rules", "strict")
-    ]
-    assert main.rows[0][4] == main.rows[1][4]  # no judge has a part in BLEU
-    assert [row[2] for row in differences.rows] == ["rules", "strict"]
-    accuracy = [row for row in parsed(results) if row["metric"] == "accuracy"]
-    assert {row["judge"] for row in accuracy} == {"rules"}
-    assert {row["factors"] for row in accuracy} == {"", '{"judge": "strict"}'}

@@ -163,7 +163,8 @@ def test_a_paired_bootstrap_of_single_values_is_that_of_their_differences() -> N
     found = cluster_bootstrap_difference(alone(first), alone(second), seed=5)
     mean, interval = cluster_bootstrap(alone(first - second), seed=5)
     assert found is not None
-    assert (found[0], found[2]) == (pytest.approx(mean), 40)
+    assert found[0] == pytest.approx(mean)
+    assert found[2] == 40
     assert ends(found[1]) == pytest.approx(ends(interval))
 
 
@@ -176,7 +177,7 @@ def test_values_that_a_cluster_repeats_do_not_shorten_the_interval() -> None:
 
 def test_clusters_of_unlike_size_weigh_by_their_values() -> None:
     mean, found = cluster_bootstrap({"a": [1.0] * 9, "b": [0.0], "c": [], "d": [1.0, 0.0]})
-    assert (mean, *ends(found)) == (pytest.approx(10 / 12), 0.0, 1.0)
+    assert (mean, *ends(found)) == (10 / 12, 0.0, 1.0)
 
 
 def test_a_bootstrap_without_spread_gives_no_interval_of_no_length() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from counting import install_twin
 from openai_server import OpenAIServer
-from rules_run import LIBRARY, context, results_of, score_in, small
+from rules_run import LIBRARY, context, install, results_of, score_in, small
 
 from bench.api.cell import Cell
 from bench.api.context import Context
@@ -74,16 +74,15 @@ class Foreign:
 def foreign(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Installs a generator "foreign" that yields what a function of the cases gives."""
 
-    def install(yielding: Yielding | None = None, *, paired: bool = True) -> None:
+    def put(yielding: Yielding | None = None, *, paired: bool = True) -> None:
         card = GeneratorCard(name="foreign", summary="", needs=(), paired=paired)
         own: dict[str, Any] = {"card": card}
         if yielding is not None:
             own["yielding"] = staticmethod(yielding)
         made = type("Installed", (Foreign,), own)
-        load = GENERATORS.load
-        monkeypatch.setattr(GENERATORS, "load", lambda n: made if n == "foreign" else load(n))
+        install(monkeypatch, GENERATORS, "foreign", made)
 
-    return install
+    return put
 
 
 def ids(folder: Path, name: str) -> list[str]:

@@ -11,6 +11,7 @@ from counting import asked, files, install_twin
 from interview_run import (
     FILES,
     FORMATS,
+    MODEL,
     THRICE,
     dialogues,
     held,

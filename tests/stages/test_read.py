@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from made_dialogues import dialogue
 from patients import patient
-from rules_run import results_of, score_in, small
+from rules_run import install, results_of, score_in, small
 
 from bench.core.errors import UserError
 from bench.core.registry import METRICS
@@ -186,8 +186,7 @@ def test_a_foreign_metric_scores_foreign_records(
                 raise KeyError("spots")
             return {"values": {"": float(len(item.disease_information.symptoms))}}
 
-    load = METRICS.load
-    monkeypatch.setattr(METRICS, "load", lambda n: Complaints if n == "complaints" else load(n))
+    install(monkeypatch, METRICS, "complaints", Complaints)
     results = read(tmp_path / "run", records, "complaints")
     score = score_in(results, "complaints")
     assert (score.value, score.n, score.n_missing) == (2.0, 2, 1)

@@ -17,6 +17,7 @@ from bench.backbones.openai.backbone import OpenAI
 from bench.backbones.prompt import Backbone, Completion, Prompt
 from bench.backbones.respondent import Respondent
 from bench.backbones.rules.backbone import Rules
+from bench.core.registry import Registry
 from bench.experiments.engine import execute
 from bench.experiments.experiment import Experiment, experiment_from
 from bench.journal.journal import Journal
@@ -125,6 +126,12 @@ def results_of(folder: Path, *, retry_failed: bool = False, **settings: Any) -> 
     """The results of a small run on the rules, as `small` has it."""
     how = Settings(retry_failed=retry_failed)
     return asyncio.run(execute(small(**settings), RunFolder(folder), how, Unwatched()))
+
+
+def install(patch: pytest.MonkeyPatch, registry: Registry, name: str, kind: Any) -> None:
+    """Let a plug-in be known by a name, as if another package brought it."""
+    load = registry.load
+    patch.setattr(registry, "load", lambda wanted: kind if wanted == name else load(wanted))
 
 
 def score_in(results: Results, metric: str, *place: str, **factors: str) -> Score:
