@@ -107,7 +107,7 @@ def test_who_cannot_stream_answers_whole():
     assert not isinstance(Rules(), Streams)
 
     pieces: list[str] = []
-    whole = Scripted(reply=lambda task: "Three weeks.")
+    whole: Any = Scripted(reply=lambda task: "Three weeks.")
     (answer,), _ = asked(whole, PROMPT, on_text=pieces.append)
     assert (answer.value, pieces) == ("Three weeks.", [])
 
