@@ -130,12 +130,14 @@ def _denominators() -> str:
 
 
 def _own_talk(dialogues: Results) -> Iterator[str]:
-    """Who judges or rates what it said itself."""
+    """Who judges or rates what it said itself, or rates nothing."""
     roles = dialogues.manifest["roles"]
     patients = {role["backbone"] for role in roles if role["role"] == "patient"}
     for role, does in (("judge", "judge"), ("rater", "rate")):
         for one in roles:
-            if one["role"] == role and one["backbone"] in patients:
+            if one["role"] == role and one["stand_in"] and role == "rater":
+                yield "by construction: the rules rate no dialogue, and give a constant"
+            elif one["role"] == role and one["backbone"] in patients:
                 if one["stand_in"]:
                     yield f"by construction: the rules answer and {does}, with one knowledge"
                 else:

@@ -11,8 +11,9 @@ import pytest
 from bench.backbones.prompt import JUDGING, AskError, Prompt
 from bench.backbones.requests import Draft, Judge, Subject, Write
 from bench.backbones.rules.backbone import Rules
-from bench.backbones.rules.judge import judge, number, read_reference
-from bench.backbones.rules.matching import states
+from bench.backbones.rules.judge import judge
+from bench.backbones.rules.phrases import states
+from bench.backbones.rules.results import number, read_reference
 from bench.backbones.rules.writer import write
 from bench.knowledge.cases import plan_case
 from bench.knowledge.course import draw_presentation

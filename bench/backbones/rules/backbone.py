@@ -26,14 +26,14 @@ from bench.backbones.requests import (
     Request,
     Write,
 )
-from bench.backbones.rules.choosing import choose
-from bench.backbones.rules.extracting import extract
+from bench.backbones.rules.facts import extract
 from bench.backbones.rules.judge import judge
-from bench.backbones.rules.questioning import ask
-from bench.backbones.rules.rating import rate
-from bench.backbones.rules.reflecting import reflect
-from bench.backbones.rules.relating import relate
-from bench.backbones.rules.replying import reply
+from bench.backbones.rules.labels import label
+from bench.backbones.rules.lesson import reflect
+from bench.backbones.rules.options import choose
+from bench.backbones.rules.questions import ask
+from bench.backbones.rules.ratings import rate
+from bench.backbones.rules.replies import reply
 from bench.backbones.rules.writer import write
 from bench.journal.journal import key_of
 from bench.knowledge import course, outline
@@ -44,7 +44,7 @@ ANSWERERS: dict[type[Request], Answerer] = {
     Write: write,
     Judge: judge,
     Extract: extract,
-    LabelFacts: relate,
+    LabelFacts: label,
     Rate: rate,
     Reply: reply,
     Ask: ask,
@@ -100,7 +100,10 @@ class Rules:
                 "name a language model for this role"
             )
         made = answer(prompt.request, self._library, random.Random(stream(prompt)))
-        text = made if isinstance(made, str) else made.model_dump_json()
+        if isinstance(made, str):
+            return Completion(text=made, model="rules")
+        wanted = set(prompt.answer.model_fields)  # reasons, for instance, only where asked for
+        text = made.model_dump_json(include=wanted)
         return Completion(text=text, model="rules")
 
     async def close(self) -> None:

@@ -3,7 +3,7 @@
 import random
 
 from bench.backbones.requests import Lesson, Reflect
-from bench.backbones.rules.matching import words
+from bench.backbones.rules.phrases import words
 from bench.knowledge.library import Library
 
 SIGNS = 12
