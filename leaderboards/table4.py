@@ -133,13 +133,12 @@ def _own_talk(dialogues: Results) -> Iterator[str]:
     """Who judges or rates what it said itself, or rates nothing."""
     roles = dialogues.manifest["roles"]
     patients = {role["backbone"] for role in roles if role["role"] == "patient"}
-    for role, does in (("judge", "judge"), ("rater", "rate")):
-        for one in roles:
-            if one["role"] == role and one["stand_in"] and role == "rater":
-                yield "by construction: the rules rate no dialogue, and give a constant"
-            elif one["role"] == role and one["backbone"] in patients:
-                if one["stand_in"]:
-                    yield f"by construction: the rules answer and {does}, with one knowledge"
-                else:
-                    named = f"{one['backbone']} {does}s its own talk"
-                    yield f"{named}: it is both patient and {role}"
+    for one in roles:
+        role, own = one["role"], one["backbone"] in patients
+        if one["stand_in"] and role == "rater":
+            yield "by construction: the rules rate no dialogue, and give a constant"
+        elif one["stand_in"] and role == "judge" and own:
+            yield "by construction: the rules answer and judge, with one knowledge"
+        elif role in ("judge", "rater") and own:
+            does = "judges" if role == "judge" else "rates"
+            yield f"{one['backbone']} {does} its own talk: it is both patient and {role}"

@@ -5,8 +5,8 @@ import random
 import pytest
 
 from bench.backbones.requests import ChooseAnswer, Reflect
-from bench.backbones.rules.options import choose
 from bench.backbones.rules.lesson import reflect
+from bench.backbones.rules.options import choose
 from bench.knowledge.library import Library
 
 LIBRARY = Library()

@@ -21,8 +21,8 @@ from bench.records.label import Label
 
 _SPOKEN = frozenset(
     stems(
-        "i m ve re me my you your we our he she his her do does did am been yes there really just "
-        "also so get got feel felt having take taking taken suffer notice noticed ever sign of"
+        "i m ve re had me my you your we our he she his her do does did am been yes there really "
+        "just also so get got feel felt having take taking taken suffer notice noticed ever sign of"
     )
 )
 """Words of talk that claim nothing."""
@@ -105,8 +105,8 @@ def _labels(part: str, facts: Mapping[str, KnownFact]) -> dict[str, Label]:
 def _fields(told: str) -> Iterator[tuple[str, str]]:
     """The typed fields that a folded part tells of the patient."""
     head, _, value = told.partition(": ")
-    if head == "severity":
-        yield head, value
+    if head in ("severity", "my severity"):
+        yield "severity", value
     if _claim(told).negated or not RELATIVES.isdisjoint(words(told)):
         return
     if age := _AGE.search(told):

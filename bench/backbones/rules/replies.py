@@ -74,7 +74,7 @@ class _Interviewee:
         """The sentences, one at least."""
         question = self._task.question
         facts = [entry for fact in self._task.avoid if self._tellable(entry := read_fact(fact))]
-        told = [_sentence("It is so", map(_value, facts))] if facts else []
+        told = [f"{'; '.join(f'My {fact.kind}: {_value(fact)}' for fact in facts)}."] * bool(facts)
         asked = set(words(question))
         named = [
             one
