@@ -12,24 +12,14 @@ from bench.backbones.requests import Extract, Extracted
 from bench.core.text import sentences, stems
 from bench.knowledge.library import Library
 from bench.records.formats import LEARNED
-from bench.records.record import Profile
+from bench.records.record import BasicInformation, DiseaseInformation, Epidemiology, Profile
 
+_SECTIONS = (BasicInformation, Epidemiology, DiseaseInformation, Profile)
 _KINDS = {
-    "name": "name",
-    "gender": "gender",
-    "age": "age",
-    "medical history": "history",
-    "lifestyle": "lifestyle",
-    "vaccination history": "vaccination",
-    "family history": "family",
-    "disease": "disease",
-    "severity": "severity",
-    "symptom": "symptom",
-    "symptoms": "symptom",
-    "duration": "duration",
-} | {name.replace("_", " "): name for name in Profile.model_fields}
-"""The kind of fact by its label; an item of the profile is a kind of its own."""
-_LISTED = ("history", "lifestyle", "vaccination", "family", "symptom")
+    field.replace("_", " "): field for section in _SECTIONS for field in section.model_fields
+} | {"symptom": "symptoms"}
+"""The kind of fact by its label: the field of the record."""
+_LISTED = (*Epidemiology.model_fields, "symptoms")
 _HEADINGS = {"Basic Information", "Epidemiology", "Disease Information", "Examination Results"}
 _JOINT = re.compile(r";|, but |, and (?=i )", re.IGNORECASE)
 _UNSAID = frozenset(

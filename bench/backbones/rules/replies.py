@@ -32,7 +32,7 @@ COMPLAINTS = (
     "constipation", "numbness", "weakness", "swelling", "itching", "double vision", "seizures",
 )  # fmt: skip
 """Complaints that are denied where they are asked for and memory holds none of their words."""
-_FELT = ("chiefcomplaint", "symptom")
+_FELT = ("chiefcomplaint", "symptoms")
 _SECRETIVE = (*_FELT, "course", "changes", "examination")
 """Kinds of facts that are not told where they name the disease."""
 

@@ -63,9 +63,9 @@ def readings(record: RecordSections, outline: Outline) -> Iterator[Reading]:
     for examination in record.examination_results:
         guide = _guide(record.basic_information, examination, outline)
         quantity = guide.quantity if guide is not None else None
+        known = quantity is not None and _same_unit(examination.unit, quantity.unit)
         reference = _reference(record.basic_information, examination, quantity)
         value = number(examination.value)
-        known = quantity is not None and _same_unit(examination.unit, quantity.unit)
         yield Reading(
             examination,
             test=guide.test if guide is not None else examination.test,
@@ -150,9 +150,7 @@ def number(text: str | None) -> float | None:
 
 def _same_unit(one: str | None, other: str | None) -> bool:
     """Whether two units are one; a score and a pH need none."""
-    return _plain_unit(one) == _plain_unit(other)
-
-
-def _plain_unit(unit: str | None) -> str:
-    plain = (unit or "").lower().replace(" ", "").replace("μ", "u").replace("µ", "u")
-    return "" if plain in ("point", "points", "score", "phunits") else plain.replace("iu", "u")
+    plain = [(unit or "").lower().replace(" ", "") for unit in (one, other)]
+    spelled = [unit.replace("μ", "u").replace("µ", "u").replace("iu", "u") for unit in plain]
+    none = ("point", "points", "score", "phunits")
+    return len({"" if unit in none else unit for unit in spelled}) == 1

@@ -34,19 +34,21 @@ _SPECIAL = (
     Topic("My name", "your name|name is|you called|who are you", "name"),
     Topic("My age", "how old|your age|you born", "age"),
     Topic("My gender", "your gender|your sex|male|female", "gender"),
-    Topic("My allergies", "allerg|intoleran|react|hay fever", "allergies history? learned?"),
+    Topic(
+        "My allergies", "allerg|intoleran|react|hay fever", "allergies medical_history? learned?"
+    ),
     Topic(
         "My medication",
         "take|taking|medica|medicine|tablet|pill|drug|insulin|inhaler|painkiller",
-        "medication history? learned?",
+        "medication medical_history? learned?",
     ),
     Topic(
         "My operations",
         r"operat|surg|remov|repair|replace|caesarean|bypass|stent|implant|\w*ectomy",
-        "history? learned?",
+        "medical_history? learned?",
     ),
-    Topic("My vaccinations", "vaccin|immuni|jab", "vaccination"),
-    Topic("In my family", "family|relative|mother|father|parent|brother|sister", "family"),
+    Topic("My vaccinations", "vaccin|immuni|jab", "vaccination_history"),
+    Topic("In my family", "family|relative|mother|father|parent|brother|sister", "family_history"),
     Topic("Smoking", "smok|tobacco|cigar", "tobacco lifestyle? learned?"),
     Topic("Alcohol", "alcohol|drink|beer|wine|spirits|teetotal", "alcohol lifestyle? learned?"),
     Topic(
@@ -59,7 +61,7 @@ _SPECIAL = (
         "live|living with|at home|household|married|single|divorc|widow|partner|child",
         "living_situation marital_status children lifestyle? learned?",
     ),
-    Topic("My sleep", "sleep|asleep|insomnia", "lifestyle? symptom? learned?"),
+    Topic("My sleep", "sleep|asleep|insomnia", "lifestyle? symptoms? learned?"),
     Topic("My exercise", "exercis|sport|swim|jog|walk|cycl|gym", "exercise lifestyle? learned?"),
     Topic("My food", "diet|eat|food|meal|appetite|snack", "lifestyle? learned?"),
     Topic(
@@ -80,13 +82,13 @@ _GENERAL = (
     Topic(
         "My medical history",
         "past|history|illness|condition|disease|before",
-        "history",
+        "medical_history",
     ),
     Topic(
         "My symptoms",
         "symptom|complain|pain|describe|feel|where|detail|bother|hurt|brings you|help|wrong|matter"
         "|problem|hello|good",
-        "chiefcomplaint symptom",
+        "chiefcomplaint symptoms",
     ),
 )
 """They give way to any other."""
