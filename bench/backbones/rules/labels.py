@@ -26,8 +26,8 @@ _SPOKEN = frozenset(
     )
 )
 """Words of talk that claim nothing."""
-_TYPED = ("age", "gender", "severity")
-"""Kinds of facts that are compared by their value alone."""
+_TYPED = ("age", "gender", "severity", "present_illness_negative")
+"""Kinds of facts whose words are not compared: a field of its own, or a list of what is denied."""
 _SIDES = frozenset(("left", "right"))
 _PIECE = re.compile(r"[;,():]|\.\s")
 MOST_PIECES = 40

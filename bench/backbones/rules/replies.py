@@ -33,8 +33,9 @@ COMPLAINTS = (
 )  # fmt: skip
 """Complaints that are denied where they are asked for and memory holds none of their words."""
 _FELT = ("chiefcomplaint", "symptoms")
-_SECRETIVE = (*_FELT, "course", "changes", "examination")
+_SECRETIVE = (*_FELT, "duration", "course", "changes", "examination")
 """Kinds of facts that are not told where they name the disease."""
+_UNTOLD = ("disease", "disposition", "present_illness_negative")
 
 
 def reply(task: Reply, library: Library, drawn: random.Random) -> str:
@@ -64,7 +65,7 @@ class _Interviewee:
 
     def _tellable(self, entry: KnownFact) -> bool:
         secret = entry.kind in _SECRETIVE and self._named(entry.test or entry.value)
-        return entry.kind not in ("disease", "disposition") and not secret
+        return entry.kind not in _UNTOLD and not secret
 
     def _named(self, text: str) -> bool:
         """Whether a text names the disease."""
@@ -76,11 +77,11 @@ class _Interviewee:
         facts = [entry for fact in self._task.avoid if self._tellable(entry := read_fact(fact))]
         told = [f"{'; '.join(f'My {fact.kind}: {_value(fact)}' for fact in facts)}."] * bool(facts)
         asked = set(words(question))
-        named = [
-            one
-            for one in dict.fromkeys((*COMPLAINTS, *self._absent))
-            if asked.issuperset(words(one))
-        ]
+        named: list[str] = []
+        for one in (*COMPLAINTS, *self._absent):
+            known = any(set(words(other)) <= set(words(one)) for other in named)
+            if asked.issuperset(words(one)) and not known:
+                named.append(one)
         general = general_topic(question)
         if topics := topics_of(question):
             told += [self._on(topic) for topic in topics]
