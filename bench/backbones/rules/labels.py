@@ -67,12 +67,12 @@ class _Claim:
 
 def label(task: LabelFacts, library: Library, drawn: random.Random) -> ExplainedLabels:
     """The labels of each statement that are not neutral; `library` and `drawn` are not needed."""
-    facts = {name: read_fact(text) for name, text in task.facts.items()}
+    facts = {name: _known(text) for name, text in task.facts.items()}
     labelled: list[StatementLabels] = []
     reasons: list[str] = []
     for number, statement in enumerate(task.statements, start=1):
         found: dict[str, Label] = {}
-        for part in statements(statement):
+        for part in dict.fromkeys(statements(statement)):
             own = _labels(part, facts)
             against = [name for name, one in own.items() if one == "contradict"]
             found = own | found | dict.fromkeys(against, "contradict")
@@ -83,23 +83,28 @@ def label(task: LabelFacts, library: Library, drawn: random.Random) -> Explained
     return ExplainedLabels(reasons=explained, statements=tuple(labelled))
 
 
-def _labels(part: str, facts: Mapping[str, KnownFact]) -> dict[str, Label]:
+@lru_cache(maxsize=65536)
+def _known(text: str) -> tuple[KnownFact, tuple[_Claim, ...]]:
+    """A fact, and what its words claim if they are to be compared."""
+    fact = read_fact(text)
+    return fact, () if fact.kind in _TYPED else _claims(f"{fact.test}: {fact.value}")
+
+
+def _labels(
+    part: str, facts: Mapping[str, tuple[KnownFact, tuple[_Claim, ...]]]
+) -> dict[str, Label]:
     """The labels of one part of a statement against facts by id; neutral ones are left out."""
     fields = dict(_fields(folded(part)))
     if fields:
-        typed = [name for name, entry in facts.items() if entry.kind in fields]
-        same = {name: fields[facts[name].kind] == folded(facts[name].value) for name in typed}
+        typed = {name: fact for name, (fact, _) in facts.items() if fact.kind in fields}
+        same = {name: fields[fact.kind] == folded(fact.value) for name, fact in typed.items()}
         return {name: "entail" if alike else "contradict" for name, alike in same.items()}
     own = _claims(part.partition(": ")[2] or part)
-    known = {
-        name: _claims(f"{entry.test}: {entry.value}")
-        for name, entry in facts.items()
-        if entry.kind not in _TYPED
-    }
-    agreed = [name for name, theirs in known.items() if _any(_agree, own, theirs)]
+    agreed = [name for name, (_, theirs) in facts.items() if _any(_agree, own, theirs)]
     if agreed:
         return dict.fromkeys(agreed, "entail")
-    return {name: "contradict" for name, theirs in known.items() if _any(_at_odds, own, theirs)}
+    odd = [name for name, (_, theirs) in facts.items() if _any(_at_odds, own, theirs)]
+    return dict.fromkeys(odd, "contradict")
 
 
 def _fields(told: str) -> Iterator[tuple[str, str]]:
@@ -115,7 +120,6 @@ def _fields(told: str) -> Iterator[tuple[str, str]]:
         yield "gender", "female" if gender[1] else "male"
 
 
-@lru_cache(maxsize=65536)
 def _claims(text: str) -> tuple[_Claim, ...]:
     """The whole text as a claim, then each piece of it between commas and the like."""
     read = map(_claim, (text, *_PIECE.split(text, MOST_PIECES)[:MOST_PIECES]))
