@@ -83,16 +83,17 @@ def label(task: LabelFacts, library: Library, drawn: random.Random) -> Explained
     return ExplainedLabels(reasons=explained, statements=tuple(labelled))
 
 
+_Known = tuple[KnownFact, tuple[_Claim, ...]]
+
+
 @lru_cache(maxsize=65536)
-def _known(text: str) -> tuple[KnownFact, tuple[_Claim, ...]]:
+def _known(text: str) -> _Known:
     """A fact, and what its words claim if they are to be compared."""
     fact = read_fact(text)
     return fact, () if fact.kind in _TYPED else _claims(f"{fact.test}: {fact.value}")
 
 
-def _labels(
-    part: str, facts: Mapping[str, tuple[KnownFact, tuple[_Claim, ...]]]
-) -> dict[str, Label]:
+def _labels(part: str, facts: Mapping[str, _Known]) -> dict[str, Label]:
     """The labels of one part of a statement against facts by id; neutral ones are left out."""
     fields = dict(_fields(folded(part)))
     if fields:
