@@ -35,6 +35,7 @@ from bench.backbones.rules.questions import ask
 from bench.backbones.rules.ratings import rate
 from bench.backbones.rules.replies import reply
 from bench.backbones.rules.writer import write
+from bench.core import text
 from bench.journal.journal import key_of
 from bench.knowledge import course, outline
 from bench.knowledge.library import Library
@@ -79,10 +80,11 @@ class Rules:
 
     @cached_property
     def version(self) -> str:
-        """Hash of the rules' code, what they draw with, and the knowledge: any changes answers."""
+        """Hash of the rules' code, what they draw and compare with, and the knowledge."""
         hashed = hashlib.sha256(self._library.digest.encode())
         own = (path for path in Path(__file__).parent.iterdir() if path.suffix in (".py", ".txt"))
-        for path in (*sorted(own), Path(course.__file__), Path(outline.__file__)):
+        others = (Path(str(module.__file__)) for module in (course, outline, text))
+        for path in (*sorted(own), *others):
             hashed.update(path.read_bytes())
         return hashed.hexdigest()[:16]
 
@@ -103,8 +105,7 @@ class Rules:
         if isinstance(made, str):
             return Completion(text=made, model="rules")
         wanted = set(prompt.answer.model_fields)  # reasons, for instance, only where asked for
-        text = made.model_dump_json(include=wanted)
-        return Completion(text=text, model="rules")
+        return Completion(text=made.model_dump_json(include=wanted), model="rules")
 
     async def close(self) -> None:
         """Nothing is held."""

@@ -69,13 +69,17 @@ def _lines(data: dict[str, Any]) -> Iterator[str]:
     for section in ("basic_information", "epidemiology", "disease_information", "profile"):
         fields = data.get(section)
         for field, value in fields.items() if isinstance(fields, dict) else ():
-            for item in value if isinstance(value, list) else [value]:
+            for item in _items(value):
                 yield f"{field.replace('_', ' ')}: {item}"
-    for made in data.get("examination_results") or ():
+    for made in _items(data.get("examination_results")):
         if isinstance(made, dict):
             result = " ".join(str(made[part]) for part in ("value", "finding") if made.get(part))
             yield f"{made.get('test')} ({made.get('category')}): {result}"
-    yield from map(str, data.get("learned") or ())
+    yield from map(str, _items(data.get("learned", [])))
+
+
+def _items(value: object) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _parts(entry: KnownFact) -> Iterator[KnownFact]:
