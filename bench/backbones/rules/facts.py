@@ -60,8 +60,8 @@ def recall(memory: str) -> tuple[KnownFact, ...]:
     except (ValueError, RecursionError):
         data = None
     lines = _lines(data) if isinstance(data, dict) else map(str.strip, memory.splitlines())
-    told = (line for line in lines if line and line not in _HEADINGS | {"Profile", LEARNED})
-    return tuple(part for line in told for part in _parts(read_fact(line)))
+    stated = (line for line in lines if line and line not in _HEADINGS | {"Profile", LEARNED})
+    return tuple(part for line in stated for part in _parts(read_fact(line)))
 
 
 def _lines(data: dict[str, Any]) -> Iterator[str]:
@@ -102,11 +102,11 @@ def extract(task: Extract, library: Library, drawn: random.Random) -> Extracted:
 
 def statements(text: str) -> list[str]:
     """What a text states, one claim each: sentences and what semicolons part in them."""
-    found = (
+    split = (
         _JOINT.split(sentence)
         for line in text.splitlines()
         for sentence in sentences(line)
         if not sentence.endswith("?") and _UNSAID.isdisjoint(stems(sentence))
     )
-    parts = (part.strip(" .!,") for several in found for part in several)
+    parts = (part.strip(" .!,") for several in split for part in several)
     return [part for part in parts if any(map(str.isalnum, part))]

@@ -43,10 +43,10 @@ def judge(task: Judge, library: Library, drawn: random.Random) -> Verdict:
                 faults[section].append(fault)
     verdicts = {
         section: SectionVerdict(
-            reasons="; ".join(found) or "No check of the outline found a fault.",
-            aligned=not found,
+            reasons="; ".join(reasons) or "No check of the outline found a fault.",
+            aligned=not reasons,
         )
-        for section, found in faults.items()
+        for section, reasons in faults.items()
     }
     return Verdict(**verdicts)
 

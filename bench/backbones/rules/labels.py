@@ -71,13 +71,13 @@ def label(task: LabelFacts, library: Library, drawn: random.Random) -> Explained
     labelled: list[StatementLabels] = []
     reasons: list[str] = []
     for number, statement in enumerate(task.statements, start=1):
-        found: dict[str, Label] = {}
+        merged: dict[str, Label] = {}
         for part in dict.fromkeys(statements(statement)):
             own = _labels(part, facts)
-            against = [name for name, one in own.items() if one == "contradict"]
-            found = own | found | dict.fromkeys(against, "contradict")
+            against = [name for name, relation in own.items() if relation == "contradict"]
+            merged = own | merged | dict.fromkeys(against, "contradict")
             reasons += [f"{part!r} is against {task.facts[name]!r}" for name in against]
-        labels = tuple(Labelled(fact=name, label=found[name]) for name in facts if name in found)
+        labels = tuple(Labelled(fact=name, label=merged[name]) for name in facts if name in merged)
         labelled.append(StatementLabels(statement=number, labels=labels))
     explained = "; ".join(reasons) or "By shared words and numbers, nothing is against a fact."
     return ExplainedLabels(reasons=explained, statements=tuple(labelled))
@@ -108,16 +108,16 @@ def _labels(part: str, facts: Mapping[str, _Known]) -> dict[str, Label]:
     return dict.fromkeys(odd, "contradict")
 
 
-def _fields(told: str) -> Iterator[tuple[str, str]]:
+def _fields(part: str) -> Iterator[tuple[str, str]]:
     """The typed fields that a folded part tells of the patient."""
-    head, _, value = told.partition(": ")
+    head, _, value = part.partition(": ")
     if head in ("severity", "my severity"):
         yield "severity", value
-    if _claim(told).negated or not RELATIVES.isdisjoint(words(told)):
+    if _claim(part).negated or not RELATIVES.isdisjoint(words(part)):
         return
-    if age := _AGE.search(told):
+    if age := _AGE.search(part):
         yield "age", age[1] or age[2]
-    if gender := _GENDER.search(told):
+    if gender := _GENDER.search(part):
         yield "gender", "female" if gender[1] else "male"
 
 
@@ -128,11 +128,11 @@ def _claims(text: str) -> tuple[_Claim, ...]:
 
 
 def _claim(text: str) -> _Claim:
-    told = frozenset(words(text)) - _SPOKEN
+    telling = frozenset(words(text)) - _SPOKEN
     quantities = _QUANTITY.findall(folded(text))
     return _Claim(
-        content=told - NEGATIONS,
-        negated=not told.isdisjoint(NEGATIONS),
+        content=telling - NEGATIONS,
+        negated=not telling.isdisjoint(NEGATIONS),
         quantities=frozenset((unit.rstrip("s"), value) for value, unit in quantities),
     )
 

@@ -27,7 +27,7 @@ def choose(task: ChooseAnswer, library: Library, drawn: random.Random) -> Chosen
     Ties go by a hash of question and option, so that no memory at all and a memory that is silent
     give the same answer; `drawn` is not needed.
     """
-    texts = (*_outlines(library), *((_title(one), _bag(one)) for one in task.memory))
+    texts = (*_outlines(library), *((_title(text), _bag(text)) for text in task.memory))
     weight = _weights([bag for _, bag in texts])
     question = _bag(task.question)
     near = sorted(
@@ -39,12 +39,12 @@ def choose(task: ChooseAnswer, library: Library, drawn: random.Random) -> Chosen
         for letter, text in task.options.items()
     }
     best = max(scores.values())
-    tied = [one for one, score in scores.items() if score == best]
-    letter = min(tied, key=lambda one: derive_seed(task.question, task.options[one]))
-    shown = ", ".join(f"{one} {score:.3f}" for one, score in scores.items())
+    tied = [letter for letter, score in scores.items() if score == best]
+    chosen = min(tied, key=lambda letter: derive_seed(task.question, task.options[letter]))
+    shown = ", ".join(f"{name} {score:.3f}" for name, score in scores.items())
     return ChosenOption(
         reasons=f"Nearest: {'; '.join(title for _, title, _ in near)}. By shared words: {shown}.",
-        letter=letter,
+        letter=chosen,
     )
 
 
@@ -60,7 +60,7 @@ def _told(outline: Outline) -> Iterator[str]:
         yield from (symptom.name, *symptom.phrases)
     course = outline.course
     for part in (course.onset, course.evolution, course.triggers, course.relief):
-        yield from (one.text for one in part)
+        yield from (phrase.text for phrase in part)
     for _, items in outline.history:
         yield from (item.text for item in items)
     for guide in outline.examinations:

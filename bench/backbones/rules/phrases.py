@@ -47,8 +47,8 @@ _COMMA = re.compile(r"[,()]")
 @lru_cache(maxsize=65536)
 def words(text: str) -> Clause:
     """Lower-case words without fillers, plural endings cut; "hasn't" as "has not"."""
-    told = text.replace("’", "'").replace("n't", " not")
-    return tuple(word for word in core.stems(told) if word not in _FILLERS)
+    spelled = text.replace("’", "'").replace("n't", " not")
+    return tuple(word for word in core.stems(spelled) if word not in _FILLERS)
 
 
 @lru_cache(maxsize=65536)

@@ -40,12 +40,12 @@ _UNTOLD = ("disease", "disposition", "present_illness_negative")
 
 def reply(task: Reply, library: Library, drawn: random.Random) -> str:
     """The patient's answer; `library` tells the names of the disease and what it comes without."""
-    told = _Interviewee(task, library).answer()
-    made = " ".join(told)
-    if any(turn.answer and made in turn.answer for turn in task.history):
-        made = f"As I said: {made}"
+    answer = _Interviewee(task, library).answer()
+    text = " ".join(answer)
+    if any(turn.answer and text in turn.answer for turn in task.history):
+        text = f"As I said: {text}"
     lead = LEADS.get(task.manner.get("style", "").rpartition(":")[2])
-    return f"{lead} {made}" if lead and len(told) < MOST else made
+    return f"{lead} {text}" if lead and len(answer) < MOST else text
 
 
 class _Interviewee:
@@ -74,24 +74,29 @@ class _Interviewee:
     def answer(self) -> list[str]:
         """The sentences, one at least."""
         question = self._task.question
-        facts = [entry for fact in self._task.avoid if self._tellable(entry := read_fact(fact))]
-        told = [f"{'; '.join(f'My {fact.kind}: {_value(fact)}' for fact in facts)}."] * bool(facts)
+        facts = [fact for text in self._task.avoid if self._tellable(fact := read_fact(text))]
+        righted = "; ".join(f"My {fact.kind}: {_value(fact)}" for fact in facts)
+        answer = [f"{righted}."] if facts else []
+        topics, general = topics_of(question), general_topic(question)
+        if topics:
+            answer += [self._on(topic) for topic in topics]
+        elif named := self._asked(question):
+            answer += self._complaints(named)
+        elif FURTHER.search(question):
+            answer += self._complaints(()) or ["I do not know of anything else."]
+        elif general:
+            answer.append(self._on(general))
+        return (answer or self._nearest(question) or ["I do not know that."])[:MOST]
+
+    def _asked(self, question: str) -> list[str]:
+        """The complaints that a question names; of "fever" and "high fever" the first alone."""
         asked = set(words(question))
         named: list[str] = []
-        for one in (*COMPLAINTS, *self._absent):
-            known = any(set(words(other)) <= set(words(one)) for other in named)
-            if asked.issuperset(words(one)) and not known:
-                named.append(one)
-        general = general_topic(question)
-        if topics := topics_of(question):
-            told += [self._on(topic) for topic in topics]
-        elif named:
-            told += self._complaints(named)
-        elif FURTHER.search(question):
-            told += self._complaints(()) or ["I do not know of anything else."]
-        elif general:
-            told.append(self._on(general))
-        return (told or self._nearest(asked) or ["I do not know that."])[:MOST]
+        for complaint in (*COMPLAINTS, *self._absent):
+            own = set(words(complaint))
+            if own <= asked and not any(own.issuperset(words(other)) for other in named):
+                named.append(complaint)
+        return named
 
     def _on(self, topic: Topic) -> str:
         """What the memory holds on a topic; first what was not told before."""
@@ -107,12 +112,12 @@ class _Interviewee:
     def _complaints(self, named: Sequence[str]) -> list[str]:
         """What is felt of some complaints, or else of all that were not told, and what is not."""
         felt = [_value(entry) for entry in self._memory if entry.kind in _FELT]
-        some = [value for value in felt if any(states(value, one) for one in named)]
-        told = some if named else self._fresh(felt)
-        absent = [f"no {one}" for one in named or self._absent if self._lacks(one)]
+        some = [value for value in felt if any(states(value, complaint) for complaint in named)]
+        present = some if named else self._fresh(felt)
+        absent = [f"no {name}" for name in named or self._absent if self._lacks(name)]
         denied = absent if named else self._fresh(absent)
         return [
-            *([_sentence("My symptoms", told)] if told else []),
+            *([_sentence("My symptoms", present)] if present else []),
             *([f"No{'; '.join(denied[:ITEMS])[2:]}."] if denied else []),
         ]
 
@@ -122,8 +127,9 @@ class _Interviewee:
         unheard = self._words.isdisjoint(words(complaint)) and not self._task.avoid
         return (denied or unheard) and not self._named(complaint)
 
-    def _nearest(self, asked: set[str]) -> list[str]:
+    def _nearest(self, question: str) -> list[str]:
         """The facts that share most words with a question that nobody expected."""
+        asked = set(words(question))
         values = [_value(entry) for entry in self._memory if entry.kind != "examination"]
         shared = [len(asked.intersection(words(value))) for value in values]
         most = max(shared, default=0)
@@ -133,7 +139,7 @@ class _Interviewee:
 
 def _value(entry: KnownFact) -> str:
     """What is told of a fact, as no more than one sentence; of an examination only its name."""
-    parts = [one.rstrip(" .!?") for one in sentences(entry.test or entry.value)]
+    parts = [sentence.rstrip(" .!?") for sentence in sentences(entry.test or entry.value)]
     return "; ".join(parts) or entry.value
 
 

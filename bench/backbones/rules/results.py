@@ -54,8 +54,8 @@ class Reading:
         said = [
             set(clause) - known for part in clauses(self.examination.finding) for clause in part
         ]
-        pure = [one for one in said if one <= frozenset().union(*LEVELS.values())]
-        return [name for name, signs in LEVELS.items() for one in pure if one & signs]
+        pure = [clause for clause in said if clause <= frozenset().union(*LEVELS.values())]
+        return [name for name, signs in LEVELS.items() for clause in pure if clause & signs]
 
 
 def readings(record: RecordSections, outline: Outline) -> Iterator[Reading]:

@@ -101,7 +101,7 @@ MOST = 2
 def topics_of(question: str) -> list[Topic]:
     """The special topics that a question is about, in the order of asking."""
     places = [(at.start(), topic) for topic in _SPECIAL if (at := topic.pattern.search(question))]
-    return [topic for _, topic in sorted(places, key=lambda one: one[0])[:MOST]]
+    return [topic for _, topic in sorted(places, key=lambda place: place[0])[:MOST]]
 
 
 def general_topic(question: str) -> Topic | None:
