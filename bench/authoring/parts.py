@@ -1,5 +1,11 @@
-"""The parts of an outline as a model is asked for them: every statement with its quotation."""
+"""The parts of an outline as a model is asked for them: every statement with its quotation.
 
+A part is made as the outline is, so that it becomes one when the quotations are taken out: what
+holds nothing beside its quotation but a `text` or a `value` stands for that alone.
+"""
+
+import re
+from collections.abc import Set
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -29,6 +35,10 @@ class Quoted(Model):
     quote: str
     """The words of the source it rests on, copied letter by letter; empty if it does not say it."""
 
+    def is_said(self, words: str, numbers: Set[float]) -> bool:
+        """Whether words that a source has say it; `numbers` are those that stand in them."""
+        return True
+
 
 class Statement(Quoted):
     """A statement and nothing more."""
@@ -37,23 +47,42 @@ class Statement(Quoted):
     """In your own words, short."""
 
 
-class Band(AgeBand, Quoted):
-    """One age group among the patients."""
+class Code(Quoted):
+    """A code of a classification, alone; the words hold it whole."""
+
+    text: Text
+
+    def is_said(self, words: str, numbers: Set[float]) -> bool:
+        code = re.compile(rf"(?<!\w){re.escape(self.text)}(?!\.?\w)", re.IGNORECASE)
+        return code.search(words) is not None
 
 
-class Sexes(Quoted):
+class CodesSaid(Model):
+    """Where the disease stands in the classifications."""
+
+    icd10: Code
+    """WHO ICD-10 code alone, for instance "N40"."""
+    icd10cm: Code
+    """US ICD-10-CM code alone, for instance "N40.1"."""
+
+
+class SexSaid(Quoted):
     """Who gets the disease."""
 
-    sex: Sex
-    """Sex to which the disease is bound, or any."""
-    female_share: Probability | None
-    """Share of women and girls among patients; null where only one sex has it."""
+    value: Sex
 
-    @model_validator(mode="after")
-    def _share_of_either(self) -> "Sexes":
-        if (self.sex == "any") != (self.female_share is not None):
-            raise ValueError("female_share is null where one sex alone has it, and only then")
-        return self
+
+class Share(Quoted):
+    """A share of patients; the words hold it, or it as a percentage."""
+
+    value: Probability
+
+    def is_said(self, words: str, numbers: Set[float]) -> bool:
+        return not share_figures(self.value).isdisjoint(numbers)
+
+
+class Band(AgeBand, Quoted):
+    """One age group among the patients."""
 
 
 class Common(Frequency, Quoted):
@@ -65,11 +94,11 @@ class Identity(Model):
 
     synonyms: list[Statement]
     """Other names of the disease."""
-    icd10: Statement
-    """WHO ICD-10 code alone, for instance "N40"."""
-    icd10cm: Statement
-    """US ICD-10-CM code alone, for instance "N40.1"."""
-    sexes: Sexes
+    codes: CodesSaid
+    sex: SexSaid
+    """Sex to which the disease is bound, or any."""
+    female_share: Share | None
+    """Share of women and girls among patients; null where only one sex has it."""
     ages: Annotated[list[Band], Field(min_length=1)]
     """Each age group in which the disease is met, once."""
     frequency: Common | None
@@ -78,11 +107,20 @@ class Identity(Model):
     causes: list[Statement]
 
     @model_validator(mode="after")
-    def _each_group_once(self) -> "Identity":
+    def _consistent(self) -> "Identity":
+        if (self.sex.value == "any") != (self.female_share is not None):
+            raise ValueError("female_share is null where one sex alone has it, and only then")
         groups = [band.group for band in self.ages]
         if len(set(groups)) != len(groups):
             raise ValueError("an age group stands twice in ages")
         return self
+
+
+class OtherShares(Model):
+    """Shares that differ from that of moderate disease."""
+
+    mild: Probability
+    severe: Probability
 
 
 class Complaint(Quoted):
@@ -92,10 +130,10 @@ class Complaint(Quoted):
     """Short lower-case noun phrase, for instance "numbness of the foot"."""
     phrases: list[Text]
     """Three other ways a patient's record may put it."""
-    mild: Probability
-    """Share of patients with mild disease who have it."""
-    moderate: Probability
-    severe: Probability
+    typicality: Probability
+    """Share of patients with moderate disease who have it."""
+    by_severity: OtherShares
+    """Share of patients with mild and with severe disease who have it."""
     sex: Sex
     """Sex in which it occurs."""
 
@@ -120,14 +158,20 @@ class Span(Duration, Quoted):
     """How long complaints last at presentation."""
 
 
+class Spans(Model):
+    """How long complaints last, by severity."""
+
+    mild: Span
+    moderate: Span
+    severe: Span
+
+
 class Unfolding(Model):
     """How the disease unfolds."""
 
     onset: Annotated[list[Phrase], Field(min_length=1)]
     """Onset patterns that complete "Onset was ...", for instance "gradual over months"."""
-    mild: Span
-    moderate: Span
-    severe: Span
+    duration: Spans
     evolution: Annotated[list[Phrase], Field(min_length=1)]
     """How severity moves over time, for instance "steadily worsening"."""
     triggers: list[Phrase]
@@ -153,6 +197,14 @@ class Pasts(Model):
     allergy: list[Past]
 
 
+class Results(Model):
+    """Plausible results by severity; null where the test tells nothing."""
+
+    mild: Range | None
+    moderate: Range | None
+    severe: Range | None
+
+
 class Measured(Model):
     """What a laboratory or other test gives as a number."""
 
@@ -161,10 +213,7 @@ class Measured(Model):
     """Reference intervals, by sex and age group where they differ."""
     expected: Literal["high", "low", "normal", "variable"]
     """Where results of patients lie against the reference interval."""
-    mild: Range | None
-    """Plausible results in mild disease; null if the test tells nothing then."""
-    moderate: Range | None
-    severe: Range | None
+    patient_range: Results
     decimals: Annotated[int, Field(ge=0, le=4)]
     """Digits after the point in a report."""
 
@@ -176,14 +225,14 @@ class Examined(Quoted):
     test: Text
     typicality: Probability
     """Share of patients in whom it is done."""
-    measured: Measured | None
+    quantity: Measured | None
     """Null where the result is described in words."""
     findings: list[Finding]
     """Empty where the result is a number; else at least one for each severity level."""
 
     @model_validator(mode="after")
     def _says_something(self) -> "Examined":
-        if self.measured is None and not self.findings:
+        if self.quantity is None and not self.findings:
             raise ValueError(f"{self.test!r} has neither a number nor findings")
         return self
 
@@ -213,7 +262,7 @@ class Assessment(Model):
     differentials: list[Other]
     red_flags: list[Statement]
     never_together: list[Never]
-    works: list[Work]
+    sources: list[Work]
     """Only works that the source itself names; empty if it names none."""
 
 
@@ -225,4 +274,9 @@ PARTS: dict[str, type[Model]] = {
     "examinations": Examinations,
     "assessment": Assessment,
 }
-"""What is asked for, one exchange each."""
+"""What is asked for, one exchange each; of `course` and `history` the whole is one field."""
+
+
+def share_figures(share: float) -> set[float]:
+    """The figures that would say a share: it may be quoted as a percentage."""
+    return {share, round(100 * share, 4)}
