@@ -1,7 +1,6 @@
 """Where a draft goes, under which id, and its file."""
 
 import re
-import shutil
 from difflib import get_close_matches
 from itertools import count
 from pathlib import Path
@@ -12,6 +11,7 @@ from bench.authoring.draft import DraftSubject
 from bench.core.atomic import write_text
 from bench.core.errors import UserError
 from bench.core.text import words
+from bench.core.yaml_lines import read_text
 from bench.knowledge.library import Library, file_folder, holds_outlines
 from bench.knowledge.outline import Outline
 
@@ -86,37 +86,24 @@ def draft_path(folder: Path, subject: DraftSubject) -> Path:
     return path
 
 
-def keep_copy(path: Path) -> Path | None:
-    """Copy what is at a path to a name beside it that is free; none if nothing is there.
-
-    Raises:
-        UserError: if it cannot be copied.
-    """
-    if not path.exists():
-        return None
-    kept = next(
-        copy
-        for number in count(1)
-        if not (copy := path.with_name(f"{path.name}.{number}")).exists()
-    )
-    try:
-        shutil.copy2(path, kept)
-    except OSError as error:
-        raise UserError(f"{path} cannot be copied to {kept} ({error}): move it away") from error
-    return kept
-
-
 def _slug(text: str) -> str:
     if not (found := words(text)):
         raise UserError(f"no file can be named after {text!r}: give a name with letters")
     return "_".join(found)[:80]
 
 
-def write_draft(path: Path, outline: Outline) -> None:
-    """Write a draft with a head that says what it is.
+def write_draft(path: Path, outline: Outline) -> Path | None:
+    """Write a draft with a head that says what it is; where a copy is kept of one that was there.
 
     Raises:
         UserError: if it cannot be written.
     """
     data = outline.model_dump(mode="json", exclude_defaults=True)
-    write_text(path, _HEADER + yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100))
+    text = _HEADER + yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100)
+    kept = None
+    if path.exists():
+        names = (path.with_name(f"{path.name}.{number}") for number in count(1))
+        kept = next(name for name in names if not name.exists())
+        write_text(kept, read_text(path, "the draft"))
+    write_text(path, text)
+    return kept

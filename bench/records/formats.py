@@ -86,10 +86,9 @@ _SINGULAR = {"symptoms": "Symptom"}
 
 def describe_examination(examination: Examination) -> str:
     """An examination's result on one line: value, unit, reference range, finding."""
-    measured = " ".join(part for part in (examination.value, examination.unit) if part)
-    if measured and examination.reference_range:
-        measured += f" (reference {examination.reference_range})"
-    return "; ".join(part for part in (measured, examination.finding) if part)
+    reference = examination.reference_range and f"(reference {examination.reference_range})"
+    measured = " ".join(filter(None, (examination.value, examination.unit, reference)))
+    return "; ".join(filter(None, (measured, examination.finding)))
 
 
 def facts(record: PatientRecord, *, identity: bool = True) -> Iterator[RecordFact]:
