@@ -19,15 +19,15 @@ ROW_GROUP = 1000
 class RecordFile:
     """The records of a file; each iteration reads it anew, holding one record (or row group)."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str | Path) -> None:
         """Records in `.jsonl`/`.json`-lines or `.parquet`; nothing is read yet.
 
         Raises:
             UserError: if there is no such file.
         """
-        if not path.is_file():
+        self.path = Path(path)
+        if not self.path.is_file():
             raise UserError(f"there is no file {path}")
-        self.path = path
 
     def __iter__(self) -> Iterator[PatientRecord]:
         """The records in file order.

@@ -459,12 +459,12 @@ def test_a_model_writes_the_patient_too(openai_server: OpenAIServer):
 def terminal(openai_server: OpenAIServer, ada: Path) -> Iterator[Terminal]:
     openai_server.hook = Play(TRUE)
     backbone = f"openai/words:base_url={openai_server.url},max_retries=0"
-    with Terminal("chat", "--record", ada, "--backbone", backbone, COLUMNS="44") as made:
+    with Terminal("chat", "--record", ada, "--backbone", backbone) as made:
         yield made
 
 
 def test_in_a_terminal_no_word_is_broken(openai_server: OpenAIServer, terminal: Terminal):
-    reply = f"{'Thank you for asking me about it, doctor. ' * 4}\nIt {'a' * 60} burns."
+    reply = f"{'Thank you for asking me about it, doctor. ' * 6}\nIt {'a' * 90} burns."
     openai_server.hook = Play(reply)
     terminal.expect("Doctor: ")
     terminal.type("What brings you here?")
@@ -473,8 +473,8 @@ def test_in_a_terminal_no_word_is_broken(openai_server: OpenAIServer, terminal: 
     said = terminal.seen.partition("Patient: ")[2].removesuffix("\nDoctor: ")
     assert said.split() == reply.split()
     lines = f"Patient: {said}".split("\n")
-    assert all(len(line) <= 44 for line in lines if "aaa" not in line)
-    assert min(len(line) for line in lines[:3]) > 30
+    assert all(len(line) <= 80 for line in lines if "aaa" not in line)
+    assert min(len(line) for line in lines[:3]) > 70
     terminal.end()
     assert terminal.code() == 0
 
