@@ -14,7 +14,7 @@ from typing import Any
 from bench.core.atomic import writing
 from bench.core.errors import UserError
 from bench.records.dialogue import Dialogue
-from bench.records.record import PatientRecord
+from bench.records.record import SECTIONS, PatientRecord
 from bench.records.record_files import checked_as, json_lines
 
 TRANSCRIPT = ".txt"
@@ -25,7 +25,6 @@ _BREAK = re.compile(r"-{3,}")
 _TURN = re.compile(r"(doctor|patient)\s*:(.*)", re.IGNORECASE | re.DOTALL)
 _HEADER = re.compile(r"(style|department)\s*:(.*)", re.IGNORECASE | re.DOTALL)
 _NAMED = re.compile(r"([^\W\d_][\w.'’-]*(?: [A-Z0-9][\w.'’-]*)?)\s*:(?!//|\d).*", re.DOTALL)
-_SECTIONS = {"basic_information", "epidemiology", "disease_information", "examination_results"}
 
 
 class DialogueFile:
@@ -86,7 +85,7 @@ def holds_dialogues(path: Path) -> bool:
     if is_transcript(path) or path.suffix == ".parquet":
         return is_transcript(path)
     for where, first in islice(json_lines(path), 1):
-        if isinstance(first, dict) and ("rounds" in first or _SECTIONS & set(first)):
+        if isinstance(first, dict) and first.keys() & {"rounds", *SECTIONS}:
             return "rounds" in first
         raise UserError(
             f"{path}, {where}: this is neither a dialogue, which has 'rounds', nor a record, which "
