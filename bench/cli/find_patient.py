@@ -10,7 +10,7 @@ from bench.experiments.run_reader import RunReader, unknown
 from bench.knowledge.cases import Case, derive_seed, plan_case
 from bench.knowledge.library import Library
 from bench.records.record import PatientRecord
-from bench.records.record_files import RecordFile, checked, read_nonempty, without_none
+from bench.records.record_files import RecordFile, checked_as, read_nonempty, without_none
 from bench.runs.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -126,4 +126,4 @@ def _whole(path: Path) -> list[PatientRecord]:
         data = json.loads(path.read_bytes())
     except (ValueError, RecursionError):
         return []
-    return list(checked([("the record", without_none(data))], str(path)))
+    return list(checked_as(PatientRecord, [("the record", without_none(data))], str(path)))
