@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.authoring.parts import PARTS, Quoted, Work, share_figures
+from bench.authoring.parts import PARTS, Quoted, check_part, share_figures
 from bench.authoring.source import SourceText, find_quote
 from bench.backbones.prompt import Answer, Prompt, Sampling
 from bench.backbones.requests import Draft
@@ -21,14 +21,21 @@ from bench.backbones.respondent import Respondent
 from bench.backbones.templates import Template
 from bench.core.schema import Model
 from bench.core.text import one_line
-from bench.knowledge.outline import Evidence, Outline, Provenance, SourceFile
+from bench.knowledge.outline import (
+    AGE_GROUPS,
+    SEVERITIES,
+    Evidence,
+    Outline,
+    Provenance,
+    SourceFile,
+)
 from bench.knowledge.provenance import record
 
 TEMPLATE = Template(Path(__file__).with_name("draft.j2"))
 DRAFTING = Sampling(temperature=0.0, max_tokens=16_000)
 NEAR = 300
 """Characters around quoted words in which the title and the year of a work stand."""
-SHARES = ("weight", "typicality", "mild", "severe")
+SHARES = ("weight", "typicality", *SEVERITIES, *AGE_GROUPS)
 """Fields whose numbers are shares."""
 UNSAID = ("decimals", "value", "year")
 """Fields whose numbers are held against the words in another way, or not at all."""
@@ -76,7 +83,8 @@ async def _ask(
         part=part, disease=subject.name, department=subject.department, sources=sources
     )
     task = Draft(disease=subject.name, part=part, sources=tuple(source.text for source in sources))
-    return await respondent.ask(Prompt(task, messages, PARTS[part], DRAFTING, f"draft/{part}"))
+    where = f"draft/{part}"
+    return await respondent.ask(Prompt(task, messages, PARTS[part], DRAFTING, where, check_part))
 
 
 def assemble(
@@ -176,7 +184,7 @@ def _figures(name: str, number: float) -> AbstractSet[float]:
     return share_figures(number) if name in SHARES else {number}
 
 
-def _is_named(work: Work, sources: Sequence[SourceText]) -> bool:
+def _is_named(work: Any, sources: Sequence[SourceText]) -> bool:
     """Whether a source names a work: its title near the quoted words, and its year near that."""
     quoted = find_quote(sources, work.quote, "sources")
     if quoted is None:
