@@ -83,16 +83,8 @@ async def converse(record: PatientRecord, setting: Setting, context: Context) ->
         AskError: somebody gave no answer; it holds the keys of all that was asked before.
         UserError: for an unknown engine, or a role that nobody fills.
     """
-    where = "/".join(
-        part
-        for part in (
-            setting.replicate,
-            record.id,
-            setting.interaction,
-            setting.format,
-            setting.updating,
-        )
-        if part
+    where = _path(
+        setting.replicate, record.id, setting.interaction, setting.format, setting.updating
     )
     engine = None if setting.updating == "none" else make_engine(setting.triplets, context)
     memory = await _memory(record, setting, context)
@@ -126,12 +118,16 @@ async def converse(record: PatientRecord, setting: Setting, context: Context) ->
     )
 
 
+def _path(*parts: str) -> str:
+    return "/".join(filter(None, parts))
+
+
 async def _memory(record: PatientRecord, setting: Setting, context: Context) -> Memory:
     """The memory as first built: the same facts in every interview of a record."""
     if setting.decomposition == "rules":
         return Memory(record, setting.format)
     note = Text().remember(record, (), ())
-    where = "/".join(part for part in (setting.replicate, record.id, "decompose") if part)
+    where = _path(setting.replicate, record.id, "decompose")
     facts = await decompose(note, context.role("patient"), where)
     return Memory(record, setting.format, facts=facts)
 

@@ -146,7 +146,8 @@ def _consult(
 
 def _introduce(record: "PatientRecord", setting: "Setting", patient: "Respondent") -> None:
     """Say who sits there, and who plays."""
-    from bench.cli.voice import note, say
+    from bench.cli.screen import say
+    from bench.cli.voice import note
 
     basic = record.basic_information
     where = f", {record.department}" if record.department else ""

@@ -16,7 +16,8 @@ from bench.api.failure import Failure, guarded
 from bench.backbones.requests import Turn
 from bench.cli.memory_lines import tell_attempts, tell_calls, tell_fact, tell_learned
 from bench.cli.options import typed
-from bench.cli.voice import Aloud, Voice, note, say
+from bench.cli.screen import say
+from bench.cli.voice import Aloud, Voice, note
 from bench.core.errors import UserError
 from bench.core.registry import nearest
 from bench.knowledge.disease_names import judge_guess

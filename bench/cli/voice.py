@@ -7,21 +7,15 @@ from collections.abc import Callable
 import typer
 from rich.cells import cell_len
 from rich.console import Console
-from rich.text import Text
 
 from bench.backbones.prompt import Answer, Prompt, T
 from bench.backbones.requests import Reply
 from bench.backbones.respondent import Respondent
+from bench.cli.screen import say
 from bench.report.text import printable
 
 PATIENT = "Patient: "
 _SPACE = re.compile(r"(\s+)")
-
-
-def say(text: str, style: str = "") -> None:
-    """Print text; a terminal breaks lines between words, and obeys nothing in it."""
-    console = Console(highlight=False)
-    console.print(Text(printable(text), style), soft_wrap=not console.is_terminal)
 
 
 def note(text: str) -> None:
