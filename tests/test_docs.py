@@ -181,7 +181,7 @@ def test_the_interview_that_is_shown_can_be_held(tmp_path: Path, monkeypatch):
 
 def test_the_styles_that_are_shown_are_those_there_are():
     shown = re.findall(r"^\| `(\w+)` \| .* \| (\d) \|$", PAGES["dialogues.md"], re.MULTILINE)
-    assert shown == [(one.name, str(one.sentences)) for one in styles().values()]
+    assert shown == [(name, str(style.sentences)) for name, style in styles().items()]
 
 
 def test_the_commands_of_an_interview_are_listed():

@@ -27,6 +27,12 @@ FAILED_ITEMS = 3
 """Exit code: done, but items failed."""
 
 
+def say(text: str, style: str = "") -> None:
+    """Print text; a terminal breaks lines between words, and obeys nothing in it."""
+    console = Console(highlight=False)
+    console.print(Text(printable(text), style), soft_wrap=not console.is_terminal)
+
+
 def show_grids(grids: Iterable[Grid]) -> None:
     """Print grids to standard output; foreign text is never read as markup."""
     console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)

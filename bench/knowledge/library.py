@@ -12,12 +12,12 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from bench.core.errors import UserError
+from bench.core.registry import nearest
 from bench.core.schema import Model
 from bench.core.text import folded
-from bench.core.yaml_lines import YamlFile, parse_yaml, read_text
+from bench.core.yaml_lines import YamlFile, read_yaml
 from bench.knowledge.approval import is_draft
 from bench.knowledge.outline import Outline
-from bench.knowledge.outline_cache import cached
 
 FOLDER = Path(__file__).parent / "outlines"
 INDEX = "index.json"
@@ -57,12 +57,7 @@ def read_outline(path: Path) -> Outline:
     Raises:
         UserError: naming the file, the line and the field at fault.
     """
-    return _outline_in(path, read_text(path, "the outline"))
-
-
-def _outline_in(path: Path, text: str) -> Outline:
-    """The outline in the text of a file, parsed only if it never was before."""
-    return cached(text, lambda: parse_outline(parse_yaml(path, text)))
+    return parse_outline(read_yaml(path, "the outline"))
 
 
 def parse_outline(file: YamlFile) -> Outline:
@@ -135,8 +130,8 @@ def _listing(path: Path, file: str, index: Mapping[tuple[str, str], Listing]) ->
         raise UserError(f"the outline {path} cannot be read ({error})") from error
     if (known := index.get((file, sha256))) is not None:
         return known
-    text = read_text(path, "the outline")
-    outline = _outline_in(path, text)
+    read = read_yaml(path, "the outline")
+    outline = parse_outline(read)
     return Listing(
         id=outline.id,
         name=outline.name,
@@ -144,7 +139,7 @@ def _listing(path: Path, file: str, index: Mapping[tuple[str, str], Listing]) ->
         department=outline.department,
         file=file,
         sha256=sha256,
-        draft=is_draft(outline, text),
+        draft=is_draft(outline, read.text),
     )
 
 
@@ -210,6 +205,7 @@ class Library:
         self._drafts = drafts
         self._clashing = clashing
         self._outlines: dict[str, Outline] = {}
+        self._owners: dict[str, Filed] = {}
 
     @cached_property
     def _found(self) -> tuple[dict[str, Filed], ...]:
@@ -230,7 +226,7 @@ class Library:
                 for identity, filed in folder.items()
                 if self._drafts or not filed.listing.draft
             }
-        _owners(outlines.values(), self._clashing)
+        self._owners = _owners(outlines.values(), self._clashing)
         return {identity: outlines[identity] for identity in sorted(outlines)}
 
     @cached_property
@@ -243,9 +239,8 @@ class Library:
         # "Graves disease (hyperthyroidism)" is found without its brackets too.
         short = [(folded(one.name.partition(" (")[0]), one) for one in self.listings]
         counted = Counter(key for key, _ in short)
-        owners = _owners(self.filed.values(), self._clashing)
         return {key: one for key, one in short if counted[key] == 1} | {
-            key: filed.listing for key, filed in owners.items()
+            key: filed.listing for key, filed in self._owners.items()
         }
 
     @cached_property
@@ -267,7 +262,7 @@ class Library:
         """
         listed = [item for item in self.listings if item.department == department]
         if not listed:
-            hint = self._nearest(department, self.departments)
+            hint = nearest(department, list(self.departments))
             raise UserError(f"there is no department {department!r}{hint}")
         return listed
 
@@ -312,11 +307,6 @@ class Library:
         if listing.id not in self._outlines:
             self._outlines[listing.id] = read_outline(self.filed[listing.id].path)
         return self._outlines[listing.id]
-
-    @staticmethod
-    def _nearest(word: str, known: Sequence[str]) -> str:
-        near = get_close_matches(word, known, n=1, cutoff=0.4)
-        return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"
 
     def __iter__(self) -> Iterator[Outline]:
         """All outlines in order of id, read as they come."""

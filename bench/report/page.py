@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.api.table import Grid
+from bench.report.text import printable
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
 WIDTH = 360.0
@@ -65,7 +66,11 @@ def html_page(title: str, grids: Sequence[Grid], charts: Sequence[Chart]) -> str
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: printable(value) if isinstance(value, str) else value,
     )
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     shown = [chart for chart in charts if chart.points]

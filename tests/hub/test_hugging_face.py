@@ -383,8 +383,11 @@ def test_what_changed_is_never_answered_from_the_cache(tmp_path: Path) -> None:
 def test_files_of_ours_are_read_by_datasets(tmp_path: Path, kind: str, streaming: bool) -> None:
     from datasets import load_dataset
 
-    path = tmp_path / ("records.parquet" if kind == "parquet" else "records.jsonl")
-    write_records(path, RECORDS)
+    path = tmp_path / f"records.{kind}"
+    if kind == "parquet":
+        to_dataset(RECORDS).to_parquet(path)
+    else:
+        write_records(path, RECORDS)
     dataset = load_dataset(kind, data_files=str(path), split="train", streaming=streaming)
     assert list(from_dataset(dataset)) == RECORDS
     if not streaming:

@@ -27,7 +27,14 @@ FLAGS = (
 EVIL = "<img src=x onerror=\"document.title='run'\"><script>document.title='run'</script>"
 PAGE = html_page(
     f"A run {EVIL}",
-    [Grid(f"Scores {EVIL} (stand-in)", ("Metric", EVIL), (("bleu", f"0.5\n{EVIL}"),), (EVIL,))],
+    [
+        Grid(
+            f"Scores \u202e{EVIL} (stand-in)",
+            ("Metric", EVIL),
+            (("bleu", f"0.5\n{EVIL}"),),
+            (EVIL,),
+        )
+    ],
     [
         Chart(EVIL, (Point(EVIL, 0.5, 0.4, 0.6, 0.55), Point("flat", 0.5))),
         Chart("one value", (Point("a", 0.0),)),
@@ -41,6 +48,7 @@ def test_foreign_text_is_escaped():
     assert "<img" not in PAGE
     assert "<script" not in PAGE
     assert "&lt;script&gt;" in PAGE
+    assert "\u202e" not in PAGE
 
 
 def test_the_page_asks_for_nothing():
