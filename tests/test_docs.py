@@ -22,8 +22,8 @@ from bench.api.generator import GeneratorCard
 from bench.api.item import Items
 from bench.api.metric import MetricCard
 from bench.api.pair_metric import MatrixKernel, PairMetric
+from bench.cli.app import app
 from bench.cli.chat_session import COMMANDS
-from bench.cli.main import app
 from bench.core.registry import REGISTRIES
 from bench.experiments.experiment import experiment_from
 from bench.knowledge.cases import plan

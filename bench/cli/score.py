@@ -53,10 +53,10 @@ class ScoreCommand(SettingCommand):
 
     def settings(self, words: Mapping[str, Any]) -> Sequence[SettingOption]:
         """The roles of all metrics that there are."""
-        return list(role_settings(role for card in _cards() for role in card.roles))
+        return list(role_settings(role for card in metric_cards() for role in card.roles))
 
 
-def _cards() -> "Iterator[MetricCard]":
+def metric_cards() -> "Iterator[MetricCard]":
     """Of every metric that can be loaded; of another is told where it is wanted."""
     from bench.api.adapters import whole_card
     from bench.api.metric import MetricCard
@@ -64,7 +64,7 @@ def _cards() -> "Iterator[MetricCard]":
 
     for name in (plugin.name for plugin in METRICS.plugins()):
         try:
-            yield whole_card(METRICS.load(name).card, name, name, MetricCard)
+            yield whole_card(METRICS.load(name), name, name, MetricCard)
         except UserError:
             continue
 
@@ -177,7 +177,8 @@ def _usable_metrics(roles: Roles, takes: str) -> "tuple[Choice, ...]":
     for plugin in METRICS.plugins():
         choice = Choice(name=plugin.name)
         try:
-            if METRICS.required(plugin.name):
+            options = METRICS.options(plugin.name).values()
+            if any(option.default is option.empty for option in options):
                 continue
             card = make_metric(choice).card
         except UserError as error:  # nobody asked for it by name
