@@ -67,6 +67,12 @@ class _Tally:
             self.outcomes.update(failure.outcome for failure in found.failures)
 
     @property
+    def applies(self) -> bool:
+        """Whether there is a value, or one is missing for another reason than being left out."""
+        left_out = self.left_out.total() == len(self.values) > 0
+        return not left_out or bool(self.outcomes or self.flat)
+
+    @property
     def flat(self) -> list[float]:
         """All values in order."""
         return [value for several in self.values.values() for value in several]
@@ -97,6 +103,8 @@ def scores_of(
 ) -> list[Score]:
     """The scores of every part, over all items and in each department, sex and age band.
 
+    A part that applies to no item of a group has no score there.
+
     O(values), and 10,000 resamples of the clusters where there are any.
     """
     tallies = _tallies(card, evaluations)
@@ -109,6 +117,7 @@ def scores_of(
     return [
         _score(card, parts[name], group, tally, items, signature)
         for (name, group), tally in sorted(tallies.items(), key=_order(parts))
+        if tally.applies or not name
     ]
 
 
@@ -125,6 +134,9 @@ def _score(
     unseen = _unseen(part, group, items)
     missing = tally.missing + unseen
     value, interval = _mean(tally, part) if flat else (None, None)
+    if interval is not None and part.ends is not None:  # one by t may reach beyond what can be
+        low, high = max(interval.low, part.ends[0]), min(interval.high, part.ends[1])
+        interval = interval.model_copy(update={"low": low, "high": high})
     notes = [*items.notes, *tally.notes, *_told(tally, items.kind, unseen, interval)]
     return Score(
         metric=card.name,
