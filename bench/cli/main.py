@@ -37,8 +37,10 @@ def main() -> None:
         raise
     except Exception as error:
         sentence = _sentence(error)
-        if debug or sentence is None:
+        if sentence is None:
             raise
+        if debug:
+            sys.excepthook(type(error), error, error.__traceback__)
         _end(sentence, 2)
 
 

@@ -273,4 +273,5 @@ def _grid(results: "Sequence[Result]", file: Path) -> "Grid":
             marked = score.model_copy(update={"notes": (*score.notes, *mark)})
             shown.append(replace(result, cell=cell, score=marked))
     notes = dict.fromkeys(f"{metric}: {pin}" for (metric, _), pin in pins.items() if pin)
-    return replace(listing(f"{file}: scores", shown), notes=tuple(notes))
+    grid = listing(f"{file}: scores", shown)
+    return replace(grid, notes=(*grid.notes, *notes))

@@ -67,12 +67,6 @@ class _Tally:
             self.outcomes.update(failure.outcome for failure in found.failures)
 
     @property
-    def applies(self) -> bool:
-        """Whether there is a value, or one is missing for another reason than being left out."""
-        left_out = self.left_out.total() == len(self.values) > 0
-        return not left_out or bool(self.outcomes or self.flat)
-
-    @property
     def flat(self) -> list[float]:
         """All values in order."""
         return [value for several in self.values.values() for value in several]
@@ -103,8 +97,6 @@ def scores_of(
 ) -> list[Score]:
     """The scores of every part, over all items and in each department, sex and age band.
 
-    A part that applies to no item of a group has no score there.
-
     O(values), and 10,000 resamples of the clusters where there are any.
     """
     tallies = _tallies(card, evaluations)
@@ -117,7 +109,6 @@ def scores_of(
     return [
         _score(card, parts[name], group, tally, items, signature)
         for (name, group), tally in sorted(tallies.items(), key=_order(parts))
-        if tally.applies or not name
     ]
 
 

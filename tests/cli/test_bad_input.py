@@ -199,7 +199,7 @@ def test_unknown_names(tmp_path: Path, run: Path, settings: dict[str, Any], faul
 
 def test_unknown_table_and_option_of_reproduce(run: Path) -> None:
     said = inside("reproduce", "table33", "--out", run).error
-    assert said == "there is no table 'table33'; did you mean 'table3'?"
+    assert "did you mean 'table3'? (there are: rows, table3, table4, table5)" in said
     assert "is not a table of the paper" in inside("reproduce", "rows", "--out", run).error
     department = inside("reproduce", "table3", "--department", "Nowhere", "--out", run).error
     assert department.startswith("there is no department 'Nowhere'")
@@ -391,7 +391,7 @@ def test_unknown_metric_or_judge_of_score(finished: Path) -> None:
     said = inside("score", records, "--metric", "blue").error
     assert said == "there is no metric 'blue'; did you mean 'bleu'?"
     said = inside("score", records, "--metric", "accuracy", "--judge", "ruels").error
-    assert said == "there is no backbone 'ruels'; did you mean 'rules'?"
+    assert said.startswith("there is no backbone 'ruels'; did you mean 'rules'?")
     said = inside("score", records, "--metric", "accuracy").error
     assert said.startswith("nobody is named for the role 'judge': add --judge BACKBONE")
 
@@ -404,7 +404,7 @@ def test_show_of_what_is_not_there(finished: Path, tmp_path: Path) -> None:
         assert inside("show", folder).error.startswith(f"{folder} holds no run")
     assert "URO-99-0001" in inside("show", finished, "--item", "URO-99-0001").error
     said = inside("show", finished, "--item", "URO-01-0001", "--format", "jsn").error
-    assert said == "there is no format 'jsn'; did you mean 'json'?"
+    assert said.startswith("there is no format 'jsn'; did you mean 'json'?")
     assert inside("list", "metric").error.endswith("did you mean 'metrics'?")
 
 

@@ -191,7 +191,7 @@ def test_what_was_said_is_kept_whatever_ends_it(tmp_path: Path, monkeypatch: pyt
 
 def test_unknown_commands_are_answered_with_the_nearest():
     done = consult("/memmory", "/quit", "never asked")
-    assert "[there is no command /memmory; did you mean '/memory'?]" in done.out
+    assert "[there is no command /memmory; did you mean '/memory'?" in done.out
     assert answers(done) == []
 
 

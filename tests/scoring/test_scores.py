@@ -116,14 +116,6 @@ def test_what_has_no_value_says_why() -> None:
     assert (found.value, found.n, found.n_missing, found.bounds) == (None, 0, 3, (1, 7))
 
 
-def test_a_part_that_applies_to_no_item_is_left_out() -> None:
-    card = replace(POINTS, parts=(PartCard("facts", "facts"),))
-    told = [Evaluation(item="a", values={"": 3}, left_out={"facts": "no memory"})]
-    assert [one.part for one in scores(card, told)] == [""]
-    told.append(failed("b", "refusal").model_copy(update={"missing": {"facts": 1}}))
-    assert [one.part for one in scores(card, told)] == ["", "facts"]
-
-
 def test_an_interval_stays_within_the_range() -> None:
     interval = figure(scores(POINTS, each({"a": 7, "b": 7, "c": 5}))).interval
     assert interval is not None

@@ -43,8 +43,13 @@ class Ended:
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """Our environment without what names a model's server or key, and the variables given."""
+    """Our environment without what names a model's server or key, and the variables given.
+
+    A PYTHONPATH that is given comes before ours.
+    """
     kept = {name: value for name, value in os.environ.items() if "OPENAI" not in name}
+    if "PYTHONPATH" in variables and "PYTHONPATH" in kept:
+        variables["PYTHONPATH"] += os.pathsep + kept["PYTHONPATH"]
     return kept | variables
 
 
