@@ -110,7 +110,7 @@ def score(
         "knowledge": list(map(str, kb or ())),
         "drafts": drafts,
     }
-    asked = assemble(experiment_from(changed(ctx, data, {})))
+    asked = assemble(experiment_from(changed(ctx, data)))
     experiment, stage = asked.experiment, asked.stages[STAGE]
     if not metric:
         chosen = tuple(_usable_metrics(experiment.roles, stage.card.makes))

@@ -46,9 +46,8 @@ def show_grids(grids: Iterable[Grid]) -> None:
 
 def show_files(paths: Iterable[Path]) -> None:
     """Print where files were written."""
-    console = Console(soft_wrap=True, highlight=False)
     for path in paths:
-        console.print(Text(printable(f"wrote {path}")))
+        typer.echo(printable(f"wrote {path}"))
 
 
 class Progressing:
