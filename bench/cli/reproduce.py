@@ -29,8 +29,6 @@ from bench.core.errors import UserError
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
-MODEL = "openai/gpt-4o-2024-08-06"
-"""The paper's, for the command that is suggested."""
 GENERAL = ("departments", "seed")
 """Settings of the experiment itself; their options are there for every table."""
 NONE = "none"
@@ -75,9 +73,8 @@ def reproduce(
     from bench.experiments.experiment import experiment_from
     from bench.runs.settings import Settings
 
-    preset = preset_of(table)
     known = {"knowledge": kb, "drafts": drafts}
-    data = changed(ctx, preset) | {name: value for name, value in known.items() if value}
+    data = changed(ctx, preset_of(table)) | {name: value for name, value in known.items() if value}
     if metric:
         data["metrics"] = [parse_choice(text).model_dump() for text in metric]
     carry_out(
@@ -86,7 +83,6 @@ def reproduce(
         Settings(journal=journal, at_once=at_once, retry_failed=retry_failed),
         plan,
         yes,
-        _following(table, preset),
     )
 
 
@@ -170,11 +166,3 @@ def _reader(annotation: Any) -> Callable[[Sequence[str]], Any]:
     return lambda texts: [
         part.strip() for text in texts if text != NONE for part in text.split(",")
     ]
-
-
-def _following(table: str, preset: Mapping[str, Any]) -> str:
-    """The same with a real model in every role of the preset."""
-    from bench.runs.roles import factor_of
-
-    roles = " ".join(f"--{factor_of(role)} {MODEL}" for role in preset.get("roles", {}))
-    return f"OPENAI_API_KEY=... pzbench reproduce {table} {roles}"

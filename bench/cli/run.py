@@ -75,13 +75,9 @@ def carry_out(
     settings: "Settings",
     plan: bool,
     yes: bool,
-    following: str | None = None,
     grids: "Callable[[Results], Iterable[Grid]] | None" = None,
 ) -> None:
-    """Run an experiment and show its first table, or other grids.
-
-    `following` is a command to try next.
-    """
+    """Run an experiment and show its first table, or other grids."""
     from bench.api.cell import safe_name
     from bench.cli.screen import (
         Progressing,
@@ -108,8 +104,6 @@ def carry_out(
         typer.echo(f"nobody asks these roles of the experiment: {', '.join(idle)}", err=True)
     typer.echo("\nnext:")
     typer.echo(f"  pzbench show {folder.path} --item ID    one of its items, with all reasons")
-    if following is not None and experiment.offline:
-        typer.echo(f"  {following}")
     typer.echo("  pzbench list    generators, metrics and backbones there are")
     report_failures(folder.failures(), f"see {folder.path}/failures.jsonl")
 

@@ -1,7 +1,7 @@
 """`pzbench show`: a run's tables, one of its items, or its failures. Nothing is written."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,36 +107,23 @@ def _show_json(reader: "RunReader", **data: Any) -> None:
 def _show_item(reader: "RunReader", report: "ItemReport", with_them: bool, as_json: bool) -> None:
     """One item; with what its journal keys stand for, if asked."""
     from bench.cli.item_lines import exchange_lines, report_lines
-
-    asked, lost = _exchanges(reader, report) if with_them else ([], "")
-    if as_json:
-        data: dict[str, Any] = report.model_dump(mode="json")
-        if with_them:
-            data["exchanges"] = [asdict(exchange) for exchange in asked]
-            data["remarks"] += [lost] if lost else []
-        _show_json(reader, **data)
-        return
-
-    def lines() -> Iterator[str]:
-        yield from report_lines(report)
-        for exchange in asked:
-            yield ""
-            yield from exchange_lines(exchange)
-        if lost:
-            yield f"missing: {lost}"
-
-    typer.echo(_safe("\n".join(lines())))
-
-
-def _exchanges(reader: "RunReader", report: "ItemReport") -> "tuple[list[JournalExchange], str]":
-    """The exchanges behind an item; or none, and why."""
     from bench.core.errors import UserError
     from bench.runs.exchanges import exchanges
 
-    try:
-        return list(exchanges(reader.folder.kept_journal, report.keys)), ""
-    except UserError as error:
-        return [], str(error)
+    asked: list[JournalExchange] = []
+    if with_them:
+        try:
+            asked += exchanges(reader.folder.kept_journal, report.keys)
+        except UserError as error:
+            report = report.model_copy(update={"remarks": (*report.remarks, str(error))})
+    if as_json:
+        more = {"exchanges": list(map(asdict, asked))} if with_them else {}
+        _show_json(reader, **report.model_dump(mode="json"), **more)
+        return
+    lines = list(report_lines(report))
+    for exchange in asked:
+        lines += ["", *exchange_lines(exchange)]
+    typer.echo(_safe("\n".join(lines)))
 
 
 def _show_failures(reader: "RunReader", factors: dict[str, str], as_json: bool) -> None:
@@ -145,7 +132,6 @@ def _show_failures(reader: "RunReader", factors: dict[str, str], as_json: bool) 
 
     groups = reader.failure_groups(factors)
     if as_json:
-        heal = sum(failure.heals for group in groups for failure in group)
         told = [
             {
                 "count": len(group),
@@ -156,8 +142,7 @@ def _show_failures(reader: "RunReader", factors: dict[str, str], as_json: bool) 
             for group in groups
         ]
         remarks = [reader.unfinished] if reader.unfinished else []
-        others = sum(map(len, groups)) - heal
-        _show_json(reader, groups=told, heal=heal, retry_failed=others, remarks=remarks)
+        _show_json(reader, groups=told, remarks=remarks)
         return
     if reader.unfinished:
         typer.echo(_safe(reader.unfinished), err=True)
