@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 def list_plugins(
     kind: str | None = typer.Argument(
         None,
-        help="stages, generators, metrics, backbones, formats, tables, styles, departments or "
-        "runs; all but runs if none.",
+        help="stages, generators, metrics, backbones, formats or tables, with their options; "
+        "styles, departments or runs. All but runs if none.",
     ),
 ) -> None:
     """List the plug-ins, styles and departments that an experiment can name; or the runs."""
-    from bench.core.registry import BACKBONES, REGISTRIES, nearest
+    from bench.core.registry import REGISTRIES, nearest
     from bench.report.text import printable
 
     kinds: dict[str, Callable[[], Iterator[str]]] = {
-        name: partial(plugin_lines, registry, options=registry is BACKBONES)
+        name: partial(plugin_lines, registry, options=kind is not None)
         for name, registry in REGISTRIES.items()
     }
     kinds |= {"styles": _styles, "departments": _departments, "runs": _runs}

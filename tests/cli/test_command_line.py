@@ -46,7 +46,8 @@ def test_everything_that_can_be_named_is_listed() -> None:
     out = inside("list").out
     names = {line.split()[0] for line in out.splitlines()}
     plugins = {plugin.name for registry in REGISTRIES.values() for plugin in registry.plugins()}
-    assert plugins | set(styles()) | {"base_url:", "Urology", "timeout:"} <= names
+    assert plugins | {*styles(), "Urology"} <= names
+    assert "    timeout: float = 600.0\n" in inside("list", "backbones").out
     assert "Share of records that a judge finds aligned" in inside("list", "metrics").out
     listed = inside("list", "departments").out.splitlines()
     assert [line.rsplit(maxsplit=2)[0] for line in listed] == list(Library().departments)
