@@ -10,9 +10,8 @@ from bench.report import pivot
 from bench.report.page import Chart
 from bench.report.pivot import MEASURE, Axis, Beside, Measures, Pivot, Place
 from bench.report.results import Results
-from bench.report.text import number
 from bench.runs.roles import NOBODY
-from leaderboards.paper_figures import NOT_IN_PAPER, figure, paper_backbone
+from leaderboards.paper_figures import METHODS, NOT_IN_PAPER, paper_backbone, printed
 
 PAPER = {
     "accuracy": ("Accuracy % ↑", "accuracy_pct"),
@@ -56,19 +55,20 @@ def _main(records: Results) -> Pivot:
 
 def _paper(records: Results, known: Measures, place: Place) -> Beside | None:
     """The figure of the same backbone, or else another's with its name."""
-    title, column = PAPER.get(known.paper.get(place[MEASURE], ""), ("", None))
-    backbone = records.named("backbone", place.get("backbone", NOBODY))
-    paper = figure(backbone, records.named("method", place.get("method", NOBODY)), column)
-    if paper is None or column is None:
+    title, column = PAPER.get(known.paper.get(place[MEASURE], ""), ("", ""))
+    method = records.named("method", place.get("method", NOBODY))
+    backbone = paper_backbone(records.named("backbone", place.get("backbone", NOBODY)))
+    named = {"backbone": backbone or NOT_IN_PAPER, "method": METHODS.get(method.name, "")}
+    figure = printed(3, column, **named)
+    if figure is None or method.options:
         return None
-    text = number(paper.value, percent=column.endswith("_pct"), digits=DIGITS)
     if "†" in title:
-        return Beside(f"{text}†")
+        return Beside(f"{figure}†")
     if place[MEASURE] in known.changed:
-        return Beside(f"{text} (not comparable)")
-    if paper.same_backbone:
-        return Beside(text, paper.value)
-    return Beside(f"{text} ({paper.backbone})")
+        return Beside(f"{figure} (not comparable)")
+    if backbone is None:
+        return Beside(f"{figure} ({NOT_IN_PAPER})")
+    return Beside(figure, float(figure) / (100 if column.endswith("_pct") else 1))
 
 
 def _notes(records: Results, main: Pivot) -> Iterator[str]:

@@ -11,9 +11,7 @@ from bench.report import pivot
 from bench.report.page import Chart
 from bench.report.pivot import MEASURE, Axis, Beside, Measures, Pivot, Place
 from bench.report.results import Results
-from bench.report.text import number
-from leaderboards.denominators import percentage, share_of
-from leaderboards.paper_figures import interview_figure
+from leaderboards.paper_figures import printed
 
 PAPER = {
     "dialogue-consistency": ("dialogue consistency % ↑", "dialogue_consistency_pct"),
@@ -22,14 +20,14 @@ PAPER = {
 }
 """The paper's metrics: title, and row of its file."""
 FORMATS = {"json": "JSON", "text": "plain text", "atomic": "atomic facts"}
+PAPER_FORMATS = {"json": "json", "text": "plain_text", "atomic": "atomic"}
+"""The paper's column of each."""
 INTERACTIONS = {
     "single-with": "single, with update",
     "single-without": "single, without update",
     "cross-without": "cross, without update",
     "cross-with": "cross, with update",
 }
-ANSWERS = {"single-with": 780, "cross-without": 1560, "cross-with": 1560}
-"""Answers behind a figure of the paper: 60 patients, 13 questions, one round or two."""
 
 
 class Table4:
@@ -71,9 +69,11 @@ def _main(dialogues: Results) -> tuple[Measures, Pivot]:
 
 
 def _paper(known: Measures, place: Place) -> Beside | None:
-    _, row = PAPER.get(known.paper.get(place[MEASURE], ""), ("", ""))
-    paper = interview_figure(place["interaction"], place["format"], row)
-    return None if paper is None else Beside(f"{number(paper, percent='pct' in row, digits=2)}†")
+    _, metric = PAPER.get(known.paper.get(place[MEASURE], ""), ("", ""))
+    interaction, _, update = place["interaction"].partition("-")
+    row = {"interaction": interaction, "memory_update": update, "metric": metric}
+    figure = printed(4, PAPER_FORMATS.get(place["format"], ""), **row)
+    return None if figure is None else Beside(f"{figure}†")
 
 
 def _notes(dialogues: Results, main: Pivot) -> Iterator[str]:
@@ -81,7 +81,10 @@ def _notes(dialogues: Results, main: Pivot) -> Iterator[str]:
         "† the paper names neither the backbone of its patients nor the judge of consistency "
         "(GPT-4o rated), and gives no rubric: not comparable with ours"
     )
-    yield _denominators()
+    yield (
+        "the paper's consistencies are no shares of its 780 answers (or 1,560 in two rounds): it "
+        "counts something else, and does not say what (docs/notes-on-the-paper.md)"
+    )
     for stage in dialogues.manifest["stages"].values():
         held = stage.get("settings", {})
         if held.keys() >= {"questions", "triplets", "updating"}:  # the stage may be another's
@@ -89,13 +92,6 @@ def _notes(dialogues: Results, main: Pivot) -> Iterator[str]:
                 f"{held['questions']} questions a round; triplets {held['triplets']}; "
                 f"update {held['updating']}"
             )
-        calls = [
-            f"{whose} {counted['calls'] / counted['exchanges']:.2f}"
-            for whose, counted in stage.get("counts", {}).items()
-            if counted.get("calls")
-        ]
-        if calls:
-            yield f"triplet evaluations for an answer, in calls: {', '.join(calls)}"
     yield (
         "95 % intervals from whole patients drawn again; of shares where fewer than five patients "
         "differ from most, Wilson's (of differences Bonett and Price's) for as many answers as "
@@ -107,37 +103,11 @@ def _notes(dialogues: Results, main: Pivot) -> Iterator[str]:
     yield from pivot.run_notes(dialogues)
 
 
-def _denominators() -> str:
-    """Which of the paper's shares of answers can be no share of its answers."""
-    listed: dict[tuple[str, int], list[str]] = {}
-    for interaction, n in ANSWERS.items():
-        for form in FORMATS:
-            share = interview_figure(interaction, form, "dialogue_consistency_pct")
-            printed = f"{100 * (share or 0):.2f}"
-            listed.setdefault((share_of(percentage(printed), n), n), []).append(printed)
-    misfits = [
-        f"{', '.join(those)} are no k/{n}" for (how, n), those in listed.items() if how == "never"
-    ]
-    misfits += [
-        f"{', '.join(those)} k/{n} only cut off, not rounded"
-        for (how, n), those in listed.items()
-        if how == "cut"
-    ]
-    return (
-        "the paper asks 60 patients 13 questions in one round (780 answers) or two (1,560); of its "
-        f"consistencies {'; '.join(misfits)}: it counts something else, and does not say what"
-    )
-
-
 def _own_talk(dialogues: Results) -> Iterator[str]:
     """Who judges or rates what it said itself."""
     roles = dialogues.manifest["roles"]
     patients = {role["backbone"] for role in roles if role["role"] == "patient"}
-    for role, does in (("judge", "judge"), ("rater", "rate")):
-        for one in roles:
-            if one["role"] == role and one["backbone"] in patients:
-                if one["stand_in"]:
-                    yield f"by construction: the rules answer and {does}, with one knowledge"
-                else:
-                    named = f"{one['backbone']} {does}s its own talk"
-                    yield f"{named}: it is both patient and {role}"
+    for role in roles:
+        if role["role"] in ("judge", "rater") and role["backbone"] in patients:
+            mark = "by construction: " if role["stand_in"] else ""
+            yield f"{mark}{role['backbone']} is both patient and {role['role']} of its own talk"

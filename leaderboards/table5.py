@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-from bench.api.cell import Cell
 from bench.api.choice import Choice
 from bench.api.score import ALL, Score
 from bench.api.table import Grid
@@ -15,12 +14,13 @@ from bench.report.page import Chart
 from bench.report.pivot import Axis, Beside, Pivot, Place
 from bench.report.results import Results
 from bench.report.text import score_text
-from leaderboards.paper_audit import BASELINE, COLUMNS_5, GENERATED, OURS, SMALL, table5
-from leaderboards.paper_figures import NOT_IN_PAPER, paper_backbone
+from leaderboards.grim import BASELINE, GENERATED, LIMIT, OURS, smallest, without_common_n
+from leaderboards.paper_figures import NOT_IN_PAPER, paper_backbone, printed
 
 METRIC, ZERO_SHOT, PATIENTS = "medqa-accuracy", "zero-shot", "patients"
 ANSWERED, WORDS = "answered", "words"
-"""Parts of the metric; the others are outcomes."""
+LAST = {ANSWERED: "right of the answered", WORDS: "words shown with a question"}
+"""Parts of the metric that are no outcomes."""
 PAPER = {ZERO_SHOT: BASELINE, "direct": GENERATED, "patient-zero": OURS}
 """The paper's column of each method."""
 WRITER = Axis("backbone", "Records by")
@@ -59,7 +59,7 @@ class Table5:
             *main.apart("method", {}).grids("Table 5, paired differences"),
             curve.grid("Table 5, learning curve", [CURVE]),
             answers.grid("Table 5, answers", [ANSWERS]),
-            _training(exam, main),
+            _training(exam),
         ]
         return [grid for grid in grids if grid.rows]
 
@@ -104,9 +104,9 @@ def _pivots(exam: Results) -> tuple[Pivot, Pivot, Pivot] | None:
     columns = Axis(PATIENTS, titles={number: f"{number} patients" for number in numbers})
     curve = lay(points, (WRITER, student), columns)
 
-    parts = [one for one in ended if one.score.by == ALL and one.score.part not in ("", WORDS)]
-    outcomes = [name for name in exam.values("part", parts) if name != ANSWERED]
-    titles = {name: name for name in outcomes} | {ANSWERED: "right of the answered"}
+    parts = [one for one in ended if one.score.by == ALL and one.score.part]
+    outcomes = [name for name in exam.values("part", parts) if name not in LAST]
+    titles = {name: name for name in outcomes} | LAST
     answers = lay(parts, (WRITER, student), Axis("part", titles=titles), cell=_outcome)
     return main, curve, answers
 
@@ -121,9 +121,10 @@ def _shown(questions: Mapping[str, int], score: Score) -> str:
 
 
 def _outcome(score: Score) -> str:
-    """How often an outcome came; of what was answered the share."""
-    if score.part == ANSWERED:
-        return score_text(score.model_copy(update={"n_missing": 0}), counted=True)
+    """How often an outcome came; of what was answered the share, of the words the mean."""
+    if score.part in LAST:
+        known = score.model_copy(update={"n_missing": 0})
+        return score_text(known, counted=score.part == ANSWERED, digits=0)
     return str(round((score.value or 0.0) * score.n))
 
 
@@ -131,37 +132,26 @@ def _paper(exam: Results, place: Place) -> Beside | None:
     """The paper's figure, only for its questions; it has none of all departments."""
     method = exam.named("method", place["method"])
     column = None if method.options else PAPER.get(method.name)
-    fits = {group.name: group.fits for group in table5()}.get(place["group"], ())
-    if not _stage(exam)["set"]["audited"] or column is None or not fits:
+    figure = printed(5, column or "", department=place["group"])
+    if figure is None or not _stage(exam)["set"]["audited"]:
         return None
-    fit = next(fit for fit in fits if fit.label == COLUMNS_5[column])
     students = [role for role in exam.manifest["roles"] if role["role"] == "student"]
     label = place.get("student", place["backbone"])  # without a student, the writer answers
     own = [one["backbone"] for one in students if one["label"] == label or len(students) == 1]
     same = paper_backbone(Choice(name=own[0] if own else label)) == NOT_IN_PAPER
-    text = f"{fit.printed} = {fit.smallest_k}/{fit.smallest_n}†"
-    return Beside(text, float(fit.printed) / 100 if same else None)
+    return Beside(f"{figure} = {smallest(figure)}†", float(figure) / 100 if same else None)
 
 
-def _training(exam: Results, main: Pivot) -> Grid:
-    """What was learned, and how much of it was shown; a column a student."""
-    stage, label = _stage(exam), main.chosen[0].score.metric
-    trainings = stage["training"].values()
-    names = [*dict.fromkeys(name for one in trainings for name in one if name != "factors")]
-    columns = [("Training", *(COUNTS.get(n, n) for n in names), "words shown with a question")]
-    trained = {Cell(counts["factors"]): counts for counts in trainings}
-    for words in exam.select(label, WORDS, patients=str(stage["cases"])):
-        factors = words.cell.without(PATIENTS)
-        if (counts := trained.get(factors)) is None:
-            continue
-        several = [n for n in factors if n != "method" and len(exam.values(n, main.chosen)) > 1]
-        aside = f" by {', '.join(factors[name] for name in several)}" if several else ""
-        head = f"{main.columns.named(factors['method'])}{aside}"
-        shown = f"{words.score.value or 0:.0f}"
-        columns.append((head, *(str(counts.get(name, 0)) for name in names), shown))
-    heads, *rows = zip(*columns, strict=True)
+def _training(exam: Results) -> Grid:
+    """What was learned; a column a student."""
+    trainings = _stage(exam)["training"]
+    names = dict.fromkeys(name for one in trainings.values() for name in one if name != "factors")
+    rows = (
+        (COUNTS.get(name, name), *(str(one.get(name, 0)) for one in trainings.values()))
+        for name in names
+    )
     title = f"Table 5, training{pivot.standing(exam)}"
-    return Grid(title, heads, tuple(rows) if columns[1:] else ())
+    return Grid(title, ("Training", *trainings), tuple(rows) if trainings else ())
 
 
 def _notes(exam: Results, main: Pivot) -> Iterator[str]:
@@ -178,14 +168,22 @@ def _notes(exam: Results, main: Pivot) -> Iterator[str]:
         f"patients, the same for every method; at most {stage['budget']} words of memory with a "
         "question"
     )
-    yield from _paper_notes(audited=questions["audited"])
+    if questions["audited"]:
+        yield (
+            "† GPT-4o's, with the smallest counts that give it; the paper publishes neither its "
+            "questions nor their number, and ours are dealt to departments by another list"
+        )
+        yield (
+            f"the paper's columns cannot share their questions in "
+            f"{' and '.join(without_common_n())} (no N up to {LIMIT} gives all three): "
+            "docs/notes-on-the-paper.md"
+        )
+    else:
+        yield "the paper's figures are not beside: it asked MedQA's US test questions, not these"
     suspects = sorted((name, one["suspects"]) for name, one in stage["training"].items())
     near = ", ".join(f"{name} {count}" for name, count in suspects if count)
     left = "left out for all methods" if stage["guard"] else "trained on nevertheless"
-    if near:
-        yield f"records nearly identical to a test question, {left}: {near}"
-    else:
-        yield "no record was nearly identical to a test question"
+    yield f"records nearly identical to a test question, {left}: {near or 'none'}"
     if any(role["role"] == "student" and role["stand_in"] for role in exam.manifest["roles"]):
         yield (
             "the rules know no medicine: they choose by shared words with the outlines, from which "
@@ -195,21 +193,3 @@ def _notes(exam: Results, main: Pivot) -> Iterator[str]:
     whole = [one for one in main.chosen if one.score.by == ALL]
     yield from replace(main, chosen=whole).ties("method")
     yield from pivot.run_notes(exam)
-
-
-def _paper_notes(*, audited: bool) -> Iterator[str]:
-    if not audited:
-        yield (
-            "the paper's figures are not beside: these are not the 1,273 questions of MedQA's US "
-            "test split"
-        )
-        return
-    yield (
-        "† GPT-4o's, with the smallest counts that give it; the paper publishes neither its "
-        "questions nor their number, and ours are dealt to departments by another list"
-    )
-    apart = [group.name for group in table5() if not group.common]
-    yield (
-        f"the paper's columns cannot share their questions in {' and '.join(apart)} (no N up to "
-        f"{SMALL} gives all three): `pzbench paper-audit`"
-    )

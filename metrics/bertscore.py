@@ -19,7 +19,6 @@ from bench.api.metric import MetricCard
 from bench.api.pair_metric import (
     Grouping,
     Kernel,
-    Matrix,
     MatrixKernel,
     PairMetric,
     Texts,
@@ -110,15 +109,42 @@ class BertScore(PairMetric):
         self.layer = layer
 
     async def kernel(self, texts: Texts, context: "Context") -> Kernel:
-        """F1 of all pairs of each group: O(n) forward passes, O(n^2) matches, once per journal."""
+        """F1 of all pairs: O(n) forward passes, O(n^2) matches, once per journal."""
         layer = self.layer or context.encoder().layers
-        matrices: list[Matrix] = []
-        keys: list[tuple[str, ...]] = []
-        for run in texts.runs:
-            matrix, behind = await _group(texts[run], context, layer)
-            matrices.append(matrix)
-            keys += behind
-        return MatrixKernel(matrices, keys)
+        encoder = context.encoder()
+        stripped = [text.strip() for text in texts]
+        whole = hashlib.sha256()
+        for text in stripped:
+            whole.update(hashlib.sha256(text.encode()).digest())
+        ready: list[Pieces] = []
+
+        async def compute(_: str, rows: slice) -> bytes:
+            if not ready:
+                ready.extend(await _pieces(stripped, encoder, layer))
+            values = await asyncio.to_thread(upper_rows, ready, rows)
+            return values.astype("<f4").tobytes()
+
+        n = len(stripped)
+        matrix = np.ones((n, n))
+        blocks: list[tuple[slice, str]] = []
+        for rows in runs(0, n, ROWS):
+            request = {
+                "kind": "bertscore-f1",
+                "model": encoder.identity,
+                "library": encoder.library,
+                "layer": layer,
+                "texts": whole.hexdigest(),
+                "rows": [rows.start, rows.stop],
+            }
+            entry = await context.journal.once(request, partial(compute, rows=rows))
+            values = np.frombuffer(entry.body, dtype="<f4")
+            for row in range(rows.start, rows.stop):
+                matrix[row, row + 1 :] = values[: n - row - 1]
+                values = values[n - row - 1 :]
+            blocks.append((rows, entry.key))
+        matrix = np.triu(matrix) + np.triu(matrix, 1).T
+        keys = [tuple(key for rows, key in blocks if rows.start <= row) for row in range(n)]
+        return MatrixKernel(matrix, keys)
 
     def method(self, context: "Context") -> tuple[str, ...]:
         """The model and layer, what is left out, and the libraries."""
@@ -127,45 +153,6 @@ class BertScore(PairMetric):
         model = f"model:{encoder.signature}"
         packages = ("transformers", "torch")
         return (signature_of("bertscore", "f1", model, *settings, packages=packages),)
-
-
-async def _group(
-    texts: Sequence[str], context: "Context", layer: int
-) -> tuple[Matrix, list[tuple[str, ...]]]:
-    """F1 of all pairs of some texts, with the journal keys behind each row."""
-    encoder = context.encoder()
-    stripped = [text.strip() for text in texts]
-    whole = hashlib.sha256()
-    for text in stripped:
-        whole.update(hashlib.sha256(text.encode()).digest())
-    ready: list[Pieces] = []
-
-    async def compute(_: str, rows: slice) -> bytes:
-        if not ready:
-            ready.extend(await _pieces(stripped, encoder, layer))
-        values = await asyncio.to_thread(upper_rows, ready, rows)
-        return values.astype("<f4").tobytes()
-
-    n = len(stripped)
-    matrix = np.ones((n, n))
-    blocks: list[tuple[slice, str]] = []
-    for rows in runs(0, n, ROWS):
-        request = {
-            "kind": "bertscore-f1",
-            "model": encoder.identity,
-            "library": encoder.library,
-            "layer": layer,
-            "texts": whole.hexdigest(),
-            "rows": [rows.start, rows.stop],
-        }
-        entry = await context.journal.once(request, partial(compute, rows=rows))
-        values = np.frombuffer(entry.body, dtype="<f4")
-        for row in range(rows.start, rows.stop):
-            matrix[row, row + 1 :] = values[: n - row - 1]
-            values = values[n - row - 1 :]
-        blocks.append((rows, entry.key))
-    matrix = np.triu(matrix) + np.triu(matrix, 1).T
-    return matrix, [tuple(key for rows, key in blocks if rows.start <= row) for row in range(n)]
 
 
 async def _pieces(texts: Sequence[str], encoder: Encoder, layer: int) -> list[Pieces]:

@@ -195,30 +195,6 @@ def bleu_kernel(texts: Sequence[str], tokenizer: Tokenizer = "13a") -> BleuKerne
     return BleuKernel(lengths, tuple(_orders(np.array(token_ids, dtype=np.int64), lengths)))
 
 
-@dataclass(frozen=True)
-class GroupKernels:
-    """One kernel for each group: n-grams shared with other groups only cost no time."""
-
-    kernels: tuple[tuple[slice, BleuKernel], ...]
-    """With the place of each group."""
-
-    def __len__(self) -> int:
-        """Number of texts."""
-        return sum(len(kernel) for _, kernel in self.kernels)
-
-    def block(self, rows: slice, columns: slice) -> Matrix:
-        """Mean of both directions for two runs of texts of one group."""
-        run, kernel = next(own for own in self.kernels if rows.start < own[0].stop)
-        own_rows, own_columns = (
-            slice(part.start - run.start, part.stop - run.start) for part in (rows, columns)
-        )
-        return kernel.block(own_rows, own_columns)
-
-
-def _by_group(texts: Texts, tokenizer: Tokenizer) -> GroupKernels:
-    return GroupKernels(tuple((run, bleu_kernel(texts[run], tokenizer)) for run in texts.runs))
-
-
 class Bleu(PairMetric):
     """Mean sentence BLEU over pairs, both directions (sacrebleu, effective order, exp smoothing).
 
@@ -249,7 +225,7 @@ class Bleu(PairMetric):
 
     async def kernel(self, texts: Texts, context: "Context") -> Kernel:
         """Symmetric sentence BLEU; O(tokens log tokens) to prepare."""
-        return await asyncio.to_thread(_by_group, texts, self.tokenize)
+        return await asyncio.to_thread(bleu_kernel, texts, self.tokenize)
 
     def method(self, context: "Context") -> tuple[str, ...]:
         """Tokenizer, smoothing and the sacrebleu version it equals."""

@@ -2,18 +2,16 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
 from hashlib import sha256
 from importlib.metadata import version
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from bench.agents.styles import FILE, styles
 from bench.api.context import Context
 from bench.api.evaluation import Evaluation
 from bench.api.metric import MetricCard, PartCard
 from bench.api.score import Direction
-from bench.core.text import sentences
+from bench.core.text import folded, one_line, sentences, stems
 from bench.knowledge.library import Library
 from bench.records.dialogue import Dialogue, Exchange
 from bench.records.formats import facts
@@ -26,31 +24,6 @@ SHORT = 3
 """Words up to which a reply repeats nothing: "No, never." is an answer twice."""
 Values = Sequence[float] | str
 """A measure's values of one dialogue, or why it has none."""
-
-
-@dataclass(frozen=True)
-class Measure:
-    """One thing that is counted."""
-
-    name: str
-    unit: str
-    of: Callable[[Dialogue], Values] | None
-    """Gives one value for each reply (or one for the dialogue); none where outlines are needed."""
-    each: Literal["reply", "dialogue"] = "reply"
-    better: Direction = "lower"
-    pins: str = ""
-    """What else pins its meaning."""
-
-    @property
-    def part(self) -> PartCard:
-        """The measure as a part of the metric."""
-        return PartCard(
-            self.name,
-            self.unit,
-            self.better,
-            per="answer" if self.each == "reply" else "item",
-            pins="|".join(filter(None, (f"per:{self.each}", self.pins))),
-        )
 
 
 def over_cap(dialogue: Dialogue) -> Values:
@@ -67,15 +40,15 @@ def leaked_diagnosis(dialogue: Dialogue, library: Library) -> Values:
     """Share of dialogues in which a reply names the disease of the record.
 
     Names are the record's disease, the one that was planned, and all that the outlines call
-    either, with and without what stands in brackets; letter case, apostrophes, hyphens and a
-    plural ending do not count, but a name in capitals of up to five letters is matched as written.
+    either, with and without what stands in brackets, word by word; letter case, possessives and
+    plural endings do not count, but a name in capitals of up to five letters is matched as written.
     A name that the record also states among history, habits, family or complaints is no secret
     ("Father had kidney stones"). Denied or supposed, a name counts: it is not the patient's to say.
     """
     if dialogue.record is None:
         return "no record to compare with (add --records FILE)"
     watched = _watched(dialogue.record, library)
-    return [float(any(_names(watched, reply) for reply in _replies(dialogue)))]
+    return [float(any(_names(name, text) for text in _replies(dialogue) for name in watched))]
 
 
 def repeated_replies(dialogue: Dialogue) -> Values:
@@ -93,7 +66,7 @@ def repeated_replies(dialogue: Dialogue) -> Values:
         for exchange in conversation.exchanges:
             if exchange.answer is None:
                 continue
-            reply = " ".join(exchange.answer.split()).casefold()
+            reply = folded(exchange.answer)
             long = len(reply.split()) > SHORT
             again = long and any(ratio(reply, earlier, score_cutoff=ALIKE) for earlier in before)
             repeats.append(float(again))
@@ -149,18 +122,32 @@ def triplet_calls_per_turn(dialogue: Dialogue) -> Values:
 
 UNCHECKED = "no reply was checked against memory"
 NOT_UPDATED = "memory was not updated"
-REPEATED = f"ratio:{ALIKE}|over {SHORT} words"
-MEASURES = (
-    Measure("over-cap", "share", over_cap),
-    Measure("leaked-diagnosis", "share", None, each="dialogue"),
-    Measure("repeated-replies", "share", repeated_replies, pins=REPEATED),
-    Measure("stage-directions", "share", stage_directions),
-    Measure("contradictions-left", "share", contradictions_left),
-    Measure("retries-per-turn", "retries", retries_per_turn),
-    Measure("facts-added", "facts", facts_added, each="dialogue", better="higher"),
-    Measure("extractions-lost", "share", extractions_lost),
-    Measure("triplet-calls-per-turn", "calls", triplet_calls_per_turn),
-)
+
+
+def _of_replies(name: str, unit: str = "share", *pins: str) -> PartCard:
+    """A measure with a value for each reply."""
+    return PartCard(name, unit, "lower", per="answer", pins="|".join(("per:reply", *pins)))
+
+
+def _of_dialogue(name: str, unit: str, better: Direction = "lower") -> PartCard:
+    """A measure with a value for each dialogue."""
+    return PartCard(name, unit, better, pins="per:dialogue")
+
+
+REPEATED = ("share", f"ratio:{ALIKE}", f"over {SHORT} words")
+LEAKED = _of_dialogue("leaked-diagnosis", "share")
+MEASURES: dict[PartCard, Callable[..., Values]] = {
+    _of_replies("over-cap"): over_cap,
+    LEAKED: leaked_diagnosis,
+    _of_replies("repeated-replies", *REPEATED): repeated_replies,
+    _of_replies("stage-directions"): stage_directions,
+    _of_replies("contradictions-left"): contradictions_left,
+    _of_replies("retries-per-turn", "retries"): retries_per_turn,
+    _of_dialogue("facts-added", "facts", "higher"): facts_added,
+    _of_replies("extractions-lost"): extractions_lost,
+    _of_replies("triplet-calls-per-turn", "calls"): triplet_calls_per_turn,
+}
+"""Each gives its values of a dialogue; that of leaked diagnoses is given the outlines, too."""
 
 
 class Conduct:
@@ -176,7 +163,7 @@ class Conduct:
         unit="share",
         better="lower",
         takes="dialogues",
-        parts=tuple(measure.part for measure in MEASURES),
+        parts=tuple(MEASURES),
         whole=False,
     )
 
@@ -185,16 +172,14 @@ class Conduct:
         values: dict[str, tuple[float, ...]] = {}
         left_out: dict[str, str] = {}
         missing: dict[str, int] = {}
-        for measure in MEASURES:
-            if measure.of is None:
-                counted = leaked_diagnosis(dialogue, context.outlines)
-            else:
-                counted = measure.of(dialogue)
+        for part, measure in MEASURES.items():
+            known = (context.outlines,) if part is LEAKED else ()
+            counted = measure(dialogue, *known)
             if isinstance(counted, str):
-                left_out[measure.name] = counted
-                missing[measure.name] = len(dialogue.answered()) if measure.each == "reply" else 1
+                left_out[part.name] = counted
+                missing[part.name] = len(dialogue.answered()) if part.per == "answer" else 1
             else:
-                values[measure.name] = tuple(counted)
+                values[part.name] = tuple(counted)
         return Evaluation(values=values, left_out=left_out, missing=missing)
 
     def signature(self, context: Context) -> str:
@@ -225,64 +210,49 @@ OPEN = ("epidemiology.", "disease_information.symptoms", "disease_information.du
 """Fields that a patient tells freely."""
 
 
-def _watched(record: PatientRecord, library: Library) -> frozenset[str]:
+def _watched(record: PatientRecord, library: Library) -> set[str]:
     """The names that a patient with this record is not to say."""
     planned = record.origin.disease if record.origin else None
     names: set[str] = set()
     for disease in filter(None, (record.disease_information.disease, planned)):
         listing = library.listing(disease)
-        own = (listing.name, *listing.synonyms) if listing else ()
-        for name in (disease, *own):
-            names |= {name.strip(), name.partition(" (")[0].strip()}
+        for name in (disease, *((listing.name, *listing.synonyms) if listing else ())):
+            names |= {name, name.partition(" (")[0]}
     freely = " ; ".join(fact.value for fact in facts(record) if fact.path.startswith(OPEN))
-    return frozenset(name for name in names if name and not _names(frozenset([name]), freely))
+    return {name for name in names if not _names(name, freely)}
 
 
-def _names(watched: frozenset[str], text: str) -> bool:
-    pattern, exact = _patterns(watched)
-    return bool((pattern and pattern.search(_folded(text))) or (exact and exact.search(text)))
-
-
-@lru_cache(maxsize=1024)
-def _patterns(watched: frozenset[str]) -> tuple[re.Pattern[str] | None, re.Pattern[str] | None]:
-    """Patterns of the names, and of those in capitals, which are matched as written."""
-    capitals = {name for name in watched if len(name) <= 5 and name.isupper()}
-    return _any_of({_folded(name) for name in watched - capitals}), _any_of(capitals)
-
-
-def _any_of(names: set[str]) -> re.Pattern[str] | None:
-    either = "|".join(re.escape(name) for name in sorted(names) if name)
-    return re.compile(rf"(?<!\w)(?:{either})(?:e?s)?(?!\w)") if either else None
-
-
-def _folded(text: str) -> str:
-    """Lower case, no apostrophes, each hyphen or run of spaces one space."""
-    bare = re.sub(r"['’`´]", "", text.casefold())
-    return " ".join(re.sub(r"[-‐‑–]", " ", bare).split())
+def _names(name: str, text: str) -> bool:
+    """Whether a text holds the words of a name, one after the other."""
+    if len(name) <= 5 and name.isupper():
+        return name in re.findall(r"\w+", text)
+    wanted = " ".join(stems(name))
+    return bool(wanted) and f" {wanted} " in f" {' '.join(stems(text))} "
 
 
 # Stage directions
 
+# Possessive, from the first asterisk of a run: a run is read once, an aside is at most 100 long.
 _ASIDE = re.compile(
-    r"\*+([^*\n]{1,100}?)\*+|\(([^()\n]{1,100})\)|\[([^\[\]\n]{1,100})\]|（([^（）\n]{1,100})）"
+    r"(?<!\*)\*++([^*\n]{1,100}+)\*|\(([^()\n]{1,100}+)\)|\[([^\[\]\n]{1,100}+)\]"
+    r"|（([^（）\n]{1,100}+)）"
 )
-_LEAD = r"(?:(?:he|she|they|the|patient|a|an|then|and|still|long|short|brief|deep|slight|heavy)\s+)"
+_LEAD = (
+    r"(?:(?:he|she|they|the|patient|a|an|then|and|still|long|short|brief|deep|slight|heavy)\s+)*"
+)
 ACT = re.compile(
-    rf"""{_LEAD}*(?:\w+ly,?\s+)?{_LEAD}*(?:
-    (?:sigh|paus|laugh|smil|nod|nodd|shrug|shrugg|frown|hesitat|whisper|mutter|mumbl|chuckl|giggl
-      |grin|grinn|fidget|glanc|stammer|stutter|sniffl|gestur|lean|star|grumbl|snap|snapp|scoff|smirk
-      |blush)(?:e?s|ing)
+    rf"""{_LEAD}(?:\w+ly,?\s+)?{_LEAD}(?:
+    (?:sigh|paus|laugh|smil|nodd?|shrugg?|frown|hesitat|whisper|mutter|mumbl|chuckl|giggl|grinn?
+      |fidget|glanc|stammer|stutter|sniffl|gestur|lean|star|grumbl|snapp?|scoff|smirk|blush
+      |winc|grimac|trembl|groan|swallow|gasp|exhal|inhal)(?:e?s|ing)
     |sigh|pause|laugh|laughter|smile|nod|shrug|chuckle|silence|silent|sobs?|tearful
-    |winces|grimaces|cries|trembles|shakes|shivers|groans|swallows|rubs|holds|clutches|touches|points
-    |scratches|coughs|clears|wrings|rolls|crosses|folds|wipes|shifts|breathes|gasps|exhales|inhales
-    |looks\ (?:away|down|up|at|around|over|to|towards?|out|nervous|worried)
-    |looking\ (?:away|down|up|around|towards?|at\ (?:the|his|her|you))
-    |(?:takes?|taking)\ (?:a|another)\ (?:\w+\ )?breath
+    |cries|shakes|shivers|rubs|holds|clutches|touches|points|scratches|coughs|clears|wrings|rolls
+    |crosses|folds|wipes|shifts|breathes|(?:takes?|taking)\ an?(?:other)?\ (?:\w+\ )?breath
+    |look(?:s|ing)\ (?:away|down|up|around|towards?|at\ (?:the|his|her|you)|nervous|worried)
     |voice\ (?:\w+ly\ )?(?:break|crack|trembl|shak|ris|drop|falter|low|quiet)\w*
     |eyes\ (?:\w+ly\ )?(?:well|fill|widen|wide|lower|down|dart)\w*
     |(?:in|with)\ an?\ (?:\w+\ )?(?:voice|tone|sigh|laugh|smile|shrug|frown|nod|grin|chuckle)
-    |(?:nervous|soft|quiet|tearful|angri|hesitant|anxious|sarcastical|sheepish|weari|impatient|sad
-      |irritated|annoyed|defensive|shaki)ly$
+    |(?:nervous|soft|quiet|tearful|hesitant|anxious|sheepish|sad|irritated|defensive)ly$
     )\b""",
     re.IGNORECASE | re.VERBOSE,
 )
@@ -292,7 +262,7 @@ ACT = re.compile(
 def _asides(text: str) -> Iterator[str]:
     """What stands in asterisks, parentheses or brackets."""
     for match in _ASIDE.finditer(text):
-        yield " ".join(next(part for part in match.groups() if part is not None).split())
+        yield one_line(match[match.lastindex or 0])
 
 
 def is_act(aside: str) -> bool:

@@ -37,9 +37,9 @@ class CosineKernel:
         cosines: Matrix = self.vectors[rows] @ self.vectors[columns].T
         return cosines
 
-    def moments(self, rows: slice) -> PairMoments:
+    def moments(self) -> PairMoments:
         """Row sums v.S - |v|^2; sum of squares by the width x width product: O(n width^2)."""
-        vectors = self.vectors[rows]
+        vectors = self.vectors
         squared = np.einsum("ij,ij->i", vectors, vectors)
         row_sums = vectors @ vectors.sum(axis=0) - squared
         products = vectors.T @ vectors

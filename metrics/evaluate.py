@@ -26,7 +26,6 @@ from bench.api.metric import MetricCard
 from bench.api.pair_metric import (
     Grouping,
     Kernel,
-    Matrix,
     MatrixKernel,
     Texts,
     View,
@@ -40,7 +39,6 @@ from bench.scoring.intervals import mean_interval
 if TYPE_CHECKING:
     from bench.api.context import Context
     from bench.api.item import Items
-    from bench.journal.journal import Journal
 
 Over = Literal["pairs", "records"]
 MOST = 100_000
@@ -180,32 +178,18 @@ class Evaluate:
         return self._kernel if self._over == "pairs" else None
 
     async def _kernel(self, texts: Texts, context: "Context") -> Kernel:
-        """Both directions of each pair of a group, stored in the journal row by row.
+        """Both directions of each pair, stored in the journal row by row.
 
         Raises:
             UserError: for more pairs than `MOST` computes allow; as `_compute`.
         """
-        for run in texts.runs:
-            n = run.stop - run.start
-            if n * (n - 1) > MOST:
-                raise UserError(
-                    f"{self.card.name} takes {n * (n - 1):,} computes for a group of {n} records, "
-                    f"more than {MOST:,}: score fewer records, or compare within a disease"
-                )
-        await asyncio.to_thread(self._inputs)
-        matrices: list[Matrix] = []
-        keys: list[tuple[str, ...]] = []
-        for run in texts.runs:
-            matrix, behind = await self._group(texts[run], context.journal)
-            matrices.append(matrix)
-            keys += behind
-        return MatrixKernel(matrices, keys)
-
-    async def _group(
-        self, texts: Sequence[str], journal: "Journal"
-    ) -> tuple[Matrix, list[tuple[str, ...]]]:
-        """Similarities of some texts, with the journal keys of all pairs of each."""
         n = len(texts)
+        if n * (n - 1) > MOST:
+            raise UserError(
+                f"{self.card.name} takes {n * (n - 1):,} computes for a group of {n} records, "
+                f"more than {MOST:,}: score fewer records, or compare within a disease"
+            )
+        await asyncio.to_thread(self._inputs)
         matrix = np.zeros((n, n))
         keys: list[list[str]] = [[] for _ in texts]
         for i in range(n - 1):
@@ -217,11 +201,11 @@ class Evaluate:
                 )
 
             requests = [self._request(texts[i], texts[j]) for j in others]
-            for j, entry in zip(others, await journal.many(requests, row), strict=True):
+            for j, entry in zip(others, await context.journal.many(requests, row), strict=True):
                 matrix[i, j] = matrix[j, i] = json.loads(entry.body)
                 keys[i].append(entry.key)
                 keys[j].append(entry.key)
-        return matrix, [tuple(behind) for behind in keys]
+        return MatrixKernel(matrix, [tuple(behind) for behind in keys])
 
     def _pair(self, one: str, other: str) -> bytes:
         both = self._compute([one], [other]) + self._compute([other], [one])

@@ -5,7 +5,8 @@ other (after Fu et al. 2023), averaged over both directions. It asks the scorer 
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import permutations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ NO_SCORER = (
 MOST_FAILURES = 100
 """Failed pairs with which a score is given up."""
 _TEMPLATE = Template(Path(__file__).with_suffix(".txt"))
-_Pair = tuple[int, int, int]
+_Pair = tuple[int, int]
 
 
 def probability(logprobs: Sequence[float]) -> float:
@@ -58,15 +59,16 @@ class GptScore(PairMetric):
             UserError: if the scorer gives no log-probabilities.
         """
         scorer = context.role(ROLE)
-        matrices = [np.zeros((run.stop - run.start,) * 2) for run in texts.runs]
+        matrix = np.zeros((len(texts), len(texts)))
         keys: list[list[str]] = [[] for _ in texts]
         failures: list[Failure] = []
 
         async def ask(pair: _Pair) -> tuple[_Pair, float, str]:
-            _, given, scored = pair
+            given, scored = pair
             before = _TEMPLATE.text.replace("{record}", texts[given])
             asked = scorer.logprobs(before, texts[scored], replicate="")
-            answer = await guarded(asked, _title(texts, given, scored), "scoring")
+            title = f"{texts.ids[scored]} given {texts.ids[given]}"
+            answer = await guarded(asked, title, "scoring")
             if not isinstance(answer, Failure):
                 return pair, probability(answer[0]), answer[1]
             failures.append(answer)
@@ -74,17 +76,14 @@ class GptScore(PairMetric):
                 raise _unscored(failures)
             return pair, 0.0, ""
 
-        async for (group, given, scored), value, key in ordered_map(
-            ask, _pairs(texts), context.at_once
-        ):
-            start = texts.runs[group].start
-            matrices[group][given - start, scored - start] = value
+        pairs = permutations(range(len(texts)), 2)
+        async for (given, scored), value, key in ordered_map(ask, pairs, context.at_once):
+            matrix[given, scored] = value
             keys[given].append(key)
             keys[scored].append(key)
         if failures:
             raise _unscored(failures)
-        symmetric = [(directed + directed.T) / 2 for directed in matrices]
-        return MatrixKernel(symmetric, [tuple(behind) for behind in keys])
+        return MatrixKernel((matrix + matrix.T) / 2, [tuple(behind) for behind in keys])
 
     def method(self, context: "Context") -> tuple[str, ...]:
         """The scorer, the prompt, and what is cut where both records do not fit the model."""
@@ -92,19 +91,6 @@ class GptScore(PairMetric):
         scorer = context.roles[ROLE].pinned if ROLE in context.roles else "none"
         settings = (f"prompt:{prompt}", "context:cut-left", "dir:both", "mean:geometric")
         return (signature_of("gptscore", f"scorer:{scorer}", *settings),)
-
-
-def _pairs(texts: Texts) -> Iterator[_Pair]:
-    """Every ordered pair of texts of one group, with the number of the group."""
-    for group, run in enumerate(texts.runs):
-        within = range(run.start, run.stop)
-        yield from ((group, i, j) for i in within for j in within if i != j)
-
-
-def _title(texts: Texts, given: int, scored: int) -> str:
-    """A pair by the ids of its items, or by their places where there are none."""
-    names = texts.ids or range(len(texts))
-    return f"{names[scored]} given {names[given]}"
 
 
 def _unscored(failures: Sequence[Failure]) -> Unscored:

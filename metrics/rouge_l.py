@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from rapidfuzz.distance import LCSseq
 from rapidfuzz.process import cdist
 
+from bench.api.failure import Failure, Unscored
 from bench.api.metric import MetricCard
 from bench.api.pair_metric import Kernel, Matrix, PairMetric, Texts, signature_of
 
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from bench.api.context import Context
 
 _WORD = re.compile("[a-z0-9]+")
+_UNSEEN = re.compile("[^\\W\\d_a-zA-Z\u00c0-\u024f]")
+"""Letters of other scripts than the Latin one."""
+FOREIGN = 0.1
+"""Share of a text in letters of other scripts above which its words say nothing of it."""
 _CHARACTERS = 0x110000
 """Characters of Unicode: the words that one character each can stand for."""
 
@@ -31,6 +36,11 @@ _CHARACTERS = 0x110000
 def words(text: str) -> list[str]:
     """Words as rouge-score has them: lower case, runs of a-z and 0-9; nothing else counts."""
     return _WORD.findall(text.lower())
+
+
+def unseen(text: str) -> float:
+    """Share of a text, white space aside, in letters that are no words here."""
+    return len(_UNSEEN.findall(text)) / max(len("".join(text.split())), 1)
 
 
 @dataclass(frozen=True)
@@ -75,8 +85,8 @@ def rouge_l_kernel(texts: Sequence[str]) -> RougeLKernel:
 class RougeL(PairMetric):
     """Mean ROUGE-L F1 over pairs (rouge-score 0.1.2 without stemmer).
 
-    Only a-z and 0-9 count as text: accented letters split words, other scripts are not seen at
-    all and give 0.
+    Only a-z and 0-9 count as text: accented letters split words, and other scripts are not seen at
+    all, so a record that is written in one cannot be compared.
     """
 
     card = MetricCard(
@@ -87,7 +97,19 @@ class RougeL(PairMetric):
     )
 
     async def kernel(self, texts: Texts, context: "Context") -> Kernel:
-        """ROUGE-L F1; O(words) to prepare."""
+        """ROUGE-L F1; O(words) to prepare.
+
+        Raises:
+            Unscored: if texts are written in another script than the Latin one.
+        """
+        places = [at for at, text in enumerate(texts) if unseen(text) > FOREIGN]
+        if places:
+            reason = "rouge-l sees a-z and 0-9 alone, and the record is written in other letters"
+            failures = [
+                Failure(item=texts.ids[at], stage="scoring", outcome="invalid", reason=reason)
+                for at in places
+            ]
+            raise Unscored(f"{len(places)} of {len(texts)} records: {reason}", failures)
         return await asyncio.to_thread(rouge_l_kernel, texts)
 
     def method(self, context: "Context") -> tuple[str, ...]:

@@ -120,7 +120,7 @@ def constants(path: Path) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("group", sorted(set(PLUGGED) - {"pzbench.reports"}))
+@pytest.mark.parametrize("group", sorted(PLUGGED))
 def test_a_plug_in_is_one_file_and_one_line(group):
     """Files of ours that know a built-in: its own, and pyproject; so another's need no more."""
     points = PLUGGED[group]

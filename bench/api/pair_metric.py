@@ -5,8 +5,8 @@ same. A kernel gives the similarities in blocks, so memory is O(n) for its own d
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, overload
 
@@ -27,10 +27,10 @@ BLOCK = 512
 
 
 class Kernel(Protocol):
-    """Symmetric similarities of n texts.
+    """Symmetric similarities of the n texts of a group.
 
     May also have `keys`: for each text the journal keys of what a model computed for it; and
-    `moments(rows)`, where there is a shorter way to a group's sums.
+    `moments()`, where there is a shorter way to the sums over all pairs.
     """
 
     def __len__(self) -> int:
@@ -40,25 +40,18 @@ class Kernel(Protocol):
     def block(self, rows: slice, columns: slice) -> Matrix:
         """Similarities of two runs of texts, shape (len(rows), len(columns)), float64.
 
-        Both runs lie within one group. Where they are the same, the diagonal is ignored.
+        Where the two are the same, the diagonal is ignored.
         """
         ...
 
 
 @dataclass(frozen=True)
 class Texts(Sequence[str]):
-    """The texts of a cell, those of one group one after the other."""
+    """The texts of one group of a cell."""
 
     texts: Sequence[str]
-    ids: Sequence[str] = ()
+    ids: Sequence[str]
     """Id of the item behind each text."""
-    groups: Mapping[str, slice] = field(default_factory=dict)
-    """Where each group stands: only texts of one group are ever compared."""
-
-    @property
-    def runs(self) -> tuple[slice, ...]:
-        """Where each group stands; all texts are one group if none are named."""
-        return tuple(self.groups.values()) or (slice(0, len(self.texts)),)
 
     @overload
     def __getitem__(self, index: int) -> str: ...
@@ -74,28 +67,20 @@ class Texts(Sequence[str]):
 
 @dataclass(frozen=True)
 class MatrixKernel:
-    """A kernel held whole, for similarities too dear to compute twice: one matrix a group."""
+    """A kernel held whole, for similarities too dear to compute twice."""
 
-    matrices: Sequence[Matrix]
-    """Of each group in order, shape (texts of the group, texts of the group)."""
+    matrix: Matrix
+    """Shape (n, n)."""
     keys: Sequence[tuple[str, ...]] = ()
-    """Journal keys behind each text's row, where a model computed it."""
+    """Journal keys behind each row, where a model computed it."""
 
     def __len__(self) -> int:
         """Number of texts."""
-        return sum(map(len, self.matrices))
+        return len(self.matrix)
 
     def block(self, rows: slice, columns: slice) -> Matrix:
-        """A part of one group's matrix."""
-        start = 0
-        for matrix in self.matrices:
-            if rows.start < start + len(matrix):
-                return matrix[
-                    rows.start - start : rows.stop - start,
-                    columns.start - start : columns.stop - start,
-                ]
-            start += len(matrix)
-        raise IndexError(f"there are {start} texts, and none at {rows.start}")
+        """A part of the matrix."""
+        return self.matrix[rows, columns]
 
 
 def runs(first: int, last: int, length: int = BLOCK) -> Iterator[slice]:
@@ -150,7 +135,7 @@ class PairMetric(ABC):
 
     @abstractmethod
     async def kernel(self, texts: Texts, context: "Context") -> Kernel:
-        """The similarities of the texts of a cell."""
+        """The similarities of the texts of one group of a cell."""
 
     @abstractmethod
     def method(self, context: "Context") -> tuple[str, ...]:

@@ -1,18 +1,17 @@
 """Departments of questions by a language model: three votes, the list in another order each time.
 
-The gold answer is not shown. Every exchange is in the journal.
+All three alike is `clear`, two of three `borderline`, else there is no label, which is not the
+label "none". The gold answer is not shown. Every exchange is in the journal.
 """
 
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
-
-from pydantic import Field
+from typing import Literal
 
 from bench.api.failure import Failure, guarded
-from bench.api.score import Interval
-from bench.backbones.prompt import JUDGING, Prompt
+from bench.backbones.prompt import JUDGING, Answer, Prompt, Unreachable
 from bench.backbones.requests import ChooseAnswer
 from bench.backbones.respondent import Respondent
 from bench.backbones.templates import Template
@@ -20,64 +19,37 @@ from bench.core.concurrency import ordered_map
 from bench.core.errors import UserError
 from bench.core.schema import Model
 from bench.medqa.audit import DEPARTMENTS, audited, is_audited_split
-from bench.medqa.labels import CHOICES, LOST, PASSES, Classified, Department, Lost, Pass, decided
-from bench.medqa.question import Question
-from bench.medqa.question_files import QuestionSet
+from bench.medqa.labels import CHOICES, NONE, Label
+from bench.medqa.question import Question, QuestionSet
 from bench.scoring.agreement import cohen_kappa
 
 TEMPLATE = Template(Path(__file__).with_name("question_labels.j2"))
+PASSES = 3
 OTHER = "other"
-FEW = 30
-"""Questions below which kappa's large-sample interval is not to be relied on."""
 
 
 class Vote(Model):
     """The answer to one pass."""
 
-    department: Department
-    confidence: float = Field(ge=0, le=1)
-    """0 to 1, as the model says; kept, and used for nothing."""
+    department: Literal[CHOICES]  # type: ignore[valid-type]
 
 
-class Agreement(Model):
-    """How far labels agree with the audited list beyond chance."""
+class VotedLabel(Label):
+    """A label, and what it comes from."""
 
-    kappa: float | None
-    interval: Interval | None
-    n: int
-    """Questions compared: those with a label."""
-    agreed: int
-    whole: bool
-    """Whether unlisted questions are compared too, as "other": only in the audited split itself."""
-    left_out: dict[Lost, int]
-    """Questions to compare that have no label, by why."""
-
-    def __str__(self) -> str:
-        value = "n/a" if self.kappa is None else f"{self.kappa:.3f}"
-        over = "all questions" if self.whole else "the questions on the list only"
-        lost = ", ".join(f"{self.left_out.get(kind, 0)} {kind}" for kind in LOST)
-        return (
-            f"Cohen's kappa with the audited list: {value}{self._between()}, n = {self.n} "
-            f"({self.agreed} agree; six departments and other, {over}, audited borderline left "
-            f"out); without a label, and left out: {lost}"
-        )
-
-    def _between(self) -> str:
-        few = f"; unreliable, n being under {FEW}" if 0 < self.n < FEW else ""
-        if self.interval is not None:
-            between = f" [{self.interval.low:.3f}, {self.interval.high:.3f}]"
-            return f"{between} ({self.interval.level:.0%}, large-sample{few})"
-        if not self.n:
-            return " (nothing to compare)"
-        if self.kappa is None:
-            return f" (both name one department only, as chance would{few})"
-        why = "they differ nowhere" if self.agreed == self.n else "its variance is 0"
-        return f" (no interval: {why}, where the large-sample formula gives none{few})"
+    votes: tuple[str, ...]
+    """What each pass gave: a department, or why it gave none: "refusal", "invalid" or "error"."""
+    keys: tuple[str, ...]
+    """Journal keys of the exchanges."""
+    model: str
+    """Backbone, with its version where it has one."""
+    prompt: str
+    """sha256 of the prompt template."""
 
 
 async def classify(
     questions: Iterable[Question], respondent: Respondent, at_once: int = 8
-) -> AsyncIterator[Classified | Failure]:
+) -> AsyncIterator[VotedLabel | Failure]:
     """The label of each question in order; a failure for one that could not be asked.
 
     Raises:
@@ -86,22 +58,32 @@ async def classify(
     if respondent.stand_in:
         raise UserError(f"{respondent.name} cannot tell departments: name a language model")
 
-    async def one(question: Question) -> Classified | Failure:
-        passes = []
+    async def one(question: Question) -> VotedLabel | Failure:
+        votes: list[str] = []
+        keys: list[str] = []
         for number in range(1, PASSES + 1):
-            found = await guarded(_vote(question, number, respondent), question.id, "classify")
-            if isinstance(found, Failure):
-                if found.outcome not in ("refusal", "invalid"):
-                    return found
-                found = Pass(outcome=found.outcome, keys=found.keys)
-            passes.append(found)
-        return _count(question, passes, respondent.pinned)
+            vote = await guarded(_vote(question, number, respondent), question.id, "classify")
+            if isinstance(vote, Failure) and vote.outcome == Unreachable.outcome:
+                return vote
+            votes.append(vote.outcome if isinstance(vote, Failure) else vote.value.department)
+            keys += vote.keys
+        ((department, most),) = Counter(votes).most_common(1)
+        agreed = most > 1 and department in CHOICES
+        return VotedLabel(
+            id=question.id,
+            department=department if agreed else NONE,
+            label=("clear" if most == PASSES else "borderline") if agreed else "undecided",
+            votes=tuple(votes),
+            keys=tuple(keys),
+            model=respondent.pinned,
+            prompt=TEMPLATE.sha256,
+        )
 
     async for made in ordered_map(one, questions, at_once):
         yield made
 
 
-async def _vote(question: Question, number: int, respondent: Respondent) -> Pass:
+async def _vote(question: Question, number: int, respondent: Respondent) -> Answer[Vote]:
     order = list(CHOICES)
     random.Random(f"{question.id}/{number}").shuffle(order)
     messages = TEMPLATE.messages(
@@ -112,26 +94,11 @@ async def _vote(question: Question, number: int, respondent: Respondent) -> Pass
         options={str(at): name for at, name in enumerate(order, start=1)},
     )
     replicate = f"classify/{question.id}/{number}"
-    answer = await respondent.ask(Prompt(task, messages, Vote, JUDGING, replicate))
-    return Pass(
-        department=answer.value.department, confidence=answer.value.confidence, keys=answer.keys
-    )
+    return await respondent.ask(Prompt(task, messages, Vote, JUDGING, replicate))
 
 
-def _count(question: Question, passes: Sequence[Pass], model: str) -> Classified:
-    department, label = decided(passes)
-    return Classified(
-        id=question.id,
-        department=department,
-        label=label,
-        votes=tuple(passes),
-        model=model,
-        prompt=TEMPLATE.sha256,
-    )
-
-
-def agreement(questions: QuestionSet, labels: Iterable[Classified]) -> Agreement:
-    """Kappa of labels with the audited list, over the questions that have both.
+def agreement(questions: QuestionSet, labels: Iterable[Label]) -> str:
+    """Cohen's kappa of labels with the audited list, in a sentence.
 
     A department is one of the six, or "other". Questions that the list calls borderline, or that
     repeat another, are left out, and so are those without a label: no answer is no "other". An
@@ -140,24 +107,20 @@ def agreement(questions: QuestionSet, labels: Iterable[Classified]) -> Agreement
     """
     whole = is_audited_split(questions.ids)
     pairs = []
-    left_out: Counter[Lost] = Counter()
     for row in labels:
         listed = audited().get(row.id)
-        if row.id not in questions.ids or (listed is None and not whole):
+        if row.label == "undecided" or (listed is None and not whole):
             continue
         if listed is not None and (listed.label != "clear" or listed.dup_of in questions.ids):
-            continue
-        if row.lost is not None:
-            left_out[row.lost] += 1
             continue
         expected = OTHER if listed is None else listed.department
         pairs.append((expected, row.department if row.department in DEPARTMENTS else OTHER))
     kappa, interval = cohen_kappa([a for a, _ in pairs], [b for _, b in pairs])
-    return Agreement(
-        kappa=kappa,
-        interval=interval,
-        n=len(pairs),
-        agreed=sum(a == b for a, b in pairs),
-        whole=whole,
-        left_out=dict(left_out),
+    value = "n/a" if kappa is None else f"{kappa:.3f}"
+    if interval is not None:
+        value += f" [{interval.low:.3f}, {interval.high:.3f}]"
+    over = "all questions" if whole else "those on the list only"
+    return (
+        f"Cohen's kappa with the audited list: {value}, n = {len(pairs)} ({over}; "
+        f"{sum(a == b for a, b in pairs)} agree)"
     )

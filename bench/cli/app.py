@@ -5,7 +5,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from bench.cli import chat, kb, medqa, memory, paper_audit, reproduce, run, schema, score, show
+from bench.cli import chat, kb, medqa, memory, reproduce, run, schema, score, show
 from bench.cli import list as list_command
 
 SUMMARY = "Patient-Zero Bench: evaluate synthetic patients under one protocol."
@@ -37,7 +37,6 @@ app.command("score", cls=score.ScoreCommand)(score.score)
 app.command("show")(show.show)
 app.command("chat")(chat.chat)
 app.command("memory")(memory.memory)
-app.command("paper-audit")(paper_audit.paper_audit)
 app.command("schema")(schema.schema)
 app.command("list")(list_command.list_plugins)
 app.add_typer(kb.app, name="kb", cls=Commands)

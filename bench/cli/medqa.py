@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from bench.cli.options import usable
+from bench.cli.options import AtOnce, RetryFailed, usable
 
 if TYPE_CHECKING:
     from bench.api.failure import Failure
-    from bench.medqa.labels import Classified
-    from bench.medqa.question_files import QuestionSet
+    from bench.authoring.question_labels import VotedLabel
+    from bench.medqa.question import QuestionSet
 
 Source = typer.Option(
     None,
@@ -28,7 +28,7 @@ app = typer.Typer(
 def show_questions(
     medqa: str | None = Source,
     labels: Path | None = typer.Option(
-        None, "--labels", callback=usable, help="Labels that `pzbench medqa classify` made."
+        None, "--labels", callback=usable, help="File of departments of questions."
     ),
     include_borderline: bool = typer.Option(
         False, "--include-borderline", help="Count what may as well belong elsewhere as chosen."
@@ -39,47 +39,34 @@ def show_questions(
     from bench.cli.screen import show_grids
     from bench.medqa.audit import DEPARTMENTS, is_audited_split, manifest
     from bench.medqa.departments import Departments
-    from bench.medqa.labels import read_labels, unlabelled
-    from bench.report.text import printable
+    from bench.medqa.labels import read_labels
 
     questions = _read(medqa)
-    given = read_labels(labels) if labels else None
-    if given is not None and (told := unlabelled(questions, given)):
-        typer.echo(printable(f"warning: {labels}: {told}"), err=True)
-    known = Departments(questions, given)
-    found = [known.find(one) for one in questions.questions]
-    counts = Counter((one.department, one.label) for one in found if one)
-    chosen = known.select(include_borderline=include_borderline)
-    names = (*DEPARTMENTS, *sorted({one for one, _ in counts} - set(DEPARTMENTS)))
-    rows = [
-        (
-            name,
-            *(str(counts[name, label]) for label in ("clear", "borderline")),
-            str(len(chosen[name])) if name in chosen else "",
-        )
+    dealt = Departments(questions, read_labels(labels) if labels else None)
+    chosen = dealt.select(include_borderline=include_borderline)
+    counts = Counter((one.department, one.label) for one in dealt.assigned if one)
+    others = sorted({department for department, _ in counts} - set(DEPARTMENTS))
+    names = (*DEPARTMENTS, *others)
+    numbers: list[tuple[int, ...]] = [
+        (counts[name, "clear"], counts[name, "borderline"], len(chosen.get(name, ())))
         for name in names
     ]
-    total = Counter(one.label for one in found if one)
-    rows.append(
-        (
-            "all of these",
-            *(str(total[label]) for label in ("clear", "borderline")),
-            str(sum(map(len, chosen.values()))),
-        )
-    )
-    sources = Counter(one.source for one in found if one)
+    numbers.append(tuple(map(sum, zip(*numbers, strict=True))))
+    rows = zip((*names, "all of these"), numbers, strict=True)
+    sources = ", ".join(f"{source} ({count})" for source, count in dealt.described().items())
     notes = [
         f"source: {questions.source}",
         f"{len(questions.questions)} questions, {questions.options} options each; department by "
-        f"{', '.join(f'{source} ({n})' for source, n in sorted(sources.items())) or 'nothing'}; "
-        f"{found.count(None)} of none",
+        f"{sources}",
         "used: what Table 5 counts; near repeats of another question are left out",
+        *dealt.notes(),
     ]
     if is_audited_split(questions.ids):
         split = manifest()
         notes.append(f"the set is {split['source']['dataset']}, list version {split['version']}")
     columns = ("Department", "Clear", "Borderline", "Used")
-    show_grids([Grid("Questions by department", columns, tuple(rows), tuple(notes))])
+    cells = tuple((name, *map(str, row)) for name, row in rows)
+    show_grids([Grid("Questions by department", columns, cells, tuple(notes))])
 
 
 @app.command("classify")
@@ -93,29 +80,37 @@ def classify_questions(
         callback=usable,
         help="Journal to keep answers in; beside the labels if none.",
     ),
-    at_once: int = typer.Option(8, "--at-once", min=1, help="Questions worked on at a time."),
-    retry_failed: bool = typer.Option(
-        False, "--retry-failed", help="Ask stored refusals and invalid answers again."
-    ),
+    at_once: int = AtOnce,
+    retry_failed: bool = RetryFailed,
 ) -> None:
     """Have a language model say to which department each question belongs: three votes each."""
     from bench.api.failure import Failure
-    from bench.authoring.question_labels import agreement
-    from bench.cli.screen import report_failures, run_until_stopped
-    from bench.medqa.labels import Classified
+    from bench.authoring.question_labels import VotedLabel, agreement
+    from bench.cli.screen import report_failures, run_until_stopped, show_files
+    from bench.core.atomic import check_writable, write_text
+    from bench.medqa.labels import read_labels
 
-    kept = journal or out.with_name(f".{out.name}.journal.sqlite")
-    _check_places(out, kept)
+    if out.exists():
+        read_labels(out)  # nothing but labels is written over
+    check_writable(out)
     questions = _read(medqa)
-    before = _labels_before(out, questions.source)
-    work = _classify(questions, backbone, kept, at_once, retry_failed)
-    made = run_until_stopped(work)
-    rows = [one for one in made if isinstance(one, Classified)]
-    failures = [one for one in made if isinstance(one, Failure)]
-    _tell(rows)
-    typer.echo(str(agreement(questions, rows)))
-    _write(out, rows, before if failures else 0)
-    report_failures(failures, "run the same command again to ask for them")
+    kept = journal or out.with_name(f".{out.name}.journal.sqlite")
+    made = run_until_stopped(_classify(questions, backbone, kept, at_once, retry_failed))
+    report_failures(
+        [one for one in made if isinstance(one, Failure)],
+        f"{out} is not written; run the same command again to ask for them",
+    )
+    rows = [one for one in made if isinstance(one, VotedLabel)]
+    labels = Counter(row.label for row in rows)
+    votes = Counter(vote for row in rows for vote in row.votes)
+    typer.echo(
+        f"{len(rows)} questions: {labels['clear']} clear, {labels['borderline']} borderline, "
+        f"{labels['undecided']} undecided; votes without an answer: {votes['refusal']} refused, "
+        f"{votes['invalid']} invalid, {votes['error']} failed"
+    )
+    typer.echo(agreement(questions, rows))
+    write_text(out, "".join(row.model_dump_json() + "\n" for row in rows))
+    show_files([out])
 
 
 def _read(source: str | None) -> "QuestionSet":
@@ -128,70 +123,11 @@ def _read(source: str | None) -> "QuestionSet":
     return questions
 
 
-def _check_places(out: Path, journal: Path) -> None:
-    """Find out before any work whether labels and journal can be kept there.
-
-    Raises:
-        UserError: if not.
-    """
-    from bench.core.atomic import check_writable
-    from bench.core.errors import UserError
-
-    if out.exists() and not out.is_file() and not out.is_dir():
-        raise UserError(f"{out} is no regular file: name one to keep the labels in")
-    check_writable(out)
-    if out.resolve() == journal.resolve():
-        raise UserError(f"--out and --journal both name {out}: give each a file of its own")
-
-
-def _labels_before(out: Path, source: str) -> int:
-    """How many questions the file to be written has labels for by now.
-
-    Raises:
-        UserError: if it is the question file, or holds anything but labels.
-    """
-    from bench.core.errors import UserError
-    from bench.medqa.labels import read_classified
-
-    if not out.exists():
-        return 0
-    if Path(source).exists() and out.samefile(source):
-        raise UserError(f"--out names the question file {out}: give the labels another file")
-    try:
-        return len(read_classified(out))
-    except UserError as error:
-        raise UserError(
-            f"{out} is there and is no label file, so it is not written over ({error}): give the "
-            "labels another file"
-        ) from error
-
-
-def _write(out: Path, rows: "list[Classified]", least: int) -> None:
-    """Write the labels; beside the file if it holds more than these."""
-    from bench.core.atomic import write_text
-    from bench.report.text import printable
-
-    kept = len(rows) < least
-    place = out.with_name(f"{out.name}.partial") if kept else out
-    if not rows:
-        typer.echo(printable(f"no question has a label: {out} is left as it is"))
-        return
-    write_text(place, "".join(one.model_dump_json() + "\n" for one in rows))
-    if kept:
-        typer.echo(
-            printable(
-                f"{out} has labels of {least} questions and is left as it is: the {len(rows)} of "
-                f"this time are in {place}"
-            )
-        )
-    else:
-        typer.echo(printable(f"wrote {place}"))
-
-
 async def _classify(
     questions: "QuestionSet", backbone: str, journal_path: Path, at_once: int, retry_failed: bool
-) -> "list[Classified | Failure]":
-    from bench.authoring.question_labels import classify
+) -> "list[VotedLabel | Failure]":
+    from bench.api.failure import Failure
+    from bench.authoring.question_labels import VotedLabel, classify
     from bench.cli.options import parse_backbone
     from bench.cli.screen import Progressing
     from bench.journal.journal import Journal
@@ -202,25 +138,12 @@ async def _classify(
     team = Team(journal, Library(), at_once=at_once, retry_failed=retry_failed)
     try:
         respondent = team.engage("classifier", parse_backbone(backbone))
-        made: list[Classified | Failure] = []
+        made: list[VotedLabel | Failure] = []
         with Progressing().stage("classify", len(questions.questions)) as done:
             async for one in classify(questions.questions, respondent, at_once):
                 made.append(one)
-                done(failed=not hasattr(one, "votes"))
+                done(failed=isinstance(one, Failure))
         return made
     finally:
         await journal.close()
         await team.close()
-
-
-def _tell(rows: "list[Classified]") -> None:
-    """Say how clear the labels are, and what was refused."""
-    from bench.medqa.labels import LOST
-
-    labels = Counter(str(row.label or row.lost) for row in rows)
-    lost = Counter(vote.outcome for row in rows for vote in row.votes if vote.outcome != "answer")
-    typer.echo(
-        f"{len(rows)} questions: "
-        + ", ".join(f"{labels[one]} {one}" for one in ("clear", "borderline", *LOST))
-        + f"; votes without an answer: {lost['refusal']} refused, {lost['invalid']} invalid"
-    )

@@ -205,8 +205,6 @@ STAGES = Registry("pzbench.stages", "stage", ("card", "settings", "cells", "make
 BACKBONES = Registry("pzbench.backbones", "backbone", ("complete", "close", "endpoint", "reads"))
 FORMATS = Registry("pzbench.formats", "format", ("render",))
 TABLES = Registry("pzbench.tables", "table", ("grids",))
-REPORTS = Registry("pzbench.reports", "report", ("grids", "data", "csv"))
-"""What a command of the same name shows; not among the `REGISTRIES`, for no command runs others."""
 REGISTRIES: dict[str, Registry] = {
     "stages": STAGES,
     "generators": GENERATORS,

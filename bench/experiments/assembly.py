@@ -18,6 +18,9 @@ from bench.knowledge.library import Library
 from bench.report.results import FIGURES, MINUS, STAGE
 from bench.runs.roles import factor_of, fill, unfilled
 
+Judgement = tuple[Any, Cell, dict[str, Choice]]
+"""A metric, the cell of its evaluations, and who it asks."""
+
 
 @dataclass(frozen=True)
 class Assembly:
@@ -86,6 +89,12 @@ class Assembly:
             labels = {factors[role]: choice.label for role, choice in chosen.items()}
             yield cell.and_(labels), chosen
 
+    def judgements(self, stage: Stage, cell: Cell) -> Iterator[Judgement]:
+        """Every metric over the items of a cell, once for every choice of those that it asks."""
+        for metric in self.metrics_of(stage):
+            for own, chosen in self.judged(metric, cell):
+                yield metric, own, chosen
+
     def _metric_roles(self, metric: Any) -> dict[str, str]:
         pairs = zip(self.metrics, self.experiment.metrics, strict=True)
         choice = next(choice for other, choice in pairs if other is metric)
@@ -126,8 +135,7 @@ class Assembly:
         for name, stage in self.stages.items():
             for cell in self.cells[name]:
                 self.makers(stage, cell)
-            for metric in self.metrics_of(stage):
-                next(iter(self.judged(metric, Cell())))
+            list(self.judgements(stage, Cell()))
         return idle
 
 

@@ -148,9 +148,8 @@ async def _execute(run: Run) -> Results:
     for name, stage in assembly.stages.items():  # every backbone, before anything is asked
         for cell in assembly.cells[name]:
             stage.ready(run.context(assembly.makers(stage, cell)))
-        for metric in assembly.metrics_of(stage):
-            for _, chosen in assembly.judged(metric, Cell()):
-                run.context(chosen)
+        for _, _, chosen in assembly.judgements(stage, Cell()):
+            run.context(chosen)
     async with asyncio.TaskGroup() as scoring:
         for name, stage in assembly.stages.items():
             given = {

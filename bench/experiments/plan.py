@@ -212,14 +212,14 @@ class CountingTrial:
 
     async def score(self, stage: Stage, cells: Iterable[Cell]) -> None:
         """Try the metrics that ask somebody on the items of some cells."""
-        for metric in self._assembly.metrics_of(stage):
-            for cell in cells if metric.card.roles else ():
-                for _, chosen in self._assembly.judged(metric, cell):
+        for cell in cells:
+            for metric, _, chosen in self._assembly.judgements(stage, cell):
+                if chosen:
                     await self._score(metric, self.items[cell], chosen)
 
     async def _score(self, metric: Any, items: Items, chosen: Mapping[str, Choice]) -> None:
         sample = list(items)
-        if not sample or not chosen:
+        if not sample:
             return
         context = self._counting(chosen)
         planned = len(sample) + items.missing

@@ -184,11 +184,10 @@ class RunReader:
             return list(dict.fromkeys((one.stage, one.score.metric, one.cell) for one in scores))
         assembly = self._assembly
         return [
-            (name, metric.card.name, judged)
+            (name, metric.card.name, own)
             for name, stage in assembly.stages.items()
             for cell in assembly.cells[name]
-            for metric in assembly.metrics_of(stage)
-            for judged, _ in assembly.judged(metric, cell)
+            for metric, own, _ in assembly.judgements(stage, cell)
         ]
 
     def narrowed(self, where: Where) -> list[ItemPlace]:

@@ -51,17 +51,15 @@ class Scorer:
 
     def begin(self, group: asyncio.TaskGroup, stage: Stage, cell: Cell, items: Items) -> None:
         """Begin to score a cell that was made, by the metrics that look at one cell alone."""
-        for metric in self._assembly.metrics_of(stage):
+        for metric, own, chosen in self._assembly.judgements(stage, cell):
             if method_of(metric) != "kernel":
-                for own, chosen in self._assembly.judged(metric, cell):
-                    group.create_task(self._score_cell(stage, metric, own, items, chosen))
+                group.create_task(self._score_cell(stage, metric, own, items, chosen))
 
     async def score_together(self, stage: Stage, items: Mapping[Cell, Items]) -> None:
         """Score all cells of a stage by the metrics over pairs: their kernels are compared."""
-        for metric in self._assembly.metrics_of(stage):
+        for metric, _, chosen in self._assembly.judgements(stage, Cell()):
             if method_of(metric) == "kernel":
-                for _, chosen in self._assembly.judged(metric, Cell()):
-                    await self._score_pairs(stage, metric, items, chosen)
+                await self._score_pairs(stage, metric, items, chosen)
 
     async def _score_cell(
         self, stage: Stage, metric: Any, cell: Cell, items: Items, chosen: Mapping[str, Choice]
@@ -155,12 +153,10 @@ class Scorer:
         for name, stage in self._assembly.stages.items():
             cells = self._assembly.cells[name]
             for cell in cells:
-                for metric in self._assembly.metrics_of(stage):
-                    for own, chosen in self._assembly.judged(metric, cell):
-                        place = (name, metric.card.name, own)
-                        marked = self._marked(stage, cell, chosen)
-                        for score in self._scores.get(place, ()):
-                            found.append(Result(name, own, self._with_mark(score, marked)))
+                for metric, own, chosen in self._assembly.judgements(stage, cell):
+                    scores = self._scores.get((name, metric.card.name, own), ())
+                    marked = self._marked(stage, cell, chosen)
+                    found += [Result(name, own, self._with_mark(one, marked)) for one in scores]
             for first, second in stage.compared(cells):
                 found += await asyncio.to_thread(self._compared, stage, first, second)
         return found
@@ -169,21 +165,14 @@ class Scorer:
         """The differences of two cells by every metric, with the same judges on both sides."""
         found: list[Result] = []
         name = stage.card.name
-        for metric in self._assembly.metrics_of(stage):
-            sides = zip(
-                self._assembly.judged(metric, first),
-                self._assembly.judged(metric, second),
-                strict=True,
-            )
-            for (ours, chosen), (theirs, _) in sides:
-                marked = self._marked(stage, first, chosen) or self._marked(stage, second, chosen)
-                place = (name, metric.card.name, ours)
-                scores = self._differences.get((place, theirs))
-                if scores is None:
-                    scores = self._differing(metric, place, theirs)
-                found += [
-                    Result(name, ours, self._with_mark(score, marked), theirs) for score in scores
-                ]
+        sides = (self._assembly.judgements(stage, cell) for cell in (first, second))
+        for (metric, ours, chosen), (_, theirs, _) in zip(*sides, strict=True):
+            marked = self._marked(stage, first, chosen) or self._marked(stage, second, chosen)
+            place = (name, metric.card.name, ours)
+            scores = self._differences.get((place, theirs))
+            if scores is None:
+                scores = self._differing(metric, place, theirs)
+            found += [Result(name, ours, self._with_mark(one, marked), theirs) for one in scores]
         return found
 
     def _differing(self, metric: Any, place: Place, other: Cell) -> list[Score]:
@@ -221,14 +210,13 @@ class Scorer:
         listed: list[Failure] = []
         for name, stage in self._assembly.stages.items():
             for cell in self._assembly.cells[name]:
-                for metric in self._assembly.metrics_of(stage):
-                    for own, _ in self._assembly.judged(metric, cell):
-                        place = (name, metric.card.name, own)
-                        listed += self._failures.get(place, ())
-                        path = self._folder.evaluations(metric.card.name, own)
-                        if place in self._evaluated:
-                            for evaluation in EvaluationFile(path):
-                                listed += evaluation.failures
+                for metric, own, _ in self._assembly.judgements(stage, cell):
+                    place = (name, metric.card.name, own)
+                    listed += self._failures.get(place, ())
+                    path = self._folder.evaluations(metric.card.name, own)
+                    if place in self._evaluated:
+                        for evaluation in EvaluationFile(path):
+                            listed += evaluation.failures
         return listed
 
 

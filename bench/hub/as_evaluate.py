@@ -49,7 +49,14 @@ class PatientMetric(evaluate.Metric):  # type: ignore[misc]
         at_once: int = 32,
         **settings: Any,
     ) -> None:
-        """`config_name` names the metric, `kb` folders of outlines; `settings` are `evaluate`'s.
+        """A metric of ours, named by `config_name`.
+
+        Args:
+            config_name: as `pzbench list metrics` shows it.
+            options: the metric's own, for instance {"view": "values"}.
+            roles: who answers, for instance {"judge": "openai/gpt-4o-2024-08-06"}.
+            encoder, kb, journal, at_once: as in `pzbench score`.
+            settings: `evaluate`'s own, for instance `cache_dir`.
 
         Raises:
             UserError: if there is no such metric or option.

@@ -1,21 +1,19 @@
-"""The department of each question of a set, and how it is known.
+"""The department of each question of a set, and how it is known."""
 
-Looked up in this order: the audited list, the department that the question itself names (the
-built-in sample), labels a language model gave (`pzbench medqa classify`), the rule where it is
-sure. Neither a question's own word nor the rule counts in a set that holds audited questions: the
-list stands against both, and all that the rule assigns there was read.
-"""
-
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from bench.medqa.audit import DEPARTMENTS, Clarity, audited
-from bench.medqa.question import Question
-from bench.medqa.question_files import QuestionSet
-from bench.medqa.rule import decide
+from bench.medqa.audit import DEPARTMENTS, Clarity, audited, is_audited_split
+from bench.medqa.labels import Label
+from bench.medqa.question import Question, QuestionSet
 
-Source = Literal["own", "audited", "llm", "rule"]
+Source = Literal["audited list", "labels", "own field"]
+SOURCES: tuple[Source, ...] = ("audited list", "labels", "own field")
+"""Whose word on a department counts, the first before the others."""
+SHOWN = 6
+"""Other departments named in a note, at most."""
 
 
 @dataclass(frozen=True)
@@ -23,36 +21,34 @@ class Assigned:
     """A question's department."""
 
     department: str
+    """One of the six, or whatever else the source says."""
     label: Clarity
     source: Source
 
 
+def department_of(question: Question, labels: Mapping[str, Label]) -> Assigned | None:
+    """The department of a question by the first of the `SOURCES` that says one; else none."""
+    listed, labelled = audited().get(question.id), labels.get(question.id)
+    if listed is not None:
+        return Assigned(listed.department, listed.label, "audited list")
+    if labelled is not None and labelled.label != "undecided":
+        return Assigned(labelled.department, labelled.label, "labels")
+    named = question.department.casefold()
+    own = next((name for name in DEPARTMENTS if name.casefold() == named), question.department)
+    return Assigned(own, "clear", "own field") if own else None
+
+
 class Departments:
-    """The departments of a set's questions."""
+    """The questions of a set, dealt to their departments."""
 
-    def __init__(
-        self, questions: QuestionSet, labels: Mapping[str, Assigned | None] | None = None
-    ) -> None:
-        """`labels` are those a language model gave, by id; none for a question of no department."""
+    def __init__(self, questions: QuestionSet, labels: Mapping[str, Label] | None = None) -> None:
+        """`labels` are the user's, by question id."""
         self._set = questions
-        self._labels = labels or {}
-        self._audited = _holds_audited(questions)
-
-    def find(self, question: Question) -> Assigned | None:
-        """The department of a question, or none if no source knows one."""
-        listed = audited().get(question.id)
-        if listed is not None:
-            return Assigned(listed.department, listed.label, "audited")
-        own = None if self._audited else _own(question)
-        if own is not None:
-            return Assigned(own, "clear", "own")
-        if question.id in self._labels:
-            return self._labels[question.id]
-        if not self._audited:
-            decision = decide(question.question, question.answer)
-            if decision is not None and decision.tier == "high":
-                return Assigned(decision.department, "clear", "rule")
-        return None
+        self._labels = labels
+        self.assigned = [department_of(one, labels or {}) for one in questions.questions]
+        """Of each question in order; none where no source knows one."""
+        self.without = self.assigned.count(None)
+        """Questions whose department nobody says."""
 
     def select(self, *, include_borderline: bool = False) -> dict[str, tuple[Question, ...]]:
         """The independent questions of each of the six departments, in the order of the set.
@@ -61,38 +57,38 @@ class Departments:
         nearly repeats another of the set is left out: it is no further evidence.
         """
         chosen: dict[str, list[Question]] = {name: [] for name in DEPARTMENTS}
-        for one in self._set.questions:
-            assigned = self.find(one)
-            if assigned is None or assigned.department not in chosen or self.repeats(one):
+        for question, assigned in zip(self._set.questions, self.assigned, strict=True):
+            if assigned is None or assigned.department not in chosen or self._repeats(question):
                 continue
             if assigned.label == "clear" or include_borderline:
-                chosen[assigned.department].append(one)
+                chosen[assigned.department].append(question)
         return {name: tuple(questions) for name, questions in chosen.items()}
 
-    def repeats(self, question: Question) -> bool:
+    def _repeats(self, question: Question) -> bool:
         """Whether a question nearly repeats another one of the set."""
         listed = audited().get(question.id)
         return listed is not None and listed.dup_of in self._set.ids
 
+    def described(self) -> dict[str, Any]:
+        """How many of the set's questions have their department by which source."""
+        by = Counter(assigned.source for assigned in self.assigned if assigned)
+        return {source: by[source] for source in SOURCES} | {"without": self.without}
 
-def ignored(questions: QuestionSet) -> str:
-    """What to say of departments that questions name and that are not used; else nothing."""
-    named = [one for one in questions.questions if one.department is not None]
-    if _holds_audited(questions):
-        unused, why = named, "the audited list says where they belong"
-    else:
-        unused = [one for one in named if _own(one) is None]
-        why = f"none of the six ({', '.join(DEPARTMENTS)})"
-    if not unused:
-        return ""
-    return f"the department that {len(unused)} questions name is not used: {why}"
-
-
-def _holds_audited(questions: QuestionSet) -> bool:
-    return not audited().keys().isdisjoint(questions.ids)
-
-
-def _own(question: Question) -> str | None:
-    """The one of the six that a question names, whatever its case."""
-    named = (question.department or "").casefold()
-    return next((name for name in DEPARTMENTS if name.casefold() == named), None)
+    def notes(self) -> Iterator[str]:
+        """What is to be said of questions left out, and of the labels."""
+        if self.without and not is_audited_split(self._set.ids):
+            yield (
+                f"{self.without} of {len(self._set.questions)} questions have no department and "
+                "are left out: to use them, name theirs in a labels file (--labels; `pzbench medqa "
+                "classify` makes one) or in the field `department` of their rows"
+            )
+        given = [assigned for assigned in self.assigned if assigned]
+        others = Counter(one.department for one in given if one.department not in DEPARTMENTS)
+        if others:
+            names = ", ".join(f"{count} of {name}" for name, count in others.most_common(SHOWN))
+            yield f"questions of departments beyond the six are left out: {names}"
+        labelled = sum(one.source == "labels" for one in given)
+        if labelled:
+            yield f"{labelled} questions have their department by the labels file"
+        elif self._labels is not None:
+            yield "no question has a label: is this the labels file made for them?"

@@ -6,24 +6,24 @@ from pathlib import Path
 
 from bench.core.errors import UserError
 from bench.medqa.audit import difference
-from bench.medqa.departments import ignored
 from bench.medqa.hub import SCHEME, read_hub
-from bench.medqa.question_files import QuestionSet, read_questions
+from bench.medqa.question import QuestionSet
+from bench.medqa.question_files import read_questions
 
 VARIABLE = "PZBENCH_MEDQA"
 SAMPLE = "sample"
 SAMPLE_FILE = Path(__file__).with_name("sample.jsonl")
+"""Our own questions, reviewed by no clinician."""
 
 
 def load_questions(source: str | None = None) -> QuestionSet:
     """The questions of a file or folder, of "hub:REPO@REVISION", or the built-in "sample".
 
     Without a source, the environment variable says where they are. A set that is not the audited
-    test split is taken, with a warning that says how it differs; so are departments of its own
-    that are not used.
+    test split is taken, with a warning that says how it differs.
 
     Raises:
-        UserError: if there is none, or they cannot be read; file and line are named.
+        UserError: if there is none, or they cannot be read; file and place are named.
     """
     given = source or os.environ.get(VARIABLE)
     if not given:
@@ -33,12 +33,7 @@ def load_questions(source: str | None = None) -> QuestionSet:
             "where the file comes from stands in docs/medqa.md"
         )
     if given == SAMPLE:
-        return load_sample()
+        return read_questions(SAMPLE_FILE)
     questions = read_hub(given) if given.startswith(SCHEME) else read_questions(Path(given))
-    differences = (difference(questions.ids), ignored(questions))
-    return replace(questions, warnings=(*questions.warnings, *filter(None, differences)))
-
-
-def load_sample() -> QuestionSet:
-    """The questions that come with the package: our own, and reviewed by no clinician."""
-    return read_questions(SAMPLE_FILE)
+    differs = difference(questions.ids)
+    return replace(questions, warnings=(*questions.warnings, differs)) if differs else questions

@@ -5,11 +5,11 @@ from collections import Counter
 from collections.abc import Hashable, Sequence
 
 from bench.api.score import Interval
-from bench.scoring.intervals import LEVEL, normal_quantile
+from bench.scoring.intervals import LEVEL, Z
 
 
 def cohen_kappa(
-    first: Sequence[Hashable], second: Sequence[Hashable], level: float = LEVEL
+    first: Sequence[Hashable], second: Sequence[Hashable]
 ) -> tuple[float | None, Interval | None]:
     """Cohen's kappa of two raters of the same items, with its large-sample interval.
 
@@ -40,6 +40,6 @@ def cohen_kappa(
     variance = (spread - (kappa - chance * (1 - kappa)) ** 2) / (n * (1 - chance) ** 2)
     if variance < 1e-15:
         return kappa, None
-    half = normal_quantile(level) * math.sqrt(variance)
+    half = Z * math.sqrt(variance)
     low, high = max(kappa - half, -1.0), min(kappa + half, 1.0)
-    return kappa, Interval(low=low, high=high, level=level, method="fleiss-cohen-everitt")
+    return kappa, Interval(low=low, high=high, level=LEVEL, method="fleiss-cohen-everitt")

@@ -1,4 +1,4 @@
-"""Intervals and paired comparisons; every one 95 % two-sided, but Wilson's if a level is given.
+"""Intervals and paired comparisons, all 95 % and two-sided.
 
 numpy and scipy are imported inside the functions, so that naming the types costs nothing.
 """
@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 from bench.api.score import Interval
@@ -19,17 +19,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LEVEL = 0.95
+Z = NormalDist().inv_cdf(0.5 + LEVEL / 2)
+"""The two-sided quantile of the standard normal distribution, 1.96."""
 
 
-def normal_quantile(level: float = LEVEL) -> float:
-    """Two-sided standard normal quantile; 1.96 for 0.95."""
-    from statistics import NormalDist
-
-    return NormalDist().inv_cdf(0.5 + level / 2)
-
-
-def wilson(successes: int, n: int, level: float = LEVEL) -> Interval | None:
-    """Wilson's score interval of a share (Wilson 1927); none for n = 0.
+def wilson(successes: float, n: int, method: str = "wilson") -> Interval | None:
+    """Wilson's score interval of a share (Wilson 1927), be it of a whole number; none for n = 0.
 
     Raises:
         ValueError: unless 0 <= successes <= n.
@@ -38,61 +33,38 @@ def wilson(successes: int, n: int, level: float = LEVEL) -> Interval | None:
         raise ValueError(f"{successes} successes of {n}")
     if n == 0:
         return None
-    return _wilson(successes / n, n, level, "wilson")
-
-
-def _wilson(share: float, n: int, level: float, method: str) -> Interval:
-    """Wilson's interval of any share of n, be it no share of a whole number."""
-    z = normal_quantile(level)
-    scale = 1 + z * z / n
-    middle = (share + z * z / (2 * n)) / scale
-    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / scale
+    share = successes / n
+    scale = 1 + Z * Z / n
+    middle = (share + Z * Z / (2 * n)) / scale
+    half = Z * math.sqrt(share * (1 - share) / n + Z * Z / (4 * n * n)) / scale
     low = 0.0 if share == 0 else middle - half
     high = 1.0 if share == 1 else middle + half
-    return Interval(low=low, high=high, level=level, method=method)
+    return Interval(low=low, high=high, level=LEVEL, method=method)
 
 
-def paired_share_difference(
-    first: Sequence[bool], second: Sequence[bool]
-) -> tuple[float, Interval]:
-    """Share of `first` minus share of `second` on the same items.
+def bonett_price(
+    only_first: float, only_second: float, n: int, method: str = "bonett-price"
+) -> Interval:
+    """Interval of a difference of shares of the same n > 0 items, (only_first - only_second) / n.
 
-    The interval is Bonett and Price's (2012) adjusted Wald interval for paired shares, which keeps
-    its coverage where the two never differ.
-
-    Raises:
-        ValueError: if the lengths differ, or there are no items.
+    Bonett and Price's (2012) adjusted Wald interval, which keeps its coverage where the two never
+    differ. Given are how many only the first has, and only the second.
     """
-    pairs = list(zip(first, second, strict=True))
-    if not pairs:
-        raise ValueError("no items")
-    n = len(pairs)
-    only_first = sum(a and not b for a, b in pairs)
-    only_second = sum(b and not a for a, b in pairs)
-    interval = _bonett_price(only_first, only_second, n, "bonett-price")
-    return (only_first - only_second) / n, interval
-
-
-def _bonett_price(more: float, less: float, n: int, method: str) -> Interval:
-    """Bonett and Price's interval of n pairs of which `more` differ up and `less` down."""
-    p, q = (more + 1) / (n + 2), (less + 1) / (n + 2)
-    half = normal_quantile() * math.sqrt((p + q - (p - q) ** 2) / (n + 2))
+    p, q = (only_first + 1) / (n + 2), (only_second + 1) / (n + 2)
+    half = Z * math.sqrt((p + q - (p - q) ** 2) / (n + 2))
     low, high = max(p - q - half, -1.0), min(p - q + half, 1.0)
     return Interval(low=low, high=high, level=LEVEL, method=method)
 
 
-def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> float:
-    """Exact two-sided McNemar p-value in [0, 1] of two paired yes/no series.
+def mcnemar(only_first: int, only_second: int) -> float:
+    """Exact two-sided McNemar p-value in [0, 1], of how many only the one has and only the other.
 
-    Raises:
-        ValueError: if the lengths differ.
+    1 where there are none.
     """
-    pairs = list(zip(first, second, strict=True))
-    only_first = sum(a and not b for a, b in pairs)
-    only_second = sum(b and not a for a, b in pairs)
-    n, k = only_first + only_second, min(only_first, only_second)
-    tail = sum(math.comb(n, i) for i in range(k + 1))
-    return min(1.0, 2 * tail / (1 << n))
+    from scipy.stats import binomtest
+
+    differing = only_first + only_second
+    return float(binomtest(only_first, differing).pvalue) if differing else 1.0
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, Interval | None]:
@@ -109,11 +81,10 @@ def mean_interval(values: Sequence[float]) -> tuple[float, Interval | None]:
     mean = math.fsum(values) / n
     if n < 3 or max(values) == min(values):
         return mean, None
-    from scipy.stats import t
+    from scipy.stats import sem, t
 
-    variance = math.fsum((value - mean) ** 2 for value in values) / (n - 1)
-    half = float(t.ppf(0.5 + LEVEL / 2, n - 1)) * math.sqrt(variance / n)
-    return mean, Interval(low=mean - half, high=mean + half, level=LEVEL, method="student-t")
+    low, high = t.interval(LEVEL, n - 1, loc=mean, scale=sem(values))
+    return mean, Interval(low=low, high=high, level=LEVEL, method="student-t")
 
 
 @dataclass(frozen=True)
@@ -182,7 +153,7 @@ def macro_pair_mean(strata: Sequence[PairMoments]) -> tuple[float, Interval | No
     known = [variance for variance in variances if variance is not None]
     if len(known) < len(strata):
         return mean, None
-    half = normal_quantile() * math.sqrt(math.fsum(known)) / len(strata)
+    half = Z * math.sqrt(math.fsum(known)) / len(strata)
     return mean, Interval(low=mean - half, high=mean + half, level=LEVEL, method="u-statistic")
 
 
@@ -193,8 +164,6 @@ FEW = 5
 """Clusters that must differ from the most common value for a bootstrap of shares to be trusted."""
 _CELLS = 1 << 22
 """Draws held in memory at once, whatever the number of clusters."""
-_KEPT = 1 << 20
-"""Draws that are kept for the next score of as many clusters: 8 MB."""
 
 
 def cluster_bootstrap(
@@ -222,9 +191,8 @@ def cluster_bootstrap(
     if len(sums) < 3:
         return mean, None
     if share and _alike(one / count for one, count in zip(sums, counts, strict=True)):
-        return mean, _wilson(mean, len(sums), LEVEL, "wilson of clusters")
-    means = _resampled([(sums, counts)], seed, resamples)
-    return mean, _percentiles(means)
+        return mean, wilson(mean * len(sums), len(sums), "wilson of clusters")
+    return mean, _bootstrap([(sums, counts)], seed, resamples)
 
 
 def cluster_bootstrap_difference(
@@ -254,9 +222,9 @@ def cluster_bootstrap_difference(
     apart = [one - other for one, other in zip(*means, strict=True)]
     if share and _alike(apart):
         more, less = (math.fsum(max(sign * one, 0.0) for one in apart) for sign in (1, -1))
-        found = _bonett_price(more, less, n, "bonett-price of clusters")
+        found = bonett_price(more, less, n, "bonett-price of clusters")
         return value, found, n
-    return value, _percentiles(_resampled(sides, seed, resamples)), n
+    return value, _bootstrap(sides, seed, resamples), n
 
 
 def _alike(means: Iterable[float]) -> bool:
@@ -277,55 +245,33 @@ def _mean(sums: Sequence[float], counts: Sequence[int]) -> float:
     return math.fsum(sums) / sum(counts)
 
 
-def _resampled(
+def _bootstrap(
     sides: Sequence[tuple[Sequence[float], Sequence[int]]], seed: int, resamples: int
-) -> NDArray[np.float64]:
-    """The mean (of two sides: the difference of means) of each resample of clusters."""
+) -> Interval | None:
+    """The middle 95 % of the means (of two sides: of their differences) of resampled clusters.
+
+    None where they do not differ.
+    """
     import numpy as np
+    from scipy.stats import bootstrap
 
-    known = [(np.asarray(sums, float), np.asarray(counts, float)) for sums, counts in sides]
-    found = []
-    for drawn in _draws(len(known[0][0]), seed, resamples):
-        means = [sums[drawn].sum(axis=1) / _drawn_counts(counts, drawn) for sums, counts in known]
-        found.append(means[0] if len(means) == 1 else means[0] - means[1])
-    return np.concatenate(found)
+    def mean(sums: Any, counts: Any, *other: Any, axis: int = -1) -> Any:
+        own = sums.sum(axis=axis) / counts.sum(axis=axis)
+        return own - mean(*other, axis=axis) if other else own
 
-
-def _drawn_counts(counts: NDArray[np.float64], drawn: NDArray[np.int64]) -> Any:
-    """Values in each resample; clusters of one size need no adding up."""
-    if (counts == counts[0]).all():
-        return counts[0] * drawn.shape[1]
-    return counts[drawn].sum(axis=1)
-
-
-def _draws(n: int, seed: int, resamples: int) -> Iterator[NDArray[np.int64]]:
-    """Clusters drawn with replacement, in runs of resamples, each of shape (resamples, n)."""
-    if n * resamples <= min(_KEPT, _CELLS):
-        yield _kept_draws(n, seed, resamples)
-        return
-    import numpy as np
-
-    draw = np.random.default_rng(seed)
-    rows = max(1, _CELLS // n)
-    for start in range(0, resamples, rows):
-        yield draw.integers(0, n, size=(min(rows, resamples - start), n))
-
-
-@lru_cache(maxsize=12)
-def _kept_draws(n: int, seed: int, resamples: int) -> NDArray[np.int64]:
-    """The scores of a run need the same draws again and again."""
-    import numpy as np
-
-    drawn = np.random.default_rng(seed).integers(0, n, size=(resamples, n))
-    drawn.setflags(write=False)
-    return drawn
-
-
-def _percentiles(means: NDArray[np.float64]) -> Interval | None:
-    """The middle 95 % of some resampled means; none where they do not differ."""
-    import numpy as np
-
-    if np.ptp(means) < 1e-12:
+    columns = [np.asarray(column, float) for side in sides for column in side]
+    made = bootstrap(
+        columns,
+        mean,
+        paired=True,
+        vectorized=True,
+        n_resamples=resamples,
+        batch=max(1, _CELLS // len(columns[0])),
+        confidence_level=LEVEL,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    )
+    if np.ptp(made.bootstrap_distribution) < 1e-12:
         return None
-    low, high = np.quantile(means, [0.5 - LEVEL / 2, 0.5 + LEVEL / 2])
-    return Interval(low=float(low), high=float(high), level=LEVEL, method="cluster-bootstrap")
+    low, high = map(float, made.confidence_interval)
+    return Interval(low=low, high=high, level=LEVEL, method="cluster-bootstrap")

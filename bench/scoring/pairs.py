@@ -1,4 +1,4 @@
-"""Pair metrics: one kernel a cell, then the means of all cells and their differences in one pass.
+"""Pair metrics: kernels of the groups of each cell, then all means and differences in one pass.
 
 Pairs are all unordered pairs within a group; groups weigh the same. A mean over pairs is a
 U-statistic; so is the difference of two, whose kernel is the difference of their kernels.
@@ -7,7 +7,8 @@ U-statistic; so is the difference of two, whose kernel is the difference of thei
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,6 @@ from bench.api.pair_metric import (
     Grouping,
     Kernel,
     Matrix,
-    MatrixKernel,
     Texts,
     View,
     group_of,
@@ -37,23 +37,43 @@ FEW = 10
 """Records of a group below which simulated coverage of the 95 % interval falls under 0.9."""
 NO_PAIR = "no two records to compare"
 Couple = tuple[Cell, Cell]
+Grouped = dict[str, dict[str, tuple[str, About]]]
+"""Text and what is known of each item by its id, by group."""
 
 
-@dataclass
+@dataclass(frozen=True)
+class Group:
+    """The items of one group of a cell, in the common order, and their kernel."""
+
+    who: Sequence[About]
+    kernel: Kernel
+
+    @cached_property
+    def ids(self) -> frozenset[str]:
+        """The ids of the items."""
+        return frozenset(one.id for one in self.who)
+
+
+@dataclass(frozen=True)
 class Side:
-    """One cell's texts and their kernel."""
+    """One cell."""
 
     items: Items
-    texts: Texts
-    who: Sequence[About]
-    """Of each text."""
-    kernel: Kernel
+    groups: Mapping[str, Group]
     alone: tuple[str, ...]
     """Groups of one item, which have no pair."""
 
-    def ids(self, group: str) -> set[str]:
+    @property
+    def lacking(self) -> Counter[str]:
+        """How many items of each group are in no pair: never made, or alone."""
+        lacking = Counter(self.alone)
+        for who, count in self.items.lacking.items():
+            lacking[who.department] += count
+        return lacking
+
+    def ids(self, group: str) -> frozenset[str]:
         """The items of a group."""
-        return set(self.texts.ids[self.texts.groups.get(group, slice(0))])
+        return self.groups[group].ids if group in self.groups else frozenset()
 
 
 @dataclass
@@ -98,9 +118,9 @@ async def score_pairs(
 ) -> PairScores:
     """The scores of some cells and of the differences between couples of them.
 
-    Each cell's kernel is built once; a cell whose kernel fails has no value, and costs no other
-    cell its own. O(n^2) for a group of n items, in blocks: memory is that of the kernels and of one
-    block for each cell.
+    The kernel of each group of a cell is built once; a cell of which one fails has no value, and
+    costs no other cell its own. O(n^2) for a group of n items, in blocks: memory is that of the
+    kernels and of one block for each cell.
 
     Raises:
         UserError: the run cannot go on.
@@ -111,62 +131,58 @@ async def score_pairs(
     scores: dict[Cell, list[Score]] = {}
     failed: dict[Cell, Unscored] = {}
     pinned = signature(metric, context)
-    for cell, groups in read.items():
-        texts, who = _texts(groups, order)
-        kernel = await _kernel(metric, texts, context)
-        if isinstance(kernel, Unscored):
-            failed[cell] = kernel
+    for cell, texts in read.items():
+        groups = await _groups(metric, texts, order, context)
+        if isinstance(groups, Unscored):
+            failed[cell] = groups
             continue
-        alone = tuple(group for group, items in groups.items() if len(items) == 1)
-        # The words are the kernel's now: they are not held twice.
-        sides[cell] = Side(cells[cell], replace(texts, texts=()), who, kernel, alone)
-        groups.clear()
+        alone = tuple(group for group, items in texts.items() if len(items) == 1)
+        sides[cell] = Side(cells[cell], groups, alone)
+        texts.clear()  # the words are the kernels' now: they are not held twice
     paired = [couple for couple in couples if couple[0] in sides and couple[1] in sides]
     moments = await asyncio.to_thread(_moments, sides, paired, order)
     evaluations: dict[Cell, list[Evaluation]] = {}
     for cell, side in sides.items():
         own = {group: found for (who, group), found in moments.items() if who == cell}
-        scores[cell] = _scores(metric, own, side, pinned)
+        made = "|".join(filter(None, (pinned, side.items.signature)))
+        scores[cell] = _scores(metric, own, side.lacking, made, side.items.notes, side.alone)
         evaluations[cell] = list(_evaluations(own, side))
     differences: dict[Couple, list[Score]] = {couple: [] for couple in couples}
     for couple in paired:
         own = {group: found for (who, group), found in moments.items() if who == couple}
         first, second = (sides[cell] for cell in couple)
-        made = "|".join(filter(None, (pinned, first.items.signature)))
-        differences[couple] = _differences(metric, own, _lacking(first, second), made)
+        differences[couple] = _differences(metric, own, first, second, pinned) if own else []
     return PairScores(scores, evaluations, differences, failed)
 
 
-def _lacking(first: Side, second: Side) -> Counter[str]:
-    """How many items of each group only one side has."""
-    groups = {**first.texts.groups, **second.texts.groups}
-    return Counter({group: len(first.ids(group) ^ second.ids(group)) for group in groups})
-
-
-async def _kernel(metric: Any, texts: Texts, context: Context) -> Kernel | Unscored:
-    """The kernel of a cell, or why there is none."""
-    if not texts:
-        return MatrixKernel(())
-    try:
-        found = await guarded(metric.kernel(texts, context), "*", "scoring")
-    except Unscored as reason:
-        failures = (one.model_copy(update={"metric": metric.card.name}) for one in reason.failures)
-        return Unscored(reason.reason, tuple(failures))
-    if isinstance(found, Failure):
-        failure = found.model_copy(update={"metric": metric.card.name})
-        return Unscored(f"failed: {found.reason}", (failure,))
-    kernel: Kernel = found
-    return kernel
+async def _groups(
+    metric: Any, texts: Grouped, order: Mapping[str, Sequence[str]], context: Context
+) -> dict[str, Group] | Unscored:
+    """The groups of a cell that have a pair, or why the first kernel that fails does."""
+    made: dict[str, Group] = {}
+    for group, items in texts.items():
+        ids = [identity for identity in order[group] if identity in items]
+        if len(ids) < 2:
+            continue
+        own = Texts([items[identity][0] for identity in ids], ids)
+        try:
+            kernel = await guarded(metric.kernel(own, context), "*", "scoring")
+        except Unscored as reason:
+            kernel = reason
+        if isinstance(kernel, Failure):
+            kernel = Unscored(f"failed: {kernel.reason}", (kernel,))
+        if isinstance(kernel, Unscored):
+            named = {"metric": metric.card.name}
+            failures = [one.model_copy(update=named) for one in kernel.failures]
+            return Unscored(kernel.reason, failures)
+        made[group] = Group([items[identity][1] for identity in ids], kernel)
+    return made
 
 
 def signature(metric: Any, context: Context) -> str:
     """What a metric says pins its meaning; its name if it says nothing."""
     said = getattr(metric, "signature", None)
     return str(said(context)) if said is not None else str(metric.card.name)
-
-
-Grouped = dict[str, dict[str, tuple[str, About]]]
-"""Text and what is known of each item by its id, by group."""
 
 
 def _grouped(metric: Any, items: Items) -> Grouped:
@@ -205,24 +221,6 @@ def _woven(known: Sequence[str], more: Sequence[str]) -> list[str]:
     return made
 
 
-def _texts(groups: Grouped, order: Mapping[str, Sequence[str]]) -> tuple[Texts, list[About]]:
-    """The texts of a cell, group by group, in the common order."""
-    texts: list[str] = []
-    who: list[About] = []
-    places: dict[str, slice] = {}
-    for group, items in groups.items():
-        if len(items) < 2:
-            continue
-        start = len(texts)
-        for identity in order[group]:
-            if identity in items:
-                text, known = items[identity]
-                texts.append(text)
-                who.append(known)
-        places[group] = slice(start, len(texts))
-    return Texts(texts, [one.id for one in who], places), who
-
-
 def _moments(
     sides: Mapping[Cell, Side], couples: Sequence[Couple], order: Mapping[str, Sequence[str]]
 ) -> dict[tuple[Cell | Couple, str], PairMoments]:
@@ -230,33 +228,29 @@ def _moments(
     found: dict[tuple[Cell | Couple, str], PairMoments] = {}
     for group, ids in order.items():
         held = {
-            cell: _held(side, group, ids)
+            cell: np.array([identity in side.ids(group) for identity in ids], dtype=bool)
             for cell, side in sides.items()
-            if group in side.texts.groups
+            if group in side.groups
         }
         asked = [couple for couple in couples if couple[0] in held and couple[1] in held]
-        found |= _of_group(group, len(ids), sides, held, asked)
+        kernels = {cell: sides[cell].groups[group].kernel for cell in held}
+        own = _of_group(len(ids), kernels, held, asked)
+        found |= {(name, group): moments for name, moments in own.items()}
     return found
 
 
-def _held(side: Side, group: str, ids: Sequence[str]) -> NDArray[np.bool_]:
-    own = side.ids(group)
-    return np.array([identity in own for identity in ids], dtype=bool)
-
-
 def _of_group(
-    group: str,
     size: int,
-    sides: Mapping[Cell, Side],
+    kernels: Mapping[Cell, Kernel],
     held: Mapping[Cell, NDArray[np.bool_]],
     couples: Sequence[Couple],
-) -> dict[tuple[Cell | Couple, str], PairMoments]:
+) -> dict[Cell | Couple, PairMoments]:
     """One pass over the blocks of a group."""
     short: dict[Cell | Couple, PairMoments] = {}
-    for cell in held:
-        own = getattr(sides[cell].kernel, "moments", None)
+    for cell, kernel in kernels.items():
+        own = getattr(kernel, "moments", None)
         if own is not None:
-            short[cell] = own(sides[cell].texts.groups[group])
+            short[cell] = own()
     summed = [cell for cell in held if cell not in short]
     both = {couple: held[couple[0]] & held[couple[1]] for couple in couples}
     both = {couple: shared for couple, shared in both.items() if shared.sum() > 1}
@@ -268,7 +262,7 @@ def _of_group(
     for rows in runs(0, size):
         for columns in runs(rows.start, size):
             blocks = {
-                cell: _block(sides[cell], group, held[cell], before[cell], rows, columns)
+                cell: _block(kernels[cell], held[cell], before[cell], rows, columns)
                 for cell in needed
             }
             for (first, second), shared in both.items():
@@ -278,28 +272,24 @@ def _of_group(
                 sums[first, second].add(apart, rows, columns)
             for cell in summed:
                 sums[cell].add(blocks[cell], rows, columns)
-    short |= {name: sums[name].moments(places[name]) for name in sums}
-    return {(name, group): found for name, found in short.items()}
+    return short | {name: sums[name].moments(places[name]) for name in sums}
 
 
 def _block(
-    side: Side,
-    group: str,
+    kernel: Kernel,
     held: NDArray[np.bool_],
     before: NDArray[np.int64],
     rows: slice,
     columns: slice,
 ) -> Matrix:
     """Similarities in the places of the common order; 0 where the cell lacks an item."""
-    start = side.texts.groups[group].start
     own_rows, own_columns = (
-        slice(start + int(before[run.start]), start + int(before[run.stop]))
-        for run in (rows, columns)
+        slice(int(before[run.start]), int(before[run.stop])) for run in (rows, columns)
     )
     shape = rows.stop - rows.start, columns.stop - columns.start
     if own_rows.start == own_rows.stop or own_columns.start == own_columns.stop:
         return np.zeros(shape)
-    block = np.array(side.kernel.block(own_rows, own_columns), dtype=np.float64)
+    block = np.array(kernel.block(own_rows, own_columns), dtype=np.float64)
     if held[rows].all() and held[columns].all():
         return block
     whole = np.zeros(shape)
@@ -308,29 +298,53 @@ def _block(
 
 
 def _scores(
-    metric: Any, moments: Mapping[str, PairMoments], side: Side, signature: str
+    metric: Any,
+    moments: Mapping[str, PairMoments],
+    lacking: Mapping[str, int],
+    signature: str,
+    notes: Sequence[str] = (),
+    alone: Sequence[str] = (),
 ) -> list[Score]:
-    """The macro mean over groups; where the groups are departments, each of them too."""
+    """The macro mean over groups; where the groups are departments, each of them too.
+
+    Groups in which only items are `lacking` are shown without a value; `alone` are those of one.
+    """
     card: MetricCard = metric.card
-    lacking = Counter(dict.fromkeys(side.alone, 1))
-    for who, count in side.items.lacking.items():
-        lacking[who.department] += count
-    alone = [f"{len(side.alone)} group(s) of one record left out"] if side.alone else []
-    value, interval = macro_pair_mean(list(moments.values())) if moments else (None, None)
-    notes = [*side.items.notes, *alone, *_remarks(list(moments.values()))]
-    pinned = "|".join(filter(None, (signature, side.items.signature)))
-    shown = Score(
-        metric=card.name,
-        value=value,
-        unit=card.unit,
-        better=card.better,
-        n=sum(found.n for found in moments.values()),
-        n_missing=side.items.missing + len(side.alone),
-        interval=interval,
-        signature=pinned,
-        notes=tuple(notes),
-    )
-    return [shown, *_departments(metric, moments, shown, lacking, side.items.notes)]
+
+    def score(groups: Mapping[str, PairMoments], missing: int, *more: str, **by: str) -> Score:
+        found = list(groups.values())
+        value, interval = macro_pair_mean(found) if found else (None, None)
+        return Score(
+            metric=card.name,
+            value=value,
+            unit=card.unit,
+            better=card.better,
+            n=sum(one.n for one in found),
+            n_missing=missing,
+            interval=interval,
+            signature=signature,
+            notes=(*notes, *more, *_remarks(found)),
+            **by,
+        )
+
+    single = [f"{len(alone)} group(s) of one record left out"] if alone else []
+    scores = [score(moments, sum(lacking.values()), *single)]
+    if getattr(metric, "pairs", "department") == "department":
+        for name in filter(None, dict.fromkeys((*moments, *lacking))):
+            own = {name: moments[name]} if name in moments else {}
+            scores.append(score(own, lacking.get(name, 0), by="department", group=name))
+    return scores
+
+
+def _differences(
+    metric: Any, moments: Mapping[str, PairMoments], first: Side, second: Side, signature: str
+) -> list[Score]:
+    """Of the groups in which both sides have a pair; missing are the items of one side alone."""
+    groups = {**first.groups, **second.groups}
+    lacking = Counter({name: len(first.ids(name) ^ second.ids(name)) for name in groups})
+    made = "|".join(filter(None, (signature, first.items.signature)))
+    whole, *others = _scores(metric, moments, {name: lacking[name] for name in moments}, made)
+    return [whole.model_copy(update={"n_missing": lacking.total()}), *others]
 
 
 def _remarks(moments: Sequence[PairMoments]) -> Iterator[str]:
@@ -341,62 +355,11 @@ def _remarks(moments: Sequence[PairMoments]) -> Iterator[str]:
         yield f"a group has fewer than {FEW} records: the interval may be too narrow"
 
 
-def _departments(
-    metric: Any,
-    moments: Mapping[str, PairMoments],
-    whole: Score,
-    lacking: Mapping[str, int],
-    notes: Sequence[str] = (),
-) -> Iterator[Score]:
-    """Of each department, those without a pair too."""
-    if getattr(metric, "pairs", "department") != "department":
-        return
-    for name in filter(None, dict.fromkeys((*moments, *lacking))):
-        found = moments.get(name)
-        value, interval = macro_pair_mean([found]) if found else (None, None)
-        update = {
-            "by": "department",
-            "group": name,
-            "value": value,
-            "interval": interval,
-            "n": found.n if found else 0,
-            "n_missing": lacking.get(name, 0),
-            "notes": (*notes, *_remarks([found] if found else [])),
-        }
-        yield whole.model_copy(update=update)
-
-
-def _differences(
-    metric: Any,
-    moments: Mapping[str, PairMoments],
-    lacking: Counter[str],
-    signature: str,
-) -> list[Score]:
-    if not moments:
-        return []
-    value, interval = macro_pair_mean(list(moments.values()))
-    card: MetricCard = metric.card
-    whole = Score(
-        metric=card.name,
-        value=value,
-        unit=card.unit,
-        better=card.better,
-        n=sum(found.n for found in moments.values()),
-        n_missing=lacking.total(),
-        interval=interval,
-        signature=signature,
-    )
-    known = {group: lacking[group] for group in moments}
-    return [whole, *_departments(metric, moments, whole, known)]
-
-
 def _evaluations(moments: Mapping[str, PairMoments], side: Side) -> Iterator[Evaluation]:
     """Of each item its mean similarity with the others of its group."""
-    keys = getattr(side.kernel, "keys", ())
-    for group, place in side.texts.groups.items():
-        found = moments[group]
-        for at, total in zip(range(place.start, place.stop), found.row_sums.tolist(), strict=True):
-            who = side.who[at]
+    for name, group in side.groups.items():
+        found, keys = moments[name], getattr(group.kernel, "keys", ())
+        for at, (who, total) in enumerate(zip(group.who, found.row_sums.tolist(), strict=True)):
             yield Evaluation(
                 item=who.id,
                 department=who.department,

@@ -15,11 +15,11 @@ from bench.api.item import About, Items, answers_of
 from bench.api.metric import MetricCard, PartCard
 from bench.api.score import ALL, Interval, Score
 from bench.scoring.intervals import (
+    bonett_price,
     cluster_bootstrap,
     cluster_bootstrap_difference,
     mcnemar,
     mean_interval,
-    paired_share_difference,
     wilson,
 )
 
@@ -129,14 +129,11 @@ def _score(
         low, high = max(interval.low, part.ends[0]), min(interval.high, part.ends[1])
         interval = interval.model_copy(update={"low": low, "high": high})
     notes = [*items.notes, *tally.notes, *_told(tally, items.kind, unseen, interval)]
-    return Score(
-        metric=card.name,
-        part=part.name,
-        by=group[0],
-        group=group[1],
+    return _made(
+        card,
+        part,
+        group,
         value=value,
-        unit=part.unit,
-        better=part.better,
         n=len(flat),
         n_missing=missing + tally.assumed,
         interval=interval,
@@ -144,6 +141,12 @@ def _score(
         signature=pinned(signature, part, items),
         notes=tuple(dict.fromkeys(notes)),
     )
+
+
+def _made(card: MetricCard, part: PartCard, group: Group, **figures: Any) -> Score:
+    by, name = group
+    named = {"metric": card.name, "part": part.name, "by": by, "group": name}
+    return Score(**named, unit=part.unit, better=part.better, **figures)
 
 
 def pinned(signature: str, part: PartCard, items: Items) -> str:
@@ -232,17 +235,8 @@ def differences_of(
         part = parts[name]
         figures = _difference(tally, other, part) if other else None
         if figures is not None:
-            score = Score(
-                metric=card.name,
-                part=name,
-                by=group[0],
-                group=group[1],
-                unit=part.unit,
-                better=part.better,
-                signature=pinned(signature, part, items),
-                **figures,
-            )
-            found.append(score)
+            figures["signature"] = pinned(signature, part, items)
+            found.append(_made(card, part, group, **figures))
     return found
 
 
@@ -264,14 +258,13 @@ def _difference(ours: _Tally, theirs: _Tally, part: PartCard) -> dict[str, Any] 
     if not (share and _binary(left) and _binary(right)):
         value, interval = mean_interval([one - other for one, other in pairs])
         return {"value": value, "interval": interval, **counts}
-    yes, also = [bool(one) for one in left], [bool(other) for other in right]
-    value, between = paired_share_difference(yes, also)
+    n, only = len(pairs), (pairs.count((1.0, 0.0)), pairs.count((0.0, 1.0)))
     return {
-        "value": value,
-        "interval": between,
+        "value": (only[0] - only[1]) / n,
+        "interval": bonett_price(*only, n),
         **counts,
-        "p_value": mcnemar(yes, also),
-        "discordant": (pairs.count((1.0, 0.0)), pairs.count((0.0, 1.0))),
+        "p_value": mcnemar(*only),
+        "discordant": only,
     }
 
 
@@ -284,12 +277,11 @@ def no_scores(card: MetricCard, items: Items, note: str, signature: str = "") ->
     planned = items.missing + sum(1 for _ in items)
     answers = items.missing * items.answers + sum(map(answers_of, items))
     return [
-        Score(
-            metric=card.name,
-            part=part.name,
+        _made(
+            card,
+            part,
+            WHOLE,
             value=None,
-            unit=part.unit,
-            better=part.better,
             n=0,
             n_missing=answers if part.per == "answer" else planned,
             signature=signature,

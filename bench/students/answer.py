@@ -1,28 +1,14 @@
 """A test question, answered by an agent that has learned something or nothing."""
 
-from typing import Literal, get_args
-
 from bench.api.context import Context
 from bench.backbones.prompt import AskError
 from bench.core.schema import Model
 from bench.medqa.question import Question
-from bench.students.choice import ROLE, choose
-from bench.students.experience import Recalled
-from bench.students.training import Training
-from bench.students.training_settings import TrainSettings
+from bench.students.choice import OF_FAILURE, ROLE, Outcome, choose
+from bench.students.experience import Experience, Limits
 
-Outcome = Literal["right", "wrong", "refused", "invalid", "unreachable", "error"]
-OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 PUT: tuple[Outcome, ...] = ("right", "wrong", "refused", "invalid")
 """What becomes of a question that the student got; the others were never put."""
-
-OF_FAILURE: dict[str, Outcome] = {
-    "refusal": "refused",
-    "invalid": "invalid",
-    "unreachable": "unreachable",
-    "error": "error",
-}
-"""Our names of the outcomes of an exchange that failed."""
 
 
 class Answered(Model):
@@ -49,43 +35,38 @@ class Answered(Model):
 
 async def answer(
     question: Question,
-    training: Training | None,
+    department: str,
+    experience: Experience,
+    limits: Limits,
     context: Context,
-    settings: TrainSettings,
     replicate: str,
 ) -> Answered:
     """The student's answer; zero-shot where nothing was learned.
 
-    The gold letter is compared here, after the answer; nothing before knows it. `replicate` tells
-    apart what is asked in the same words; it need not name the question.
+    The gold letter is compared here, after the answer; nothing before knows it, nor the department.
+    `replicate` tells apart what is asked in the same words; it need not name the question.
 
     Raises:
         UserError: nobody is named for the role "student", or there is no encoder.
     """
-    recalled = Recalled()
-    if training is not None:
-        recalled = await training.experience.recall(question.question, settings, context.encoder)
-    where = "/".join(part for part in (replicate, question.id[:16]) if part)
-    known = {
+    shown = await experience.recall(question.question, limits, context.encoder)
+    memory = [entry.text for entry in shown]
+    place = {
         "id": question.id,
-        "department": question.department or "",
-        "retrieved": recalled.ids,
-        "words": recalled.words,
+        "department": department,
+        "retrieved": tuple(entry.id for entry in shown),
+        "words": sum(entry.words for entry in shown),
     }
+    where = f"{replicate}/{question.id[:16]}"
+    student = context.role(ROLE)
     try:
-        choice = await choose(
-            context.role(ROLE),
-            question.question,
-            question.options,
-            recalled.texts,
-            where,
-        )
+        choice = await choose(student, question.question, question.options, memory, where)
     except AskError as failure:
         outcome = OF_FAILURE[failure.outcome]
-        return Answered(**known, outcome=outcome, reason=failure.reason, keys=failure.keys)
+        return Answered(**place, outcome=outcome, reason=failure.reason, keys=failure.keys)
     letter = choice.value.letter
     return Answered(
-        **known,
+        **place,
         outcome="right" if question.accepts(letter) else "wrong",
         letter=letter,
         reason=choice.value.reasons,

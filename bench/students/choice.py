@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, create_model
 
@@ -19,6 +19,16 @@ from bench.core.text import words
 
 ROLE = "student"
 PROMPT = Template(Path(__file__).with_name("answer.j2"))
+Outcome = Literal["right", "wrong", "refused", "invalid", "unreachable", "error"]
+"""What may become of a question."""
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+OF_FAILURE: dict[str, Outcome] = {
+    "refusal": "refused",
+    "invalid": "invalid",
+    "unreachable": "unreachable",
+    "error": "error",
+}
+"""Our names of the outcomes of an exchange that failed."""
 
 
 async def choose(

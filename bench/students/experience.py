@@ -6,13 +6,12 @@ that the word budget has no room for is left out whole, and a smaller one behind
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Literal
 
 from bench.core.schema import Model
-from bench.students.training_settings import TrainSettings, count_words
 
 if TYPE_CHECKING:
     from bench.backbones.encoder import Encoder, Vectors
@@ -20,6 +19,28 @@ if TYPE_CHECKING:
     Load = Callable[[], Encoder]
 
 DECIMALS = 6
+LONG = 12
+"""Characters of a word; each further dozen begun counts as a word more."""
+
+
+def count_words(text: str) -> int:
+    """Length of a text in words: what stands between spaces, long ones counted more than once.
+
+    So a budget binds in scripts without spaces, too.
+    """
+    return sum(-(-len(word) // LONG) for word in text.split())
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What may be shown from memory with a question, the same for all that are compared."""
+
+    k_cases: int = 3
+    """Solved cases, at most."""
+    k_rules: int = 4
+    """Rules, at most."""
+    budget: int = 600
+    """Words, at most, as `count_words` counts."""
 
 
 class ExperienceEntry(Model):
@@ -41,28 +62,6 @@ class ExperienceEntry(Model):
     def words(self) -> int:
         """Length in words, as the budget counts."""
         return count_words(self.text)
-
-
-@dataclass(frozen=True)
-class Recalled:
-    """What is shown with a question."""
-
-    entries: tuple[ExperienceEntry, ...] = ()
-
-    @property
-    def texts(self) -> tuple[str, ...]:
-        """What a prompt shows."""
-        return tuple(entry.text for entry in self.entries)
-
-    @property
-    def ids(self) -> tuple[str, ...]:
-        """Which they are."""
-        return tuple(entry.id for entry in self.entries)
-
-    @property
-    def words(self) -> int:
-        """Words shown."""
-        return sum(entry.words for entry in self.entries)
 
 
 @dataclass(frozen=True)
@@ -91,24 +90,22 @@ class Experience:
             return Experience()
         return Experience(self.entries[:known], self.vectors[:known])
 
-    def of(self, kind: Literal["case", "rule"]) -> tuple[ExperienceEntry, ...]:
-        """The cases or the rules, in the order learned."""
-        return tuple(entry for entry in self.entries if entry.kind == kind)
-
-    async def recall(self, question: str, settings: TrainSettings, encoder: "Load") -> Recalled:
-        """What is nearest to a question, within the settings' numbers and word budget."""
+    async def recall(
+        self, question: str, limits: Limits, encoder: "Load"
+    ) -> tuple[ExperienceEntry, ...]:
+        """What is nearest to a question, within limits."""
         if self.vectors is None:
-            return Recalled()
+            return ()
         (vector,) = await encoder().embed([question])
         ranked = (-(self.vectors @ vector)).round(DECIMALS).argsort(kind="stable")
         nearest = [self.entries[at] for at in ranked]
-        cases = [entry for entry in nearest if entry.kind == "case"][: settings.k_cases]
-        rules = [entry for entry in nearest if entry.kind == "rule"][: settings.k_rules]
+        cases = [entry for entry in nearest if entry.kind == "case"][: limits.k_cases]
+        rules = [entry for entry in nearest if entry.kind == "rule"][: limits.k_rules]
         turns = (entry for pair in zip_longest(cases, rules) for entry in pair if entry)
-        return Recalled(tuple(within(turns, settings.budget)))
+        return tuple(within(turns, limits.budget))
 
 
-def within(entries: Iterable[ExperienceEntry], budget: int) -> Iterable[ExperienceEntry]:
+def within(entries: Iterable[ExperienceEntry], budget: int) -> Iterator[ExperienceEntry]:
     """The entries that a budget of words has room for, in order."""
     for entry in entries:
         if entry.words <= budget:

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from rapidfuzz.distance import Prefix
 
-from bench.core.text import stems
+from bench.core.text import one_line, stems
 from bench.knowledge.disease_names import UNTELLING
 
 _UNTELLING = UNTELLING | frozenset(
@@ -15,8 +15,8 @@ _UNTELLING = UNTELLING | frozenset(
 """Words that alone name nothing."""
 _ROMAN = {"i": "1", "ii": "2", "iii": "3", "iv": "4"}
 _AFTER_HEAD = re.compile(r"\s(?:of|in|with|without|due to|from|after|for|by)\s|[,/]")
-_BRACKETS = re.compile(r"\s*\([^)]*\)")
-_INSIDE = re.compile(r"\(([^)]*)\)$")
+_BRACKETS = re.compile(r"\([^()]*\)")
+_INSIDE = re.compile(r"\(([^()]*)\)$")
 _SHORT = re.compile(r"[A-Z][A-Za-z0-9-]*[A-Z0-9]")
 """An abbreviation: PSA, TRAb, HbA1c."""
 _EPONYM = re.compile(r"(.+?\b(?:disease|syndrome))\s+of\b", re.IGNORECASE)
@@ -53,7 +53,7 @@ def forms(name: str, *, curated: bool = False) -> Iterator[str]:
     one: elsewhere it is a side or a part of the body.
     """
     yield name
-    bare = _BRACKETS.sub("", name)
+    bare = _bare(name)
     yield bare
     yield bare.partition(" with ")[0]
     eponym = _EPONYM.match(bare)
@@ -71,9 +71,14 @@ def head(name: str) -> str:
     It is the last telling word before "of", "with" and the like. A short one ("tear") or a part of
     the body is too common to give a name away: there is none then.
     """
-    bare = _BRACKETS.sub("", name)
+    bare = _bare(name)
     last = (_telling(_AFTER_HEAD.split(bare)[0]) or _telling(bare) or [""])[-1]
     return last if len(last) >= HEAD and last not in _PARTS else ""
+
+
+def _bare(name: str) -> str:
+    """A name without what stands in brackets."""
+    return one_line(_BRACKETS.sub(" ", name))
 
 
 def names_one(statement: str, names: Iterable[str]) -> bool:

@@ -9,11 +9,12 @@ import random
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from string import ascii_uppercase
 from typing import Literal
 
 from bench.core.schema import Model
+from bench.core.text import words
 from bench.knowledge.cases import derive_seed
 from bench.knowledge.disease_names import find_named
 from bench.knowledge.library import Library
@@ -31,19 +32,17 @@ LEADS: dict[Kind, str] = {
     "treatment": "Which of the following drugs treats this patient's disease?",
 }
 _DRUG = re.compile(
-    r"(?:\b(?:takes?|taking|on|with|receives?|prescribed|started)\s+)?"
     r"\b([A-Za-z][a-z]{3,}(?:[- ][a-z]{3,}){0,2}?)\s+"
     r"\d+(?:[.,]\d+)?\s?(?:mg|g|µg|mcg|micrograms?|ml|units?|IU)\b"
 )
 """A drug by the dose behind it: "Tamsulosin 0.4 mg once daily"."""
+_LEADING = frozenset(words("take taking takes with receives receive prescribed started treated"))
+"""Words before a drug that are none of its name."""
 _NORMAL = re.compile(
     r"\b(?:normal|negative|unremarkable|within|not detected|nothing|no|without|intact|in order)\b",
     re.IGNORECASE,
 )
 """What a finding says that tells little."""
-_LEADING = frozenset(
-    re.findall(r"\w+", "take taking takes with receives receive prescribed started treated on")
-)
 
 
 class PracticeItem(Model):
@@ -72,20 +71,14 @@ class PracticeItem(Model):
         return self.model_copy(update={"options": moved, "correct": correct})
 
 
-@dataclass
-class _Distractors:
-    """What records and outlines of some diseases offer as wrong options for others."""
+@dataclass(frozen=True)
+class _Told:
+    """What a record or an outline tells of its disease: wrong options for others."""
 
-    diseases: set[str] = field(default_factory=set)
-    tests: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """How often each test was named, with the head it stands under."""
-    drugs: set[str] = field(default_factory=set)
-
-    def add(self, other: "_Distractors") -> None:
-        """Take in what another holds."""
-        self.diseases |= other.diseases
-        self.tests += other.tests
-        self.drugs |= other.drugs
+    disease: str
+    tests: tuple[tuple[str, str], ...]
+    """Each with the head it stands under."""
+    drugs: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -96,8 +89,8 @@ class _PracticeCase:
     outline: Outline | None
     names: tuple[str, ...]
     """Every name of its disease."""
-    distractors: _Distractors
-    """What is said of the other diseases of its department."""
+    others: Sequence[_Told]
+    """What is told of the other diseases of its department."""
     seed: int
 
     def draw(self, what: str) -> random.Random:
@@ -112,60 +105,47 @@ class Practice:
         """Read once what the records and the knowledge base say of each disease."""
         self._library = library
         self._seed = seed
-        self._offered: dict[str, dict[str, _Distractors]] = {}
-        """By department and disease."""
-        self._others: dict[tuple[str, str], _Distractors] = {}
-        for department in {record.department for record in records}:
-            known = department in library.departments
-            listed = library.diseases(department) if known else ()
-            self._offered[department] = {
-                outline.name: _of_outline(library.get(outline.id)) for outline in listed
-            }
+        self._told: dict[str, list[_Told]] = {record.department: [] for record in records}
+        """By department."""
+        for department in self._told.keys() & set(library.departments):
+            outlines = (library.get(listing.id) for listing in library.diseases(department))
+            self._told[department] += map(_of_outline, outlines)
         for record in records:
-            diseases = self._offered[record.department]
-            diseases.setdefault(record.disease_information.disease, _Distractors()).add(
-                _of_record(record)
-            )
+            self._told[record.department].append(_of_record(record))
 
     def items(self, record: PatientRecord) -> list[PracticeItem]:
         """The questions of one of the records; those it does not support are left out.
 
-        O(its tests x different tests of its department).
+        O(its tests x tests of its department).
         """
         disease = record.disease_information.disease
         outline = find_named(disease, self._library)
         names = _names(disease, outline)
-        key = (record.department, disease)
-        if key not in self._others:
-            others = _Distractors()
-            for name, distractors in self._offered[record.department].items():
-                if not _is(name, names):
-                    others.add(distractors)
-            self._others[key] = others
-        case = _PracticeCase(record, outline, names, self._others[key], self._seed)
+        others = [one for one in self._told[record.department] if not _is(one.disease, names)]
+        case = _PracticeCase(record, outline, names, others, self._seed)
         items = (maker(case) for maker in (_examination, _diagnosis, _treatment))
         return [item for item in items if item is not None]
 
 
-def _of_record(record: PatientRecord) -> _Distractors:
-    return _Distractors(
-        {record.disease_information.disease},
-        Counter((one.test, one.category) for one in record.examination_results),
-        {name for statement in _medication(record) for name in _drugs(statement)},
+def _of_record(record: PatientRecord) -> _Told:
+    return _Told(
+        record.disease_information.disease,
+        tuple((one.test, one.category) for one in record.examination_results),
+        frozenset(name for statement in _medication(record) for name in _drugs(statement)),
     )
 
 
-def _of_outline(outline: Outline) -> _Distractors:
-    return _Distractors(
-        {outline.name},
-        Counter((guide.test, guide.category) for guide in outline.examinations),
-        {name for item in outline.history.medication for name in _drugs(item.text)},
+def _of_outline(outline: Outline) -> _Told:
+    return _Told(
+        outline.name,
+        tuple((guide.test, guide.category) for guide in outline.examinations),
+        frozenset(name for item in outline.history.medication for name in _drugs(item.text)),
     )
 
 
 def _diagnosis(case: _PracticeCase) -> PracticeItem | None:
     """Which disease? Among the other diseases and the differentials of the outline."""
-    names = set(case.distractors.diseases)
+    names = {one.disease for one in case.others}
     if case.outline is not None:
         names |= {one.name for one in case.outline.differentials}
     wrong = [name for name in names if not _is(name, case.names)]
@@ -185,11 +165,10 @@ def _examination(case: _PracticeCase) -> PracticeItem | None:
         return None
     guides = case.outline.examinations if case.outline is not None else ()
     suited = own + [guide.test for guide in guides]
-    right = _telling_test(case)
+    tests = Counter(test for one in case.others for test in one.tests)
+    right = _telling_test(case, tests)
     category = next(one.category for one in case.record.examination_results if one.test == right)
-    wrong = [
-        name for name in case.distractors.tests if not any(alike(name[0], test) for test in suited)
-    ]
+    wrong = [(name, head) for name, head in tests if not _is(name, suited)]
     # Tests under the same head go first: a lone radiograph among blood tests is no question.
     near = [name for name, head in wrong if head == category]
     far = [name for name, head in wrong if head != category]
@@ -197,13 +176,16 @@ def _examination(case: _PracticeCase) -> PracticeItem | None:
     return _item(case, "examination", text, right, near, far)
 
 
-def _telling_test(case: _PracticeCase) -> str:
-    """The test that tells most, as far as the words say; equal ones are drawn."""
+def _telling_test(case: _PracticeCase, tests: Counter[tuple[str, str]]) -> str:
+    """The test that tells most, as far as the words say; equal ones are drawn.
+
+    `tests` says how often each, with its head, is told of other diseases.
+    """
     places = {
         one.test: (
             bool(_NORMAL.search(one.finding)),
             one.category.lower().startswith("phys"),
-            sum(n for (other, _), n in case.distractors.tests.items() if alike(one.test, other)),
+            sum(n for (other, _), n in tests.items() if alike(one.test, other)),
         )
         for one in case.record.examination_results
     }
@@ -214,20 +196,19 @@ def _telling_test(case: _PracticeCase) -> str:
 
 def _treatment(case: _PracticeCase) -> PracticeItem | None:
     """Which drug? Only where one statement of the record names it, with a dose, and the disease."""
-    drug = next(_drugs_for(case.record, case.names), None)
+    told = (one for one in _medication(case.record) if tells(one, case.names))
+    drug = next((drug for statement in told for drug in _drugs(statement)), None)
     if drug is None:
         return None
     own = _of_record(case.record).drugs
     if case.outline is not None:
         own |= _of_outline(case.outline).drugs
-    wrong = [
-        name for name in case.distractors.drugs if not any(alike(name, taken) for taken in own)
-    ]
+    wrong = [name for one in case.others for name in one.drugs if not _is(name, own)]
     text = describe(case.record, examined=True, hidden=(drug,))
-    if text is None:
-        return None
     named = f"{text} Diagnosis: {case.record.disease_information.disease}."
-    return None if tells(named, (drug,)) else _item(case, "treatment", named, drug, wrong)
+    if text is None or tells(named, (drug,)):
+        return None
+    return _item(case, "treatment", named, drug, wrong)
 
 
 def _item(
@@ -246,7 +227,7 @@ def _item(
         for name in candidates:
             if len(options) == OPTIONS:
                 break
-            if not any(alike(name, one) for one in options):
+            if not _is(name, options):
                 options.append(name)
     if text is None or len(options) == 1:
         return None
@@ -267,8 +248,9 @@ def _names(disease: str, outline: Outline | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*forms(disease), *curated)))
 
 
-def _is(disease: str, names: Iterable[str]) -> bool:
-    return any(alike(disease, name) for name in names)
+def _is(name: str, others: Iterable[str]) -> bool:
+    """Whether a name may mean what one of others does."""
+    return any(alike(name, other) for other in others)
 
 
 def _medication(record: PatientRecord) -> Iterator[str]:
@@ -278,19 +260,12 @@ def _medication(record: PatientRecord) -> Iterator[str]:
         yield from record.profile.medication.split(";")
 
 
-def _drugs_for(record: PatientRecord, names: tuple[str, ...]) -> Iterator[str]:
-    """Drugs of statements that name the disease: "Metformin 500 mg for type 2 diabetes"."""
-    for statement in _medication(record):
-        if tells(statement, names):
-            yield from _drugs(statement)
-
-
 def _drugs(statement: str) -> Iterator[str]:
     """The drugs that a statement names with a dose, with a capital letter."""
     for match in _DRUG.finditer(statement):
-        words = match[1].split()
-        while words and words[0].lower() in _LEADING:
-            words = words[1:]
-        if words:
-            name = " ".join(words)
+        named = match[1].split()
+        while named and named[0].lower() in _LEADING:
+            named.pop(0)
+        if named:
+            name = " ".join(named)
             yield name[:1].upper() + name[1:]

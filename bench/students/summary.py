@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from bench.records.formats import describe_examination
 from bench.records.record import Examination, PatientRecord
+from bench.students.experience import count_words
 from bench.students.names import hints, names_one, tells
-from bench.students.training_settings import count_words
 
 CASE_WORDS = 90
 """Words of a description in the case base, at most: whole statements, the complaints first."""

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +10,11 @@ from commands import Ended, inside, script
 from invented import CURES, original, shuffled
 from openai_server import OpenAIServer, Seen
 
-from bench.authoring import question_labels as classify_module
+from bench.authoring import question_labels
 from bench.authoring.question_labels import agreement
 from bench.medqa.audit import DEPARTMENTS, audited
-from bench.medqa.departments import Assigned
-from bench.medqa.labels import CHOICES, Classified, Pass, read_labels
-from bench.medqa.question import Question, question_id
-from bench.medqa.question_files import QuestionSet
+from bench.medqa.labels import CHOICES, Label, read_labels
+from bench.medqa.question import Question, QuestionSet, question_id
 
 KEY = "sk-very-secret-0123456789"
 
@@ -40,7 +37,7 @@ def asked(seen: Seen) -> tuple[int, list[str]]:
 
 
 def vote(department: str) -> str:
-    return json.dumps({"department": department, "confidence": 0.9})
+    return json.dumps({"department": department})
 
 
 def by_order(seen: Seen) -> str:
@@ -71,19 +68,17 @@ def test_three_votes_make_a_label(openai_server: OpenAIServer, questions: Path, 
     assert done.code == 0, done
     made = rows(out)
     assert [row["id"] for row in made] == [question_id(original(n)["question"]) for n in range(4)]
-    assert (made[0]["department"], made[0]["label"]) == ("Endocrinology", "clear")
-    votes = [one["department"] for one in made[1]["votes"]]
-    assert sorted({votes.count("Urology"), votes.count("Psychiatry")}) == [1, 2]
-    assert votes.count(made[1]["department"]) == 2
-    assert made[1]["label"] == "borderline"
-    assert len({one["department"] for one in made[2]["votes"]}) == 3
-    assert (made[2]["department"], made[2]["label"]) == ("none", None)
-    assert (made[3]["department"], made[3]["label"]) == ("none", "clear")
+    assert made[1]["votes"].count(made[1]["department"]) == 2
+    assert len(set(made[2]["votes"])) == 3
+    assert [row["label"] for row in made] == ["clear", "borderline", "undecided", "clear"]
+    assert [row["department"] for row in made[::2]] == ["Endocrinology", "none"]
     assert {row["model"] for row in made} == {"openai/words"}
-    assert len({row["prompt"] for row in made}) == 1
-    assert all(one["keys"] for row in made for one in row["votes"])
-    assert "votes without an answer: 0 refused, 0 invalid" in done.out
-    assert "kappa with the audited list: n/a (nothing to compare), n = 0" in done.out
+    assert all(len(row["keys"]) == 3 for row in made)
+    assert "4 questions: 2 clear, 1 borderline, 1 undecided; votes without an answer: 0" in done.out
+    assert "kappa with the audited list: n/a, n = 0" in done.out
+    shown = inside("medqa", "show", "--medqa", questions, "--labels", out).out
+    assert "audited list (0), labels (3), own field (0), without (1)" in shown
+    assert re.search(r"Endocrinology +│ 1 +│ 0 +│ 1", shown)
 
 
 def test_the_list_is_closed_shuffled_and_the_gold_unmarked(
@@ -100,7 +95,6 @@ def test_the_list_is_closed_shuffled_and_the_gold_unmarked(
         assert all(text in seen.words for text in CURES[:4])
         assert "answer_idx" not in seen.words
     assert all(len(found) == 3 for found in orders.values())
-    assert len(CHOICES) == 21 + 11 + 1
     # Another gold letter changes no word that is asked.
     turned = [{**original(at), "answer_idx": "B", "answer": CURES[1]} for at in range(4)]
     before = openai_server.stats()["total"]
@@ -112,307 +106,100 @@ def test_the_list_is_closed_shuffled_and_the_gold_unmarked(
     assert (tmp_path / "again.jsonl").read_bytes() == (tmp_path / "labels.jsonl").read_bytes()
 
 
-def test_refused_and_invalid_votes_are_counted(
+def test_votes_without_an_answer_are_counted(
     openai_server: OpenAIServer, questions: Path, tmp_path: Path
 ):
-    def hook(seen: Seen) -> str:
-        number, _ = asked(seen)
-        return vote("Astrology") if number == 1 else vote("Urology")
-
-    openai_server.hook = hook
+    openai_server.hook = lambda seen: vote("Astrology" if asked(seen)[0] == 1 else "Urology")
     openai_server.fail("refusal", when=lambda seen: asked(seen)[0] == 0)
+    openai_server.fail("status", status=400, when=lambda seen: asked(seen)[0] == 2, times=1)
     out = tmp_path / "labels.jsonl"
     done = classify(openai_server, questions, out)
     assert done.code == 0, done
-    assert "votes without an answer: 3 refused, 3 invalid" in done.out
+    assert "votes without an answer: 3 refused, 3 invalid, 1 failed" in done.out
     made = rows(out)
-    assert [one["outcome"] for one in made[0]["votes"]] == ["refusal"] * 3
-    assert [one["outcome"] for one in made[1]["votes"]] == ["invalid"] * 3
-    assert [row["label"] for row in made] == [None, None, "clear", "clear"]
+    assert [row["votes"][0] for row in made] == ["refusal", "invalid", "error", "Urology"]
+    assert [row["label"] for row in made] == ["undecided", "undecided", "borderline", "clear"]
+    assert len(read_labels(out)) == 2, "a refusal is not the label none"
 
 
-def test_what_could_not_be_asked_is_no_label_and_is_asked_again(
+def test_nothing_is_written_until_all_could_be_asked(
     openai_server: OpenAIServer, questions: Path, tmp_path: Path
 ):
     openai_server.hook = by_order
-    openai_server.fail("status", status=400, when=lambda seen: asked(seen)[0] == 0, times=1)
+    openai_server.fail("no-choices", when=lambda seen: asked(seen)[0] == 0)
     out = tmp_path / "labels.jsonl"
     done = classify(openai_server, questions, out)
     assert done.code == 3
     assert "1 items failed (1 classify" in done.err
-    assert len(rows(out)) == 3
-    done = classify(openai_server, questions, out)
-    assert done.code == 0, done
-    assert len(rows(out)) == 4
-
-
-def test_a_file_with_more_labels_is_kept(
-    openai_server: OpenAIServer, questions: Path, tmp_path: Path
-):
-    openai_server.hook = by_order
-    out = tmp_path / "labels.jsonl"
+    assert "labels.jsonl is not written; run the same command again" in done.err
+    assert not out.exists()
+    openai_server.faults.clear()
+    asked_before = openai_server.stats()["total"]
     assert classify(openai_server, questions, out).code == 0
-    before = out.read_bytes()
-    openai_server.fail("status", status=400, when=lambda seen: asked(seen)[0] == 0, times=1)
-    done = classify(openai_server, questions, out, "--journal", tmp_path / "new.sqlite")
-    assert done.code == 3
-    assert out.read_bytes() == before
-    partial = tmp_path / "labels.jsonl.partial"
-    told = (
-        f"{out} has labels of 4 questions and is left as it is: the 3 of this time are in {partial}"
-    )
-    assert f"{told}\n" in done.out
-    assert partial.read_bytes() == b"".join(before.splitlines(keepends=True)[1:])
-    openai_server.fail("status", status=400)
-    partial.unlink()
-    done = classify(openai_server, questions, out, "--journal", tmp_path / "newer.sqlite")
-    assert done.code == 3
-    assert out.read_bytes() == before
-    assert f"no question has a label: {out} is left as it is\n" in done.out
-    assert not partial.exists()
+    assert len(rows(out)) == 4
+    assert openai_server.stats()["total"] == asked_before + 3
 
 
 def test_labels_are_written_over_nothing_else(
     openai_server: OpenAIServer, questions: Path, tmp_path: Path
 ):
-    folder = tmp_path / "US"
-    folder.mkdir()
-    test = questions.rename(folder / "test.jsonl")
-    train = written(folder / "train.jsonl", [original(9)])
-    held = {path: path.read_bytes() for path in (test, train)}
-
-    def said(out: Path, *more: object) -> str:
-        return classify(openai_server, folder, out, *more).error
-
-    assert said(test) == f"--out names the question file {test}: give the labels another file"
-    link = tmp_path / "link.jsonl"
-    link.symlink_to(test)
-    assert said(link).startswith("--out names the question file")
-    assert said(train).startswith(f"{train} is there and is no label file, so it is not written ov")
-    journal = tmp_path / "j.sqlite"
-    both = f"--out and --journal both name {journal}: give each a file of its own"
-    assert said(journal, "--journal", journal) == both
-    assert not journal.exists()
-    device = said(Path("/dev/null"))
-    assert device == "/dev/null is no regular file: name one to keep the labels in"
-    assert not Path("/dev/.null.journal.sqlite").exists()
-    assert "cannot be used (File name too long): name another" in said(tmp_path / ("x" * 300))
-    assert {path: path.read_bytes() for path in held} == held
-    assert sorted(path.name for path in folder.iterdir()) == ["test.jsonl", "train.jsonl"]
+    held = questions.read_bytes()
+    said = classify(openai_server, questions, questions).error
+    assert said.startswith(f"{questions}, line 1: field id: Field required")
+    assert questions.read_bytes() == held
+    assert "/dev/null of labels" in classify(openai_server, questions, Path("/dev/null")).error
+    too_long = classify(openai_server, questions, tmp_path / ("x" * 300)).error
+    assert "cannot be used (File name too long): name another" in too_long
     assert not openai_server.seen
 
 
-def test_labels_are_looked_up(openai_server: OpenAIServer, questions: Path, tmp_path: Path):
-    openai_server.hook = lambda _: vote("Urology")
-    out = tmp_path / "labels.jsonl"
-    assert classify(openai_server, questions, out).code == 0
-    shown = inside("medqa", "show", "--medqa", questions, "--labels", out)
-    assert "department by llm (4); 0 of none" in shown.out
-    assert re.search(r"Urology +│ 4 +│ 0 +│ 4", shown.out)
-    assert read_labels(out) == dict.fromkeys(
-        (row["id"] for row in rows(out)), Assigned("Urology", "clear", "llm")
-    )
-    out.write_text(out.read_text() + "{}\n")
-    said = inside("medqa", "show", "--medqa", questions, "--labels", out).error
-    assert "labels.jsonl, line 5: field id: Field required" in said
-
-
-def asked_for(*identities: str) -> QuestionSet:
-    made = (
-        Question(id=one, question="Why?", options={"A": "So", "B": "No"}, answer_idx="A")
-        for one in identities
-    )
-    return QuestionSet(tuple(made), "invented")
-
-
-def classified(identity: str, *votes: Any, lost: str = "refusal") -> Classified:
-    """A line of a label file; a vote without a department was lost."""
-    passes = [
-        Pass(department=one, outcome="answer" if one else lost)
-        for one in (votes * 3 if len(votes) == 1 else votes)
-    ]
-    alike = Counter(votes * (4 - len(votes)))
-    name, most = max(alike.items(), key=lambda pair: (pair[0] is not None) * pair[1])
-    found = name is not None and most > 1
-    return Classified(
-        id=identity,
-        department=name if found else "none",
-        label=("clear" if most == 3 else "borderline") if found else None,
-        votes=tuple(passes),
-        model="m",
-        prompt="p",
-    )
+def test_the_rules_tell_no_departments(questions: Path, tmp_path: Path):
+    asked = ("medqa", "classify", "--medqa", questions, "--backbone", "rules")
+    said = inside(*asked, "--out", tmp_path / "x").error
+    assert said == "rules cannot tell departments: name a language model"
 
 
 LISTED = [row for row in audited().values() if not row.dup_of]
 CLEAR = sum(row.label == "clear" for row in LISTED)
-
-
-def test_kappa_is_over_the_questions_that_both_know():
-    questions = asked_for(*(row.id for row in LISTED), "unlisted")
-    labels = [classified(row.id, row.department) for row in LISTED]
-    unlisted = classified("unlisted", "Urology")
-    found = agreement(questions, [*labels, unlisted])
-    assert (found.kappa, found.n, found.agreed, found.whole) == (1.0, CLEAR, CLEAR, False)
-    assert "1.000 (no interval: they differ nowhere, where the large-sample formula" in str(found)
-    wrong = [classified(row.id, "Cardiology") for row in LISTED[:40]]
-    found = agreement(questions, [*wrong, *labels[40:], unlisted])
-    assert found.kappa is not None
-    assert found.interval is not None
-    assert found.interval.low < found.kappa < found.interval.high < 1
-    assert re.match(
-        r"Cohen's kappa with the audited list: 0\.\d{3} \[0\.\d+, 0\.\d+\] \(95%, large-sample\), "
-        r"n = 252 ",
-        str(found),
-    )
-
-
-def test_a_question_without_a_label_is_no_agreement(monkeypatch: pytest.MonkeyPatch):
-    unlisted = [f"unlisted {number}" for number in range(200)]
-    questions = asked_for(*(row.id for row in LISTED), *unlisted)
-    monkeypatch.setattr(classify_module, "is_audited_split", lambda _: True)
-    right = [classified(row.id, row.department) for row in LISTED]
-    refused = [classified(one, None) for one in unlisted]
-    found = agreement(questions, [*right, *refused])
-    assert (found.n, found.agreed, found.left_out) == (CLEAR, CLEAR, {"refused": 200})
-    assert "without a label, and left out: 200 refused, 0 invalid, 0 no two alike" in str(found)
-    # Who names a department for every unlisted question does not fare better by refusing some.
-    other = [
-        classified(one, name) for one, name in zip(unlisted, ["none", "Urology"] * 100, strict=True)
-    ]
-    found = agreement(questions, [*right, *other])
-    assert (found.n, found.agreed, found.left_out) == (CLEAR + 200, CLEAR + 100, {})
-    lost = [
-        classified(unlisted[0], "Urology", "none", "Genetics"),
-        classified(unlisted[1], "Urology", "none", None),
-        classified(unlisted[2], "Urology", None, None),
-        classified(unlisted[3], None, lost="invalid"),
-        classified(unlisted[4], "none", "none", None),
-    ]
-    found = agreement(questions, [*right, *lost])
-    assert found.left_out == {"no two alike": 2, "refused": 1, "invalid": 1}
-    assert (found.n, found.agreed) == (CLEAR + 1, CLEAR + 1)
-
-
-@pytest.mark.parametrize(
-    ("names", "says"),
-    [
-        ([], "n/a (nothing to compare), n = 0"),
-        ([0], "n/a (both name one department only, as chance would; unreliable, n being under 30)"),
-        ([0, 1, 2, 3], "1.000 (no interval: they differ nowhere, where the large-sample formula "
-         "gives none; unreliable, n being under 30), n = 4"),
-    ],
-)  # fmt: skip
-def test_kappa_says_why_it_has_no_interval(names: list[int], says: str):
-    clear = [row for row in LISTED if row.label == "clear"]
-    picked = [next(row for row in clear if row.department == one) for one in DEPARTMENTS]
-    rows = [classified(picked[at].id, picked[at].department) for at in names]
-    found = agreement(asked_for(*(row.id for row in picked)), rows)
-    assert says in str(found)
-
-
-def test_few_questions_are_said_to_be_few():
-    clear = [row for row in LISTED if row.label == "clear"]
-    rows = [classified(row.id, row.department) for row in clear[:28]]
-    rows.append(classified(clear[28].id, "Genetics"))
-    assert "95%, large-sample; unreliable, n being under 30), n = 29" in str(
-        agreement(asked_for(*(row.id for row in clear)), rows)
-    )
-    rows.append(classified(clear[29].id, clear[29].department))
-    assert "unreliable" not in str(agreement(asked_for(*(row.id for row in clear)), rows))
-
-
-def test_a_model_that_refuses_labels_nothing(
-    openai_server: OpenAIServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    questions = written(tmp_path / "test.jsonl", [original(at) for at in range(4)])
-    monkeypatch.setattr(classify_module, "is_audited_split", lambda _: True)
-    openai_server.hook = lambda _: vote("none")
-    openai_server.fail("refusal", when=lambda seen: asked(seen)[0] > 0)
-    out = tmp_path / "labels.jsonl"
-    done = classify(openai_server, questions, out)
-    assert done.code == 0, done
-    assert ", n = 1 (1 agree" in done.out
-    assert "4 questions: 1 clear, 0 borderline, 3 refused, 0 invalid, 0 no two alike" in done.out
-    assert "left out: 3 refused, 0 invalid, 0 no two alike" in done.out
-    (one,) = read_labels(out).items()
-    assert one == (question_id(original(0)["question"]), None), "refused is not none"
-
-
-def test_a_refused_question_is_left_to_the_rule(tmp_path: Path):
-    eye = (
-        "A woman has sudden severe eye pain and halos. Slit lamp examination shows a shallow "
-        "anterior chamber. Tonometry shows raised intraocular pressure. What is the diagnosis?"
-    )
-    row = {"question": eye, "options": {"A": "Acute angle closure glaucoma", "B": "Cataract"},
-           "answer_idx": "A"}  # fmt: skip
-    questions, labels = written(tmp_path / "x.jsonl", [row]), tmp_path / "labels.jsonl"
-
-    def shown(*votes: str | None) -> str:
-        made = classified(question_id(eye), *votes)
-        labels.write_text(made.model_dump_json() + "\n")
-        done = inside("medqa", "show", "--medqa", questions, "--labels", labels)
-        assert done.code == 0, done
-        warned = "labels.jsonl: 0 of 1 questions have a label: is this the"
-        assert (warned in done.err) == (made.label is None)
-        return done.out
-
-    assert "department by rule (1); 0 of none" in shown(None)
-    assert "department by rule (1); 0 of none" in shown("Urology", "Genetics", "none")
-    assert "department by nothing; 1 of none" in shown("none")
-    assert "department by llm (1); 0 of none" in shown("Urology")
-
-
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        ({"department": "Astrology"}, "line 2: field department: Input should be 'Cardiology', "),
-        ({"department": "Genetics"}, "the votes give Urology (clear), the line says Genetics "),
-        ({"label": "borderline"}, "the votes give Urology (clear), the line says Urology (border"),
-        ({"label": None, "department": "none"}, "the line says none (no two alike)"),
-    ],
+ALL = QuestionSet(
+    tuple(
+        Question(id=one, question="Why?", options={"A": "So", "B": "No"}, answer_idx="A")
+        for one in (*(row.id for row in LISTED), "unlisted")
+    ),
+    "invented",
 )
-def test_labels_that_the_votes_do_not_give_are_refused(
-    change: dict[str, Any], says: str, questions: Path, tmp_path: Path
-):
-    lines = [json.loads(classified(one, "Urology").model_dump_json()) for one in ("a", "b")]
-    labels = written(tmp_path / "labels.jsonl", [lines[0], {**lines[1], **change}])
-    said = inside("medqa", "show", "--medqa", questions, "--labels", labels).error
-    assert said.startswith(f"{labels}, line 2: field ")
-    assert says in said
 
 
-def test_a_confidence_beyond_one_is_asked_for_again(
-    openai_server: OpenAIServer, questions: Path, tmp_path: Path
-):
-    def hook(seen: Seen) -> str:
-        mended = "That answer is not valid: confidence" in seen.words
-        return json.dumps({"department": "Urology", "confidence": 0.5 if mended else 95})
-
-    openai_server.hook = hook
-    out = tmp_path / "labels.jsonl"
-    assert classify(openai_server, questions, out).code == 0
-    assert {one["confidence"] for row in rows(out) for one in row["votes"]} == {0.5}
-    assert openai_server.stats()["total"] == 2 * 3 * 4
-
-
-def test_the_rules_tell_no_departments(questions: Path, tmp_path: Path):
-    said = inside(
-        "medqa", "classify", "--medqa", questions, "--backbone", "rules", "--out", tmp_path / "x"
-    ).error
-    assert said == "rules cannot tell departments: name a language model"
+def test_kappa_is_over_the_questions_that_both_know(monkeypatch: pytest.MonkeyPatch):
+    labels = [Label(id=row.id, department=row.department) for row in LISTED]
+    labels.append(Label(id="unlisted", department="Urology"))
+    told = f"1.000, n = {CLEAR} (those on the list only; {CLEAR} agree)"
+    assert told in agreement(ALL, labels)
+    wrong = [Label(id=row.id, department="Cardiology") for row in LISTED[:40]]
+    assert re.search(
+        r": 0\.\d{3} \[0\.\d+, 0\.\d+\], n = 252 ", agreement(ALL, wrong + labels[40:])
+    )
+    undecided = [one.model_copy(update={"label": "undecided"}) for one in labels[:40]]
+    agreed = sum(row.label == "clear" for row in LISTED[40:])
+    assert f"1.000, n = {agreed} " in agreement(ALL, undecided + labels[40:])
+    monkeypatch.setattr(question_labels, "is_audited_split", lambda ids: True)
+    assert f"n = {CLEAR + 1} (all questions; {CLEAR} agree)" in agreement(ALL, labels)
+    other = [*labels[:-1], Label(id="unlisted", department="Cardiology")]
+    assert f"n = {CLEAR + 1} (all questions; {CLEAR + 1} agree)" in agreement(ALL, other)
 
 
 def test_the_sample_is_shown_as_installed():
     done = script("medqa", "show", "--medqa", "sample")
     assert (done.code, done.err) == (0, "")
-    assert "72 questions, 4 options each; department by own (72); 0 of none" in done.out
+    assert "72 questions, 4 options each" in done.out
+    assert "audited list (0), labels (0), own field (72), without (0)" in done.out
+    assert all(re.search(rf"{name} +│ 12 +│ 0 +│ 12", done.out) for name in DEPARTMENTS)
 
 
 def test_another_set_is_shown_with_a_warning(questions: Path, tmp_path: Path):
     done = inside("medqa", "show", "--medqa", questions)
     assert done.code == 0
-    assert "department by nothing; 4 of none" in done.out
+    assert "4 of 4 questions have no department and are left out" in done.out
     assert "not the audited MedQA US test split: 4 questions where the split has 1273" in done.err
     five = written(tmp_path / "five.jsonl", [shuffled(at) for at in range(4)])
     assert "4 questions, 5 options each" in inside("medqa", "show", PZBENCH_MEDQA=str(five)).out
@@ -421,6 +208,8 @@ def test_another_set_is_shown_with_a_warning(questions: Path, tmp_path: Path):
 def test_bad_input_is_one_sentence(tmp_path: Path):
     assert "no MedQA questions: name a file" in inside("medqa", "show", PZBENCH_MEDQA="").error
     assert "there is no file or folder" in inside("medqa", "show", "--medqa", "none").error
+    missing = inside("medqa", "show", "--medqa", "sample", "--labels", tmp_path / "none").error
+    assert missing.startswith(f"there is no file {tmp_path}/none of labels")
     broken = written(tmp_path / "x.jsonl", [original(0), {"question": "Why?"}])
     said = inside("medqa", "show", "--medqa", broken).error
-    assert said.startswith(f"{broken}, line 2: this is no question: ")
+    assert said.startswith(f"{broken}, line 2: field options: ")

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from patients import compared, departments, figure, patient, scored
+from patients import ONE, compared, departments, figure, paired, patient, scored
 from rules_run import LIBRARY
 from strategies import records as any_record
 
@@ -255,6 +255,22 @@ def test_pairs_once_computed_are_taken_from_the_journal(tmp_path: Path) -> None:
     assert asked.read_text() == "." * 20
 
 
+def test_every_item_names_the_pairs_behind_it(tmp_path: Path) -> None:
+    path = script(tmp_path, "shared", SHARED)
+    metric = make_metric(Choice(name="evaluate", options={"path": path, "better": "lower"}))
+
+    async def keys() -> list[tuple[str, ...]]:
+        journal = Journal.open(None)
+        found = await paired(metric, Context(journal, LIBRARY), RECORDS[3:7])
+        assert all(journal.get(key) for one in found.evaluations[ONE] for key in one.keys)
+        await journal.close()
+        return [one.keys for one in found.evaluations[ONE]]
+
+    behind = asyncio.run(keys())
+    assert [len(some) for some in behind] == [1, 1, 1, 1]
+    assert behind[0] == behind[1] != behind[2] == behind[3]
+
+
 def test_a_local_measurement_is_scored_over_records(tmp_path: Path) -> None:
     options: Any = {
         "path": script(tmp_path, "lengths", LENGTHS),
@@ -268,6 +284,7 @@ def test_a_local_measurement_is_scored_over_records(tmp_path: Path) -> None:
     assert each.value == pytest.approx(sum(lengths) / 10)
     assert total.value == pytest.approx(sum(lengths))
     assert (each.interval is None, total.interval) == (False, None)
+    assert total.notes == ("one figure for all records: no interval",)
     (none,) = native("evaluate", [], result="lengths", **options)
     assert (none.value, none.n) == (None, 0)
 

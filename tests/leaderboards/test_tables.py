@@ -15,13 +15,9 @@ from bench.core.errors import UserError
 from bench.report.results import Result, Results, read_results
 from bench.report.writer import grids_of, table_texts, write_texts
 from bench.runs.folder import RunFolder
-from leaderboards.paper_figures import figure, paper_backbone
+from leaderboards.paper_figures import paper_backbone, printed
 from leaderboards.rows import COLUMNS, Rows
-from leaderboards.table3 import PAPER, Table3
-
-GPT_4O = Choice(name="openai/gpt-4o-2024-08-06", label="mine")
-DIRECT = Choice(name="direct")
-RULES = Choice(name="rules")
+from leaderboards.table3 import Table3
 
 
 @pytest.fixture(scope="module")
@@ -67,25 +63,34 @@ def test_every_cell_of_table_3_is_the_runs_score(results: Results) -> None:
         assert all(cell.endswith("†") for cell in cells[3:])
 
 
-def test_the_papers_figures_are_the_papers() -> None:
-    direct = {}
-    for metric, (_, column) in PAPER.items():
-        found = figure(GPT_4O, DIRECT, column)
-        assert found is not None
-        assert (found.backbone, found.same_backbone) == ("GPT-4o", True)
-        direct[metric] = found.value
-    assert direct == {
-        "accuracy": pytest.approx(0.9579),
-        "bleu": 0.3320,
-        "rouge-l": 0.5675,
-        "cosine": 0.5757,
-        "gptscore": 0.2671,
-    }
-    assert figure(GPT_4O, Choice(name="synthea", label="direct"), "bleu") is None
-    assert figure(GPT_4O, Choice(name="direct", options={"example": False}), "bleu") is None
-    beside = figure(RULES, DIRECT, "bleu")
-    assert beside is not None
-    assert (beside.backbone, beside.same_backbone) == ("GPT-4o", False)
+@pytest.mark.parametrize(
+    ("table", "column", "where", "figure"),
+    [
+        (3, "accuracy_pct", {"backbone": "GPT-4o", "method": "Direct"}, "95.79"),
+        (3, "bleu", {"backbone": "Doubao", "method": "Patient-Zero"}, "0.2131"),
+        (3, "bleu", {"backbone": "GPT-5", "method": "Direct"}, None),
+        (3, "meteor", {"backbone": "GPT-4o", "method": "Direct"}, None),
+        (4, "plain_text", {"interaction": "cross", "memory_update": "without"}, "91.90"),
+        (5, "gpt4o", {"department": "Urology"}, "77.27"),
+        (5, "gpt4o", {"department": "Dermatology"}, None),
+    ],
+)
+def test_the_papers_figures(
+    table: int, column: str, where: dict[str, str], figure: str | None
+) -> None:
+    assert printed(table, column, **where) == figure
+
+
+@pytest.mark.parametrize(
+    "choice", [{"name": "synthea"}, {"name": "direct", "options": {"example": False}}]
+)
+def test_another_method_has_no_figure_of_the_papers(
+    results: Results, choice: dict[str, object]
+) -> None:
+    method = {"direct": {"label": "direct", **choice}}
+    manifest = {**results.manifest, "levels": {**results.manifest["levels"], "method": method}}
+    (main, *_) = Table3().grids(replace(results, manifest=manifest))
+    assert [any("paper" in cell for cell in row) for row in main.rows] == [False, True, True]
 
 
 @pytest.mark.parametrize(

@@ -1,34 +1,27 @@
-"""Departments: where they are looked up, and the rule that is asked last."""
+"""Departments of questions: the audited list, the user's labels, the question's own word."""
 
-import time
+import hashlib
+import json
 from collections import Counter
+from pathlib import Path
+from typing import Any
 
 import pytest
-from invented import original
 
+from bench.core.errors import UserError
 from bench.medqa import audit
 from bench.medqa.audit import DEPARTMENTS, audited, manifest
-from bench.medqa.departments import Assigned, Departments, ignored
-from bench.medqa.question import Question
-from bench.medqa.question_files import QuestionSet
-from bench.medqa.rule import decide
+from bench.medqa.departments import Assigned, Departments, department_of
+from bench.medqa.labels import CHOICES, Label, read_labels
+from bench.medqa.question import Question, QuestionSet
 
-GLAUCOMA = (
-    "A 61-year-old woman comes to the clinic because of sudden severe eye pain and halos around "
-    "lights. Slit lamp examination shows a shallow anterior chamber and a hazy cornea. Tonometry "
-    "shows raised intraocular pressure. What is the most likely diagnosis?",
-    "Acute angle closure glaucoma",
-)
-STATISTICS = (
-    "Investigators ask whether eye drops keep glaucoma away. A randomized controlled trial of 90 "
-    "patients with angle closure glaucoma is made. Which statement on its p value is right?",
-    "The null hypothesis is rejected",
-)
+LISTED = next(row for row in audited().values() if row.department == "Urology")
 
 
-def question(identity: str, text: str = "Why?", answer: str = "So", **more: str) -> Question:
+def question(identity: str, department: str = "") -> Question:
+    options = {"A": "So", "B": "No"}
     return Question(
-        id=identity, question=text, options={"A": answer, "B": "No"}, answer_idx="A", **more
+        id=identity, question="Why?", options=options, answer_idx="A", department=department
     )
 
 
@@ -44,17 +37,15 @@ def test_the_list_is_what_its_manifest_says():
     assert len(audited()) == 326
     assert manifest()["contains_question_text"] is False
     assert all(len(row.id) == 64 for row in audited().values())
+    assert len(CHOICES) == len(set(CHOICES)) == 21 + 11 + 1
 
 
 def test_all_listed_questions_are_found_but_near_repeats_count_once():
-    questions = of(*(question(identity) for identity in audited()))
-    known = Departments(questions)
+    known = Departments(of(*map(question, audited())))
+    labels = Counter((one.department, one.label) for one in known.assigned if one)
     for name, counts in manifest()["counts"].items():
-        found = [known.find(one) for one in questions.questions]
-        labels = Counter(one.label for one in found if one and one.department == name)
-        assert labels == counts
-    sizes = {name: len(ones) for name, ones in known.select().items()}
-    assert sizes == {
+        assert {label: labels[name, label] for label in counts} == counts
+    assert {name: len(ones) for name, ones in known.select().items()} == {
         "Psychiatry": 66,
         "Urology": 28,
         "Orthopedics": 40,
@@ -64,96 +55,74 @@ def test_all_listed_questions_are_found_but_near_repeats_count_once():
     }
     both = known.select(include_borderline=True)
     assert sum(map(len, both.values())) == 326 - 2
+    assert list(known.notes()) == []
 
 
 def test_a_repeat_whose_original_is_absent_counts():
     (row,) = (one for one in audited().values() if one.dup_of and one.department == "Urology")
-    assert len(Departments(of(question(row.id))).select()["Urology"]) == 1
     assert row.dup_of is not None
+    assert len(Departments(of(question(row.id))).select()["Urology"]) == 1
     assert len(Departments(of(question(row.id), question(row.dup_of))).select()["Urology"]) == 1
 
 
-def test_the_order_of_sources():
-    listed = next(row for row in audited().values() if row.department == "Urology")
-    labels = {
-        listed.id: Assigned("Psychiatry", "clear", "llm"),
-        "w": Assigned("Psychiatry", "clear", "llm"),
-        "x": Assigned("Cardiology", "borderline", "llm"),
-        "y": None,
-    }
-    known = Departments(of(question(listed.id), question("x"), question("y")), labels)
-    assert known.find(question(listed.id)) == Assigned("Urology", listed.label, "audited")
-    assert known.find(question("x")) == labels["x"]
-    assert known.find(question("z", *GLAUCOMA)) is None, "an audited set: the rule is not asked"
-    other = Departments(of(question("z", *GLAUCOMA)), labels)
-    assert other.find(question("w", department="Urology")) == Assigned("Urology", "clear", "own")
-    assert other.find(question("w")) == labels["w"]
-    assert other.find(question("y", *GLAUCOMA)) is None, "the model said none: no rule after it"
-    assert other.find(question("z", *GLAUCOMA)) == Assigned("Ophthalmology", "clear", "rule")
-    assert other.find(question("z")) is None
-
-
-def test_a_question_of_an_audited_set_does_not_say_where_it_belongs():
-    listed = next(row for row in audited().values() if row.department == "Urology")
-    own = question(listed.id, department="Endocrinology")
-    unlisted = question("x", department="Endocrinology")
-    both = of(own, unlisted)
-    known = Departments(both)
-    assert known.find(own) == Assigned("Urology", listed.label, "audited")
-    assert known.find(unlisted) is None
-    assert ignored(both).startswith("the department that 2 questions name is not used: the audited")
-    assert ignored(of(question(listed.id))) == ""
-
-
-def test_a_department_beyond_the_six_is_not_used():
-    heart = question("x", *GLAUCOMA, department="Cardiology")
-    eye = question("y", department="ophthalmology")
-    questions = of(heart, eye, question("z"))
-    known = Departments(questions)
-    assert known.find(heart) == Assigned("Ophthalmology", "clear", "rule")
-    assert known.find(eye) == Assigned("Ophthalmology", "clear", "own")
-    assert ignored(questions).startswith(
-        "the department that 1 questions name is not used: none of the six (Psychiatry, Urology"
-    )
-    assert ignored(of(eye)) == ""
-
-
-def test_the_rule_reads_words_and_where_they_stand():
-    found = decide(*GLAUCOMA)
-    assert found is not None
-    assert (found.department, found.tier) == ("Ophthalmology", "high")
-    assert decide(*STATISTICS) is None, "it is about statistics"
-    row = original(0)
-    assert decide(row["question"], row["answer"]) is None
-    denied = "A man comes for a check. He denies eye pain, glaucoma, and blurry vision. What now?"
-    assert decide(denied, "A vaccine") is None
-    past = "A man with a history of glaucoma and cataract comes for a check of his feet. What now?"
-    assert decide(past, "New shoes") is None
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize(
-    "text",
+    ("identity", "own", "label", "found"),
     [
-        f"He has {'a' * 200 + ' -' * 12}. What now?",
-        "A man with pain " * 6000 + ". What now?",
+        (LISTED.id, "Endocrinology", "Psychiatry", ("Urology", LISTED.label, "audited list")),
+        ("x", "Endocrinology", "Psychiatry", ("Psychiatry", "clear", "labels")),
+        ("x", "Endocrinology", "none", ("none", "clear", "labels")),
+        ("x", "general surgery", None, ("General Surgery", "clear", "own field")),
+        ("x", "Gnomology", None, ("Gnomology", "clear", "own field")),
+        ("x", "", None, None),
     ],
-    ids=["long word", "no verb"],
 )
-def test_the_rule_has_done_in_time(text: str):
-    start = time.process_time()
-    assert decide(text, "Rest") is None
-    assert time.process_time() - start < 30
+def test_the_first_source_that_knows_a_department_counts(
+    identity: str, own: str, label: str | None, found: tuple[Any, ...] | None
+):
+    labels = {identity: Label(id=identity, department=label)} if label else {}
+    assigned = department_of(question(identity, own), labels)
+    assert assigned == (Assigned(*found) if found else None)
 
 
-def test_the_hash_of_the_ids_is_what_makes_it_the_split(monkeypatch):
-    import hashlib
+def test_what_is_left_out_is_counted_and_said():
+    questions = of(
+        question(LISTED.id), question("a", "Cardiology"), question("b", "Urology"), question("c")
+    )
+    known = Departments(questions, {"d": Label(id="d", department="Urology")})
+    assert known.described() == {"audited list": 1, "labels": 0, "own field": 2, "without": 1}
+    without, others, labels = known.notes()
+    assert without.startswith("1 of 4 questions have no department and are left out: to use them")
+    assert others.endswith("left out: 1 of Cardiology")
+    assert labels.startswith("no question has a label")
+    labelled = Departments(questions, {"c": Label(id="c", department="Urology")})
+    assert "1 questions have their department by the labels file" in list(labelled.notes())
 
+
+def test_labels_are_read_whoever_wrote_them(tmp_path: Path):
+    path = tmp_path / "labels.jsonl"
+    by_model = {"id": "b", "department": "Urology", "label": "borderline", "votes": [{"x": 1}]}
+    undecided = {"id": "c", "department": "none", "label": "undecided", "votes": []}
+    rows = [{"id": "a", "department": "Psychiatry"}, by_model, undecided]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = read_labels(path)
+    assert {name: (one.department, one.label) for name, one in found.items()} == {
+        "a": ("Psychiatry", "clear"),
+        "b": ("Urology", "borderline"),
+    }
+    path.write_text('{"id": "a", "department": "Urologgy"}\n')
+    with pytest.raises(UserError, match=r"line 1: .*no department 'Urologgy'; did you mean 'Urolo"):
+        read_labels(path)
+    with pytest.raises(UserError, match=r"there is no file .*none.jsonl of labels"):
+        read_labels(tmp_path / "none.jsonl")
+
+
+def test_the_hash_of_the_ids_is_what_makes_it_the_split(monkeypatch: pytest.MonkeyPatch):
     ids = {"b" * 64, "a" * 64}
     assert not audit.is_audited_split(ids)
-    told = manifest()
     digest = hashlib.sha256("\n".join(sorted(ids)).encode()).hexdigest()
-    monkeypatch.setitem(told["source"], "id_set_sha256", digest)
+    monkeypatch.setitem(manifest()["source"], "id_set_sha256", digest)
     assert audit.is_audited_split(ids)
+    assert audit.joining(ids) == "by newlines"
     assert audit.difference(frozenset(ids)) == ""
     assert not audit.is_audited_split({*ids, "c" * 64})
+    assert not list(Departments(of(*map(question, ids))).notes()), "what is not listed was read"

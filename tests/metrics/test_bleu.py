@@ -1,6 +1,4 @@
-import asyncio
 import random
-from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -8,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sacrebleu.metrics import BLEU
 
-from bench.api.pair_metric import Matrix, Texts
+from bench.api.pair_metric import Matrix
 from bench.core.errors import UserError
 from benchmarks.corpus import notes
 from metrics.bleu import Bleu, Tokenizer, _tokenise, bleu_kernel
@@ -33,7 +31,7 @@ def test_equals_sacrebleu_on_records_and_scraps() -> None:
     found = whole(texts)
     draw = random.Random(0)
     pairs = [(i, j) for i in range(70, len(texts)) for j in range(len(texts)) if i != j]
-    pairs += [(draw.randrange(70), draw.randrange(70)) for _ in range(300)]
+    pairs += [(draw.randrange(70), draw.randrange(70)) for _ in range(60)]
     worst = max(abs(found[i, j] - oracle(bleu, texts[i], texts[j])) for i, j in pairs if i != j)
     assert worst < 1e-9
 
@@ -90,15 +88,6 @@ def test_blocks_join_to_the_whole() -> None:
     )
     upper = np.triu_indices(30, 1)
     assert parts[upper] == pytest.approx(whole(texts)[upper], abs=1e-15)
-
-
-def test_groups_stand_apart_and_keep_their_values() -> None:
-    texts = notes(30, seed=6)
-    groups = {"a": slice(0, 11), "b": slice(11, 30)}
-    kernel = asyncio.run(Bleu().kernel(Texts(texts, groups=groups), cast(Any, None)))
-    assert len(kernel) == 30
-    for rows, columns in ((slice(0, 4), slice(4, 11)), (slice(11, 15), slice(20, 30))):
-        assert kernel.block(rows, columns) == pytest.approx(whole(texts)[rows, columns], abs=1e-15)
 
 
 def test_names_the_tokenizers_it_has() -> None:

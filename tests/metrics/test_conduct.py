@@ -193,6 +193,13 @@ def test_no_acts(reply: str) -> None:
     assert stage_directions(replies("x", reply)) == [0.0]
 
 
+@pytest.mark.parametrize("mark", ["*", "* ", "*a", "(", "(sigh", "[", "long "])
+def test_long_runs_of_marks_are_read_in_linear_time(mark: str) -> None:
+    told = replies("x", mark * 200_000, record=of("Type 2 diabetes"))
+    assert stage_directions(told) == [0.0]
+    assert leaked_diagnosis(told, LIBRARY) == [0.0]
+
+
 def exchange(tries: int, *, flagged: bool = False, calls: int = 0, learned: int = 0) -> Exchange:
     told = Learned(fact=Fact(id="F9", text="new", round=1, turn=1), reply="r")
     return Exchange(

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from patients import ONE, OTHER, context, figure, paired, patient
 
-from bench.api.pair_metric import Matrix, view_text
+from bench.api.pair_metric import view_text
 from bench.journal.journal import Journal
 from bench.scoring.intervals import PairMoments
 from benchmarks.corpus import notes
@@ -15,26 +15,23 @@ from metrics.cosine import Cosine, CosineKernel
 def test_closed_form_equals_brute_force() -> None:
     vectors = np.random.default_rng(0).normal(0.1, 1, (60, 16))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    kernel = CosineKernel(vectors)
-    for rows in (slice(0, 60), slice(20, 50)):
-        short = kernel.moments(rows)
-        hollow = kernel.block(rows, rows)
-        np.fill_diagonal(hollow, 0)
-        long = PairMoments(hollow.sum(axis=1), float((hollow**2).sum()))
-        assert short.row_sums == pytest.approx(long.row_sums, abs=1e-12)
-        assert short.sum_of_squares == pytest.approx(long.sum_of_squares, abs=1e-10)
-        assert short.variance() == pytest.approx(long.variance(), rel=1e-9)
+    kernel, rows = CosineKernel(vectors), slice(0, 60)
+    short, hollow = kernel.moments(), kernel.block(rows, rows)
+    np.fill_diagonal(hollow, 0)
+    long = PairMoments(hollow.sum(axis=1), float((hollow**2).sum()))
+    assert short.row_sums == pytest.approx(long.row_sums, abs=1e-12)
+    assert short.sum_of_squares == pytest.approx(long.sum_of_squares, abs=1e-10)
+    assert short.variance() == pytest.approx(long.variance(), rel=1e-9)
 
 
 def test_means_by_the_closed_form_differ_as_their_kernels_do() -> None:
     draw = np.random.default_rng(1)
     sides = [[patient(f"p{i}", "ab"[i // 7], "pain") for i in range(12)] for _ in range(2)]
-    kernels = iter([CosineKernel(draw.normal(size=(12, 3))) for _ in sides])
     made: list[CosineKernel] = []
 
     class Drawn(Cosine):
         async def kernel(self, texts: Any, context: Any) -> CosineKernel:
-            made.append(next(kernels))
+            made.append(CosineKernel(draw.normal(size=(len(texts), 3))))
             return made[-1]
 
         def signature(self, context: Any) -> str:
@@ -42,11 +39,11 @@ def test_means_by_the_closed_form_differ_as_their_kernels_do() -> None:
 
     found = asyncio.run(paired(Drawn(), None, *sides))  # type: ignore[arg-type]
 
-    def mean(vectors: Matrix) -> float:
-        groups = [vectors[rows] @ vectors[rows].T for rows in (slice(0, 7), slice(7, 12))]
+    def mean(kernels: list[CosineKernel]) -> float:
+        groups = [kernel.vectors @ kernel.vectors.T for kernel in kernels]
         return float(np.mean([one[np.triu_indices(len(one), 1)].mean() for one in groups]))
 
-    one, other = (mean(kernel.vectors) for kernel in made)
+    one, other = mean(made[:2]), mean(made[2:])
     assert figure(found.scores[ONE]).value == pytest.approx(one)
     assert figure(found.scores[OTHER]).value == pytest.approx(other)
     assert figure(found.differences[ONE, OTHER]).value == pytest.approx(one - other)

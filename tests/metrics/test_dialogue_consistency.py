@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,6 @@ import pytest
 from made_dialogues import dialogue
 from openai_server import OpenAIServer, Seen
 from patients import (
-    compared,
     departments,
     evaluated,
     failures_of,
@@ -21,7 +20,7 @@ from patients import (
     patient,
     scored,
 )
-from rules_run import LIBRARY, context
+from rules_run import LIBRARY, asked_of, context
 
 from bench.api.context import Context
 from bench.api.evaluation import Evaluation
@@ -66,31 +65,15 @@ def by_answer(**named: str) -> Callable[[Seen], str]:
     return hook
 
 
-def asking(server: OpenAIServer, work: Callable[[Context], Coroutine[Any, Any, Any]]) -> Any:
-    backbone = OpenAI("judge-1", base_url=server.url, max_retries=0, timeout=20.0)
-
-    async def whole(given: Context) -> Any:
-        try:
-            return await work(given)
-        finally:
-            await backbone.close()
-
-    with context(judge=backbone) as given:
-        return asyncio.run(whole(given))
-
-
-@pytest.fixture(autouse=True)
-def _key(openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
-
-
 def scores(server: OpenAIServer, items: Any) -> list[Score]:
-    made: list[Score] = asking(server, lambda given: scored(METRIC, items, given))
+    made: list[Score] = asked_of(server, "judge", lambda given: scored(METRIC, items, given))
     return made
 
 
 def evaluations(server: OpenAIServer, items: Any) -> list[Evaluation]:
-    made: list[Evaluation] = asking(server, lambda given: evaluated(METRIC, items, given))
+    made: list[Evaluation] = asked_of(
+        server, "judge", lambda given: evaluated(METRIC, items, given)
+    )
     return made
 
 
@@ -191,32 +174,24 @@ def test_refused_and_unreadable_verdicts_are_missing_not_wrong(openai_server: Op
     assert {failure.metric for failure in failures} == {"dialogue-consistency"}
 
 
-def test_a_verdict_on_another_statement_is_asked_again(openai_server: OpenAIServer) -> None:
-    tries: list[str] = []
-
-    def hook(seen: Seen) -> str:
-        tries.append(seen.words)
-        return finding(statement=2) if len(tries) == 1 else finding("F3")
-
-    openai_server.hook = hook
-    score = figure(scores(openai_server, [of("a", [("?", "x")])]))
-    assert (score.value, score.n, len(tries)) == (0.0, 1, 2)
-
-
-def test_a_verdict_on_a_fact_that_there_is_not_is_shown_and_asked_again(
-    openai_server: OpenAIServer,
+@pytest.mark.parametrize(
+    ("first", "fault"),
+    [(finding("F99"), "there are no facts 'F99'"), (finding(statement=2), "statement")],
+)
+def test_a_verdict_on_what_there_is_not_is_shown_and_asked_again(
+    openai_server: OpenAIServer, first: str, fault: str
 ) -> None:
     tries: list[str] = []
 
     def hook(seen: Seen) -> str:
         tries.append(seen.words)
-        return finding("F99") if len(tries) == 1 else finding("F3: Age: 50")
+        return first if len(tries) == 1 else finding("F3: Age: 50")
 
     openai_server.hook = hook
     (found,) = evaluations(openai_server, [of("a", [("?", "x")])])
     assert (found.values, found.missing, found.failures) == ({"": (0.0,)}, {}, ())
     assert len(found.keys) == 2
-    assert "there are no facts 'F99'" in tries[1]
+    assert fault in tries[1]
 
 
 def test_a_failed_verdict_on_a_strange_fact_is_mended_by_asking_again(
@@ -260,27 +235,6 @@ def test_a_dialogue_without_record_is_missing_and_says_so(openai_server: OpenAIS
     assert (alone.value, alone.interval, alone.bounds) == (None, None, (0.0, 1.0))
     nothing = figure(scores(openai_server, []))
     assert (nothing.value, nothing.bounds, nothing.notes) == (None, None, ("nothing to score",))
-
-
-def test_differences_pair_the_patients_that_both_have(openai_server: OpenAIServer) -> None:
-    openai_server.hook = by_answer(wrong=finding("F3"))
-    names = [f"p{number}" for number in range(12)]
-
-    def side(wrong: Callable[[int], bool], *, more: str) -> list[Dialogue]:
-        told = [
-            of(name, [("?", "wrong" if wrong(i) else "right"), ("?", "right")])
-            for i, name in enumerate(names)
-        ]
-        return [*told, of(more, [("?", "wrong")])]
-
-    first, second = side(lambda i: i == 0, more="x"), side(lambda i: i % 3 == 0, more="y")
-    found = figure(asking(openai_server, lambda given: compared(METRIC, first, second, given)))
-    assert found.value == pytest.approx(23 / 24 - 20 / 24)
-    assert found.n == 12
-    assert found.interval is not None
-    assert found.interval.low <= 3 / 24 <= found.interval.high
-    others = [of("z", [("?", "right")])]
-    assert asking(openai_server, lambda given: compared(METRIC, first, others, given)) == []
 
 
 def test_several_dialogues_of_one_patient_are_one_cluster(openai_server: OpenAIServer) -> None:

@@ -9,8 +9,9 @@ from patients import compared, departments, evaluated, failures_of, figure, lack
 from bench.api.context import Context
 from bench.api.item import Items
 from bench.api.score import Score
-from bench.scoring.intervals import mcnemar, paired_share_difference, wilson
-from bench.students.answer import OUTCOMES, Answered
+from bench.scoring.intervals import bonett_price, mcnemar, wilson
+from bench.students.answer import Answered
+from bench.students.choice import OUTCOMES
 from metrics.medqa_accuracy import MedqaAccuracy
 
 METRIC = MedqaAccuracy()
@@ -99,9 +100,6 @@ def test_departments_stand_apart_and_one_never_asked_is_missing():
 def test_two_students_are_compared_on_what_was_put_to_both():
     first, second = sheet("rrrwxruw"), sheet("rwwwrxre")
     found = figure(asyncio.run(compared(METRIC, first, second, cast(Context, Asking()))))
-    ours = [True, True, True, False, False, True]
-    theirs = [True, False, False, False, True, False]
-    value, interval = paired_share_difference(ours, theirs)
-    assert found.value == pytest.approx(value)
-    assert (found.interval, found.n) == (interval, 6)
-    assert (found.p_value, found.discordant) == (mcnemar(ours, theirs), (3, 1))
+    assert found.value == pytest.approx(2 / 6)
+    assert (found.interval, found.n) == (bonett_price(3, 1, 6), 6)
+    assert (found.p_value, found.discordant) == (mcnemar(3, 1), (3, 1))

@@ -2,14 +2,12 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
 from made_dialogues import dialogue
 from openai_server import OpenAIServer, Seen
 from patients import (
-    compared,
     departments,
     evaluated,
     failures_of,
@@ -18,15 +16,12 @@ from patients import (
     lacking,
     scored,
 )
-from rules_run import context
+from rules_run import asked_of, context
 
 from bench.agents.styles import style
-from bench.api.context import Context
 from bench.api.evaluation import Evaluation
 from bench.api.item import Items
 from bench.api.score import Score
-from bench.backbones.openai.backbone import OpenAI
-from bench.backbones.requests import Rating
 from bench.backbones.rules.backbone import Rules
 from bench.core.errors import UserError
 from bench.records.dialogue import Dialogue
@@ -34,31 +29,12 @@ from bench.scoring.intervals import cluster_bootstrap
 from bench.scoring.scores import TOO_FEW
 from metrics.emotional_consistency import EmotionalConsistency
 from metrics.fluency import Fluency
-from metrics.rating import SevenPoint
 
 METRICS = [EmotionalConsistency(), Fluency()]
 
 
 def rating(score: object) -> str:
     return json.dumps({"reasons": "read it", "score": score})
-
-
-def asking(server: OpenAIServer, work: Callable[[Context], Coroutine[Any, Any, Any]]) -> Any:
-    backbone = OpenAI("rater-1", base_url=server.url, max_retries=0, timeout=20.0)
-
-    async def whole(given: Context) -> Any:
-        try:
-            return await work(given)
-        finally:
-            await backbone.close()
-
-    with context(rater=backbone) as given:
-        return asyncio.run(whole(given))
-
-
-@pytest.fixture(autouse=True)
-def _key(openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
 
 
 def by_word(seen: Seen) -> str:
@@ -68,7 +44,7 @@ def by_word(seen: Seen) -> str:
 
 
 def scores(metric: Any, server: OpenAIServer, items: Any) -> list[Score]:
-    made: list[Score] = asking(server, lambda given: scored(metric, items, given))
+    made: list[Score] = asked_of(server, "rater", lambda given: scored(metric, items, given))
     return made
 
 
@@ -77,7 +53,9 @@ def score_of(metric: Any, server: OpenAIServer, *dialogues: Dialogue) -> Score:
 
 
 def evaluations(metric: Any, server: OpenAIServer, *dialogues: Dialogue) -> list[Evaluation]:
-    made: list[Evaluation] = asking(server, lambda given: evaluated(metric, dialogues, given))
+    made: list[Evaluation] = asked_of(
+        server, "rater", lambda given: evaluated(metric, dialogues, given)
+    )
     return made
 
 
@@ -135,16 +113,6 @@ def test_a_rating_off_the_scale_is_asked_again_and_then_missing(
     assert score.notes == ("every value failed: invalid 1",)
 
 
-def test_a_refusal_is_missing(openai_server: OpenAIServer) -> None:
-    openai_server.hook = by_word
-    openai_server.fail("refusal", when=lambda seen: "Patient: six" in seen.words)
-    told = said("a", "six"), said("b", "two")
-    score = score_of(Fluency(), openai_server, *told)
-    assert (score.value, score.n, score.n_missing) == (2, 1, 1)
-    (failure,) = failures_of(evaluations(Fluency(), openai_server, *told))
-    assert (failure.item, failure.outcome, failure.metric) == ("a", "refusal", "fluency")
-
-
 def test_the_rater_reads_the_rubric_the_style_and_the_rounds(openai_server: OpenAIServer) -> None:
     openai_server.hook = lambda seen: rating(4)
     two = dialogue("a", [("q one", "r one")], [("q two", "r two"), ("bye", None)], style="tangent")
@@ -169,28 +137,6 @@ def test_an_unknown_style_is_missing_from_emotion_alone(openai_server: OpenAISer
     (failure,) = failures_of(evaluations(EmotionalConsistency(), openai_server, *told))
     assert "there is no style 'grumpy'" in failure.reason
     assert score_of(Fluency(), openai_server, *told).n == 2
-
-
-def test_differences_are_paired(openai_server: OpenAIServer) -> None:
-    openai_server.hook = by_word
-
-    def difference(first: list[Dialogue], second: list[Dialogue]) -> Score:
-        made = asking(openai_server, lambda given: compared(Fluency(), first, second, given))
-        return figure(made)
-
-    def side(*words: str) -> list[Dialogue]:
-        return [said(f"p{i}", word) for i, word in enumerate(words)]
-
-    lower, mixed = side("five", "one", "four", "six"), side("six", "three", "four", "seven")
-    found = difference(mixed, lower)
-    assert found.value == pytest.approx(1.0)
-    assert found.n == 4
-    assert found.interval is not None
-    assert 0.0 <= found.interval.low < 1.0 < found.interval.high <= 2.0
-    # What a patient brings to both sides cancels: the same gain for each leaves nothing to vary.
-    found = difference(side("six", "two", "five", "seven"), lower)
-    assert found.value == pytest.approx(1.0)
-    assert (found.interval, found.n) == (None, 4)
 
 
 def test_a_label_of_the_users_does_not_change_the_rubric() -> None:
@@ -224,11 +170,6 @@ def test_the_rater_is_told_every_axis_of_the_manner() -> None:
         found = asyncio.run(evaluated(Fluency(), [said("a", "x", manner=manner)], given))
     assert item_values(found)["a"]
     assert seen[0].manner == manner
-
-
-def test_a_seven_point_rating_is_a_rating() -> None:
-    assert issubclass(SevenPoint, Rating)
-    assert list(SevenPoint.model_fields) == ["reasons", "score"]
 
 
 def test_without_a_rater_one_sentence_says_what_to_add() -> None:

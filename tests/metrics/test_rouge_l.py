@@ -1,11 +1,15 @@
+import asyncio
+from typing import Any, cast
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
-from bench.api.pair_metric import Matrix
+from bench.api.failure import Unscored
+from bench.api.pair_metric import Matrix, Texts
 from benchmarks.corpus import notes
-from metrics.rouge_l import RougeLKernel, rouge_l_kernel
+from metrics.rouge_l import RougeL, RougeLKernel, rouge_l_kernel
 
 
 def whole(texts: list[str]) -> Matrix:
@@ -46,3 +50,19 @@ def test_more_words_than_characters_give_the_same() -> None:
     kernel = rouge_l_kernel(texts)
     numbers = RougeLKernel([[ord(c) for c in one] for one in kernel.encoded], kernel.lengths)  # type: ignore[arg-type]
     assert numbers.block(slice(0, 2), slice(2, 5)) == pytest.approx(whole(texts)[0:2, 2:5], abs=0)
+
+
+def test_records_in_another_script_are_failures_and_no_figure() -> None:
+    texts = [
+        "Symptoms: 腰痛多年，左腿放射痛",
+        "Symptoms: 5 µmol/L, café, β-blockers for years",
+        "pain",
+    ]
+
+    async def kernel(some: list[str]) -> object:
+        return await RougeL().kernel(Texts(some, ["a", "b", "c"][-len(some) :]), cast(Any, None))
+
+    assert asyncio.run(kernel(texts[1:])) is not None
+    with pytest.raises(Unscored, match="1 of 3 records: rouge-l sees a-z and 0-9 alone") as raised:
+        asyncio.run(kernel(texts))
+    assert [failure.item for failure in raised.value.failures] == ["a"]

@@ -34,7 +34,7 @@ from bench.core.errors import UserError
 from bench.core.registry import GENERATORS
 from bench.journal.journal import Journal
 from bench.knowledge.cases import Case
-from bench.medqa.sources import SAMPLE_FILE, load_sample
+from bench.medqa.sources import SAMPLE_FILE, load_questions
 from bench.records.formats import Text
 from bench.records.record import PatientRecord
 from bench.report.results import Results
@@ -263,7 +263,7 @@ def test_what_cannot_be_held_is_refused_before_anything_is_asked(
 def test_departments_without_questions_are_refused_before_anything_is_asked(tmp_path: Path) -> None:
     path = tmp_path / "one.jsonl"
     path.write_text(SAMPLE_FILE.read_text("utf-8").splitlines()[0], "utf-8")
-    known = load_sample().questions[0].department
+    known = load_questions("sample").questions[0].department
     other = next(name for name in LIBRARY.departments if name not in (known, "Urology"))
     with pytest.raises(UserError, match="has no questions of"):
         sat(tmp_path / "run", departments=[other], exam={"questions": str(path)})

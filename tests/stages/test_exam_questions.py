@@ -13,12 +13,7 @@ from bench.medqa.question import question_id
 from bench.stages.exam.questions import read_test
 from bench.stages.exam.settings import ExamSettings
 
-EYE = {
-    "question": "A woman has sudden severe eye pain and halos. Slit lamp examination shows a "
-    "shallow anterior chamber. Tonometry shows raised intraocular pressure. What is it?",
-    "options": {"A": "Acute angle closure glaucoma", "B": "Cataract", "C": "Myopia", "D": "Chill"},
-    "answer_idx": "A",
-}
+EYE = {**original(5), "department": "Ophthalmology"}
 
 
 def written(path: Path, rows: list[dict[str, Any]]) -> Path:
@@ -26,55 +21,50 @@ def written(path: Path, rows: list[dict[str, Any]]) -> Path:
     return path
 
 
-def label(question: str) -> dict[str, Any]:
-    vote = {"department": "Urology", "confidence": 1, "outcome": "answer"}
-    told = {"department": "Urology", "label": "clear", "model": "m", "prompt": "p"}
-    return {"id": question_id(question), "votes": [vote] * 3, **told}
-
-
 @pytest.fixture
 def questions(tmp_path: Path) -> Path:
     return written(tmp_path / "x.jsonl", [original(0), original(1), EYE])
 
 
-def test_departments_that_nobody_read_are_noted(questions: Path, tmp_path: Path):
-    rows = [label(original(at)["question"]) for at in range(2)]
-    labels = written(tmp_path / "labels.jsonl", rows)
+def test_the_manifest_says_which_source_gave_the_departments(questions: Path, tmp_path: Path):
+    label = {"id": question_id(original(0)["question"]), "department": "Urology"}
+    labels = written(tmp_path / "labels.jsonl", [label])
     found = read_test(ExamSettings(questions=str(questions), labels=labels), DEPARTMENTS)
-    assert {name: len(ones) for name, ones in found.questions.items()} == {
-        "Urology": 2,
-        "Ophthalmology": 1,
-    }
-    assert "2 questions have their department by labels of a language model" in found.notes
-    assert "1 questions have their department by the rule" in found.notes
-    assert not found.audited
+    assert found.described["questions"] == {"Urology": 1, "Ophthalmology": 1}
+    assert list(found.described["departments by"].items()) == [
+        ("audited list", 0),
+        ("labels", 1),
+        ("own field", 1),
+        ("without", 1),
+    ]
+    notes = "; ".join(found.notes)
+    assert "1 of 3 questions have no department and are left out" in notes
+    assert "1 questions have their department by the labels file" in notes
+    assert not found.described["audited"]
 
 
-def test_labels_of_other_questions_are_noted(questions: Path, tmp_path: Path):
-    labels = written(tmp_path / "labels.jsonl", [label("Whose is this?")])
-    found = read_test(ExamSettings(questions=str(questions), labels=labels), DEPARTMENTS)
-    assert "0 of 3 questions have a label: is this the label file made for them?" in found.notes
-
-
-def test_departments_of_a_file_that_are_not_used_are_noted(tmp_path: Path):
-    odd = {**original(0), "department": "Cardiology"}
-    own = {**original(1), "department": "Urology"}
-    path = written(tmp_path / "x.jsonl", [odd, own])
-    found = read_test(ExamSettings(questions=str(path)), DEPARTMENTS)
-    assert [one.id for one in found.all] == [question_id(own["question"])]
-    assert any(one.startswith("the department that 1 questions name is not") for one in found.notes)
+def test_questions_that_nobody_dealt_are_refused_with_what_to_do(tmp_path: Path):
+    path = written(tmp_path / "x.jsonl", [original(0), {**original(1), "department": "Gnomes"}])
+    with pytest.raises(
+        UserError, match=r"x.jsonl has no questions of .*: 1 of 2 .* name theirs in"
+    ):
+        read_test(ExamSettings(questions=str(path)), DEPARTMENTS)
 
 
 def test_a_digest_pins_the_questions_whatever_departments_are_asked(
     questions: Path, tmp_path: Path
 ):
-    whole = read_test(ExamSettings(questions=str(questions)), DEPARTMENTS)
-    eye = read_test(ExamSettings(questions=str(questions)), ("Ophthalmology",))
+    labels = [
+        {"id": question_id(original(at)["question"]), "department": "Urology"} for at in (0, 1)
+    ]
+    own = {"labels": written(tmp_path / "labels.jsonl", labels)}
+    whole = read_test(ExamSettings(questions=str(questions), **own), DEPARTMENTS)
+    eye = read_test(ExamSettings(questions=str(questions), **own), ("Ophthalmology",))
     assert whole.digest == eye.digest
-    assert len(eye.all) == 1
-    pinned = ExamSettings(questions=str(questions), digest=whole.digest)
-    assert read_test(pinned, ("Ophthalmology",)).digest == whole.digest
-    changed = {**EYE, "answer_idx": "B"}
+    assert (len(whole.all), len(eye.all)) == (3, 1)
+    changed = {**EYE, "answer_idx": "B", "answer": EYE["options"]["B"]}
     other = written(tmp_path / "y.jsonl", [original(0), original(1), changed])
+    pinned = {**own, "digest": whole.digest}
+    read_test(ExamSettings(questions=str(questions), **pinned), ("Ophthalmology",))
     with pytest.raises(UserError, match=r"not the set that exam\.digest names"):
-        read_test(ExamSettings(questions=str(other), digest=whole.digest), DEPARTMENTS)
+        read_test(ExamSettings(questions=str(other), **pinned), DEPARTMENTS)

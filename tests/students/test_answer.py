@@ -20,29 +20,36 @@ from wards import (
     wrong,
 )
 
+from bench.api.context import Context
 from bench.backbones.openai.backbone import OpenAI
 from bench.backbones.prompt import AskError, Completion, Unreachable
 from bench.backbones.requests import ChooseAnswer
 from bench.medqa.question import Question
+from bench.records.record import PatientRecord
 from bench.students.answer import Answered, answer
+from bench.students.experience import Experience, Limits, count_words
 from bench.students.training import Training, train
-from bench.students.training_settings import TrainSettings, count_words
 
-ALL = TrainSettings(cases=5)
+LIMITS = Limits()
 
 
-def answered(
-    student: Student, question: Question, settings: TrainSettings | None = None
-) -> Answered:
-    """The answer after training, or zero-shot without settings."""
+def answered(student: Student, question: Question, *, trained: bool = False) -> Answered:
+    """The answer, zero-shot or after training on the ward."""
 
     async def scene() -> Answered:
         async with school(student) as context:
-            training = await train(ward(), context, settings) if settings else None
+            known = (await taught(context)).experience if trained else Experience()
             student.prompts.clear()
-            return await answer(question, training, context, settings or ALL, "q")
+            return await answer(question, "Marvels", known, LIMITS, context, "q")
 
     return asyncio.run(scene())
+
+
+async def taught(
+    context: Context, limits: Limits = LIMITS, records: list[PatientRecord] | None = None
+) -> Training:
+    """A training on the ward, or on records."""
+    return await train(records or ward(), context, limits, seed=0, condition="")
 
 
 @pytest.mark.parametrize(
@@ -93,16 +100,19 @@ def test_a_question_is_put_in_the_same_words_whatever_its_department() -> None:
     first, second = Student(careful), Student(careful)
     question = test_question(ALPHA)
     answered(first, question)
-    answered(second, question.model_copy(update={"department": None}))
+    answered(second, question.model_copy(update={"department": ""}))
     assert prompts_of(first) == prompts_of(second)
     assert "Marvels" not in prompts_of(first)[0]
 
 
 def test_nothing_asked_depends_on_the_gold_answer() -> None:
-    question = test_question(ALPHA, "C").model_copy(update={"explanation": "It is Alphae!"})
-    other = question.model_copy(update={"answer_idx": "A", "explanation": None})
+    question = test_question(ALPHA, "C")
+    other = question.model_copy(update={"answer_idx": "A"})
     first, second = Student(careful), Student(careful)
-    here, there = answered(first, question, ALL), answered(second, other, ALL)
+    here, there = (
+        answered(student, one, trained=True)
+        for student, one in ((first, question), (second, other))
+    )
     assert here.keys == there.keys
     assert prompts_of(first) == prompts_of(second)
     assert (here.outcome, there.outcome) == ("right", "wrong")
@@ -112,7 +122,8 @@ def test_zero_shot_shows_no_memory_and_needs_no_encoder() -> None:
     async def scene() -> Answered:
         async with school(student) as context:
             context.encoder_model = "/nowhere"
-            return await answer(test_question(ALPHA), None, context, ALL, "q")
+            asked = test_question(ALPHA)
+            return await answer(asked, "Marvels", Experience(), LIMITS, context, "q")
 
     student = Student(wrong)
     assert asyncio.run(scene()).retrieved == ()
@@ -129,38 +140,36 @@ def rules_and_cases(task: ChooseAnswer) -> str:
 
 
 def test_every_condition_has_the_same_room() -> None:
-    async def scene(settings: TrainSettings) -> Answered:
+    async def scene(limits: Limits) -> Answered:
         student = Student(rules_and_cases, lambda _: "Beware of palms and rain. " * 5)
         async with school(student) as context:
-            training = await train(ward(), context, settings)
-            given = await answer(test_question(ALPHA), training, context, settings, "q")
+            known = (await taught(context, limits)).experience
+            given = await answer(test_question(ALPHA), "", known, limits, context, "q")
             shown = student.asked("answer")[-1].memory
-            assert sum(map(count_words, shown)) == given.words <= settings.budget
-            assert given.words == sum(
-                entry.words for entry in training.experience.entries if entry.id in given.retrieved
-            )
+            assert sum(map(count_words, shown)) == given.words <= limits.budget
             # Nothing is cut: what is shown is shown whole.
-            assert set(shown) <= {entry.text for entry in training.experience.entries}
+            texts = {entry.id: entry.text for entry in known.entries}
+            assert shown == tuple(texts[name] for name in given.retrieved)
             return given
 
-    whole = asyncio.run(scene(TrainSettings(cases=5)))
+    whole = asyncio.run(scene(LIMITS))
     kinds = [name.split()[0] for name in whole.retrieved]
     assert kinds[:2] == ["case", "rule"]
     assert kinds.count("case") == 3
-    tight = asyncio.run(scene(TrainSettings(cases=5, budget=40)))
+    tight = asyncio.run(scene(Limits(budget=40)))
     assert 0 < tight.words <= 40 < whole.words
-    few = asyncio.run(scene(TrainSettings(cases=5, k_cases=1, k_rules=0)))
+    few = asyncio.run(scene(Limits(k_cases=1, k_rules=0)))
     assert few.retrieved == ("case 1",)
-    assert asyncio.run(scene(TrainSettings(cases=5, budget=0))).retrieved == ()
+    assert asyncio.run(scene(Limits(budget=0))).retrieved == ()
 
 
 def test_equal_likeness_goes_by_the_order_learned() -> None:
     async def scene() -> tuple[str, ...]:
         twins = [ward()[0].model_copy(update={"id": f"T{at}"}) for at in range(3)]
         async with school(Student(careful)) as context:
-            settings = TrainSettings(cases=5, k_cases=2)
-            training = await train([*ward()[1:3], *twins], context, settings)
-            given = await answer(test_question(ALPHA), training, context, settings, "q")
+            limits = Limits(k_cases=2)
+            known = (await taught(context, limits, [*ward()[1:3], *twins])).experience
+            given = await answer(test_question(ALPHA), "", known, limits, context, "q")
             return given.retrieved
 
     assert asyncio.run(scene()) == ("case 3", "case 4")
@@ -185,10 +194,10 @@ def test_over_the_wire_letters_are_the_questions_own(openai_server: OpenAIServer
         openai_server.hook = hook
         backbone = OpenAI("words", base_url=openai_server.url)
         async with school(backbone) as context:
-            training = await train(ward(), context, ALL)
-            question = test_question(BETA)
-            zero = await answer(question, None, context, ALL, "zero")
-            given = await answer(question, training, context, ALL, "trained")
+            training = await taught(context)
+            question, known = test_question(BETA), training.experience
+            zero = await answer(question, "", Experience(), LIMITS, context, "zero")
+            given = await answer(question, "", known, LIMITS, context, "trained")
             await backbone.close()
             return training, zero, given
 

@@ -6,11 +6,11 @@ from wards import ALPHA, Student, careful, school, ward, ward_patient
 
 from bench.core.text import sentences
 from bench.medqa.question import Question
-from bench.medqa.sources import load_sample
+from bench.medqa.sources import load_questions
 from bench.records.record import Examination, PatientRecord
 from bench.students.contamination import Suspect, guard, overlap, runs_of, without
 
-QUESTIONS = load_sample().questions
+QUESTIONS = load_questions("sample").questions
 
 
 def copied(question: Question, share: float = 1.0) -> PatientRecord:
@@ -51,13 +51,11 @@ def test_other_patients_are_not_suspect() -> None:
 
 def test_copies_of_questions_of_all_departments_are_found() -> None:
     copies = [
-        copied(question).model_copy(update={"id": question.name or question.id})
-        for question in QUESTIONS[::7]
+        copied(question).model_copy(update={"id": question.id}) for question in QUESTIONS[::7]
     ]
     found = guarded(copies)
-    assert [(one.record, one.question) for one in found] == [
-        (question.name or question.id, question.id) for question in QUESTIONS[::7]
-    ]
+    asked = [question.id for question in QUESTIONS[::7]]
+    assert [(one.record, one.question) for one in found] == list(zip(asked, asked, strict=True))
 
 
 def test_overlap_is_a_share_of_the_shorter_text() -> None:

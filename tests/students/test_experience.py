@@ -8,8 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from bench.students.experience import DECIMALS, Experience, ExperienceEntry
-from bench.students.training_settings import TrainSettings, count_words
+from bench.students.experience import (
+    DECIMALS,
+    Experience,
+    ExperienceEntry,
+    Limits,
+    count_words,
+)
 
 WIDTH = 8
 
@@ -54,10 +59,10 @@ def test_the_nearest_are_those_found_one_by_one(
         kind: [one.id for one in ranked if one.kind == kind][:k]
         for kind, k in (("case", k_cases), ("rule", k_rules))
     }
-    limits = TrainSettings(cases=cases, k_cases=k_cases, k_rules=k_rules, budget=100)
+    limits = Limits(k_cases, k_rules, budget=100)
     recalled = asyncio.run(experience.recall("?", limits, LOAD))
     for kind, ids in wanted.items():
-        assert [one for one in recalled.ids if one.startswith(kind)] == ids
+        assert [one.id for one in recalled if one.kind == kind] == ids
 
 
 def test_what_is_added_stands_behind_what_was_held() -> None:

@@ -1,7 +1,6 @@
 """Training: what is practised, kept and rejected; the same whatever is asked at once."""
 
 import asyncio
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,43 +26,45 @@ from wards import (
 
 from bench.backbones.prompt import AskError, Completion, Unreachable
 from bench.backbones.requests import ChooseAnswer, Reflect
-from bench.core.errors import UserError
 from bench.records.record import PatientRecord
 from bench.students.answer import answer
+from bench.students.experience import Limits
 from bench.students.training import Training, train
-from bench.students.training_settings import TrainSettings
 
-ALL = TrainSettings(cases=5, condition="ward", curve=(1, 2, 100))
+LIMITS = Limits()
 
 
 def trained(
     student: Student,
     records: list[PatientRecord] | None = None,
-    settings: TrainSettings = ALL,
+    limits: Limits = LIMITS,
     path: Path | None = None,
     at_once: int = 8,
+    condition: str = "ward",
 ) -> Training:
     async def training() -> Training:
         async with school(student, path, at_once) as context:
-            return await train(ward() if records is None else records, context, settings)
+            known = ward() if records is None else records
+            return await train(known, context, limits, seed=0, condition=condition)
 
     return asyncio.run(training())
 
 
 def test_a_question_is_solved_only_once_its_case_was_practised() -> None:
     async def scene() -> list[tuple[str, tuple[str, ...]]]:
-        settings = TrainSettings(cases=5, k_cases=1)
+        limits = Limits(k_cases=1)
         question = test_question(GAMMA)
         async with school(Student(careful)) as context:
-            training = await train(ward(), context, settings)
+            training = await train(ward(), context, limits, seed=0, condition="")
             found: list[tuple[str, tuple[str, ...]]] = []
-            for known in (None, *(training.after(cases) for cases in (0, 2, 3, 5))):
-                given = await answer(question, known, context, settings, "q")
+            for cases in (0, 2, 3, 5):
+                known = training.experience.after(cases)
+                given = await answer(question, "", known, limits, context, "q")
                 found.append((given.outcome, given.retrieved))
             return found
 
-    zero, none, before, just, whole = asyncio.run(scene())
-    assert zero == none == ("wrong", ())
+    none, before, just, whole = asyncio.run(scene())
+    assert none == ("wrong", ())
     assert before[0] == "wrong"
     assert before[1] in (("case 1",), ("case 2",))
     assert just == whole == ("right", ("case 3",))
@@ -111,9 +112,9 @@ def lesson(task: Reflect) -> str:
 def test_a_rule_is_kept_only_if_the_failed_question_is_then_solved() -> None:
     async def scene() -> tuple[Training, list[str]]:
         async with school(student) as context:
-            training = await train(ward(), context, ALL)
-            questions = map(test_question, (ALPHA, BETA, GAMMA))
-            given = [await answer(one, training, context, ALL, "q") for one in questions]
+            training = await train(ward(), context, LIMITS, seed=0, condition="ward")
+            questions, known = map(test_question, (ALPHA, BETA, GAMMA)), training.experience
+            given = [await answer(one, "", known, LIMITS, context, "q") for one in questions]
             return training, [one.outcome for one in given]
 
     student = Student(needs_rule, lesson)
@@ -135,7 +136,7 @@ def test_a_rule_is_kept_only_if_the_failed_question_is_then_solved() -> None:
 
 def test_reflection_is_told_what_the_record_supports() -> None:
     student = Student(wrong, lambda _: "Beware.")
-    trained(student, settings=TrainSettings(cases=5))
+    trained(student)
     told = student.asked("reflect")
     assert len(told) == 10
     for task in told:
@@ -204,7 +205,7 @@ def test_what_is_learned_does_not_depend_on_what_is_asked_at_once(at_once: int) 
     def learn(at_once: int, jitter: float) -> tuple[int, object]:
         student = Student(lambda task: by_memory(task) or wrong(task), lesson, jitter=jitter)
         records = [*ward(), *(one.model_copy(update={"id": f"{one.id}b"}) for one in ward())]
-        training = trained(student, records, TrainSettings(cases=10), at_once=at_once)
+        training = trained(student, records, at_once=at_once)
         return student.peak, (training.steps, training.experience.entries)
 
     peak, found = learn(at_once, 0.02)
@@ -241,40 +242,14 @@ def test_an_interrupted_training_goes_on_where_it_was(tmp_path: Path) -> None:
 def test_two_conditions_share_no_answer(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
     keys = [
-        {key for step in trained(student, settings=settings, path=path).steps for key in step.keys}
-        for student, settings in (
-            (Student(careful), TrainSettings(cases=5, condition="direct")),
-            (Student(careful), TrainSettings(cases=5, condition="patient-zero")),
-        )
+        {
+            key
+            for step in trained(Student(careful), path=path, condition=condition).steps
+            for key in step.keys
+        }
+        for condition in ("direct", "patient-zero")
     ]
     assert not keys[0] & keys[1]
-
-
-def test_as_many_records_are_practised_as_were_asked_for() -> None:
-    student = Student(careful)
-    assert trained(student, settings=TrainSettings(cases=2)).practised == 2
-    assert {step.record for step in trained(student, settings=TrainSettings(cases=2)).steps} == {
-        "P1",
-        "P2",
-    }
-    with pytest.raises(UserError, match="on ward of 6 cases has 5 records"):
-        trained(student, settings=TrainSettings(cases=6, condition="ward"))
-
-
-@pytest.mark.parametrize("field", ["cases", "k_cases", "k_rules", "budget"])
-def test_settings_below_zero_are_refused(field: str) -> None:
-    with pytest.raises(UserError, match="none below 0"):
-        replace(ALL, **{field: -1})  # type: ignore[arg-type]
-
-
-def test_the_curve_ends_with_all_cases() -> None:
-    training = trained(Student(careful))
-    assert training.curve == (1, 2, 5)
-    assert [training.after(point).count()["cases"] for point in training.curve] == [1, 2, 5]
-    assert training.after(2).practised == 2
-    assert {step.record for step in training.after(2).steps} == {"P1", "P2"}
-    with pytest.raises(UserError, match="5 cases were practised on, not 6"):
-        training.after(6)
 
 
 def test_what_a_record_says_cannot_pass_for_a_message() -> None:
@@ -329,7 +304,7 @@ def test_a_rule_is_tried_only_where_it_can_be_shown() -> None:
     rule = " ".join(["word"] * 10)
     for budget, verdict, tries in ((10, "long", 1), (11, "rejected", 2)):
         student = Student(wrong, lambda _: rule)
-        training = trained(student, settings=replace(ALL, budget=budget))
+        training = trained(student, limits=Limits(budget=budget))
         assert {step.rule for step in training.steps} == {verdict}
         assert len(student.asked("answer")) == 10 * tries
         shown = [task.memory for task in student.asked("answer") if task.memory]

@@ -9,7 +9,7 @@ from rules_run import small
 
 from bench.api.context import Unwatched
 from bench.experiments.engine import execute
-from bench.medqa.sources import SAMPLE_FILE, load_sample
+from bench.medqa.sources import SAMPLE_FILE, load_questions
 from bench.records.record import PatientRecord
 from bench.report.results import Result, Results
 from bench.runs.folder import ItemFile, RunFolder
@@ -24,7 +24,7 @@ EACH = 4
 
 
 QUESTIONS = {
-    name: [one for one in load_sample().questions if one.department == name][:EACH]
+    name: [one for one in load_questions("sample").questions if one.department == name][:EACH]
     for name in ("Urology", "Orthopedics")
 }
 
@@ -53,10 +53,11 @@ ACCURACY = "medqa-accuracy"
 
 def few(folder: Path) -> str:
     """A file of the first sample questions of two departments."""
-    kept = {one.name for one in ALL}
+    kept = {one.question for one in ALL}
     lines = SAMPLE_FILE.read_text("utf-8").splitlines(keepends=True)
     path = folder / "few.jsonl"
-    path.write_text("".join(line for line in lines if json.loads(line)["id"] in kept), "utf-8")
+    chosen = (line for line in lines if json.loads(line)["question"] in kept)
+    path.write_text("".join(chosen), "utf-8")
     return str(path)
 
 

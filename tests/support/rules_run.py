@@ -1,14 +1,18 @@
 """Runs on the rules, for tests of what comes after."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+from openai_server import OpenAIServer
+
 from bench.api.context import Context, Unwatched
 from bench.api.failure import Failure
 from bench.api.generator import EachCase, Writer
+from bench.backbones.openai.backbone import OpenAI
 from bench.backbones.prompt import Backbone, Completion, Prompt
 from bench.backbones.respondent import Respondent
 from bench.backbones.rules.backbone import Rules
@@ -54,6 +58,24 @@ def context(**roles: Backbone | Any) -> Iterator[Context]:
         yield Context(journal, LIBRARY, answering)
     finally:
         asyncio.run(journal.close())
+
+
+def asked_of(
+    server: OpenAIServer, role: str, work: Callable[[Context], Coroutine[Any, Any, Any]]
+) -> Any:
+    """What some work gives where the model of a server fills a role; nothing is tried twice."""
+
+    async def whole(given: Context, backbone: OpenAI) -> Any:
+        try:
+            return await work(given)
+        finally:
+            await backbone.close()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OPENAI_API_KEY", "sk-test")
+        backbone = OpenAI("model-1", base_url=server.url, max_retries=0, timeout=20.0)
+        with context(**{role: backbone}) as given:
+            return asyncio.run(whole(given, backbone))
 
 
 def generate(

@@ -5,7 +5,6 @@ method, and a later one takes its place as long as there is one. A method that h
 department left has no student there, and the others go on without it.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -20,13 +19,11 @@ from bench.students.contamination import Suspect, guard, without
 
 RESERVE = 2
 """Records read for each that is trained on: what is there to replace those left out."""
-Class = Mapping[str, Sequence[PatientRecord] | Failure]
-"""The patients to practise on, by department, or why there are none."""
 
 
 @dataclass
 class Pool:
-    """The records of one cell that may be trained on."""
+    """The records of one cell that may be trained on, and those that are."""
 
     cell: Cell
     paired: bool
@@ -36,6 +33,8 @@ class Pool:
     kept: dict[str, list[PatientRecord]] = field(default_factory=dict)
     """By department, in their order."""
     suspects: list[Suspect] = field(default_factory=list)
+    patients: dict[str, Sequence[PatientRecord]] = field(default_factory=dict)
+    """Who is practised on, by department; nobody where none is left. `deal` says who."""
 
     def nobody(self, department: str) -> Failure:
         """Why there is no patient to practise on."""
@@ -74,36 +73,17 @@ async def pool_of(
     return pool
 
 
-def classes_of(pools: Sequence[Pool], exam: ExamSettings, test: TestSet) -> Mapping[Cell, Class]:
-    """The same patients for all that follow the plan, and as many for the others."""
-    classes: dict[Cell, dict[str, Sequence[PatientRecord] | Failure]]
-    classes = {pool.cell: {} for pool in pools}
-    for name in test.questions:
-        able = [pool for pool in pools if pool.kept[name]]
-        planned = [{record.id for record in pool.kept[name]} for pool in able if pool.paired]
-        shared = set.intersection(*planned) if planned else set()
-        able = [pool for pool in able if not pool.paired or shared]
-        kept = {
-            pool.cell: [
-                record for record in pool.kept[name] if not pool.paired or record.id in shared
-            ]
-            for pool in able
-        }
-        size = min((exam.cases, *map(len, kept.values())))
+def deal(pools: Sequence[Pool], cases: int, departments: Sequence[str]) -> dict[str, int]:
+    """Give the same patients to all that follow the plan, as many to the others; their numbers."""
+    sizes = {}
+    for name in departments:
+        ids = [{r.id for r in pool.kept[name]} for pool in pools if pool.paired and pool.kept[name]]
+        shared = set.intersection(*ids) if ids else set()
         for pool in pools:
-            own = kept.get(pool.cell)
-            classes[pool.cell][name] = own[:size] if own else pool.nobody(name)
-    return classes
-
-
-def sizes(classes: Mapping[Cell, Class]) -> dict[str, int]:
-    """Patients of each department; all cells that have any have as many."""
-    counts: Counter[str] = Counter()
-    for own in classes.values():
-        counts |= Counter({name: len(one) for name, one in patients(own).items()})
-    return {name: counts[name] for name in next(iter(classes.values()), {})}
-
-
-def patients(own: Class) -> dict[str, Sequence[PatientRecord]]:
-    """The departments that have somebody to practise on."""
-    return {name: records for name, records in own.items() if not isinstance(records, Failure)}
+            records = pool.kept[name]
+            pool.patients[name] = [r for r in records if not pool.paired or r.id in shared]
+        lengths = [len(pool.patients[name]) for pool in pools if pool.patients[name]]
+        sizes[name] = min(cases, *lengths) if lengths else 0
+        for pool in pools:
+            pool.patients[name] = pool.patients[name][: sizes[name]]
+    return sizes

@@ -7,7 +7,10 @@ from pydantic import Field, model_validator
 from bench.api.choice import refuse_twice
 from bench.api.stage import FREE, GROWS, StageSettings
 from bench.core.schema import AnyPath
-from bench.students.training_settings import CURVE, TrainSettings
+from bench.students.experience import Limits
+
+CURVE = (5, 10, 20, 50, 100)
+"""Numbers of patients at which the learning curve is read."""
 
 
 class ExamSettings(StageSettings):
@@ -17,7 +20,7 @@ class ExamSettings(StageSettings):
     """File or folder, "hub:OWNER/NAME@REVISION" or "sample"; none for what PZBENCH_MEDQA names, or
     else the sample."""
     labels: Annotated[AnyPath | None, FREE] = None
-    """Departments given by `pzbench medqa classify`, for questions that the audited list lacks."""
+    """File of departments for questions that the audited list lacks: `pzbench medqa classify`."""
     include_borderline: bool = False
     """Whether questions count that may as well belong elsewhere."""
     cases: int = Field(default=10, gt=0)
@@ -47,14 +50,7 @@ class ExamSettings(StageSettings):
             )
         return self
 
-    def training(self, condition: str, cases: int, seed: int) -> TrainSettings:
-        """How a student is trained on so many patients."""
-        return TrainSettings(
-            cases=cases,
-            k_cases=self.k_cases,
-            k_rules=self.k_rules,
-            budget=self.budget,
-            seed=seed,
-            condition=condition,
-            curve=self.curve,
-        )
+    @property
+    def limits(self) -> Limits:
+        """What may be shown from memory with a question."""
+        return Limits(self.k_cases, self.k_rules, self.budget)

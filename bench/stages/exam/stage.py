@@ -7,6 +7,7 @@ answers differ by what memory shows and by nothing else.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
@@ -25,11 +26,12 @@ from bench.core.schema import Model
 from bench.medqa.question import Question
 from bench.records.record import PatientRecord
 from bench.runs.roles import GENERATOR, factor_of, spread
-from bench.stages.exam.classes import Class, Pool, classes_of, patients, pool_of, sizes
+from bench.stages.exam.classes import Pool, deal, pool_of
 from bench.stages.exam.questions import read_test
 from bench.stages.exam.settings import ExamSettings
-from bench.students.answer import OF_FAILURE, Answered, answer
-from bench.students.choice import ROLE, choose
+from bench.students.answer import Answered, answer
+from bench.students.choice import OF_FAILURE, ROLE, choose
+from bench.students.experience import Experience
 from bench.students.practice import Practice
 from bench.students.training import Training, train
 
@@ -81,10 +83,13 @@ class Exam(Stage):
         if settings.questions and Path(settings.questions).exists():
             found_out["questions"] = str(Path(settings.questions).absolute())
         super().__init__(settings.model_copy(update=found_out), scope)
-        self._classes: Mapping[Cell, Class] = {}
-        self._pools: dict[Cell, Pool] = {}
+        self._pools: list[Pool] = []
+        self._sizes: Mapping[str, int] = {}
+        """Patients of each department that students practise on."""
         self._trainings: dict[Cell, asyncio.Task[Taught]] = {}
+        """By cell, the number of patients left out: all points of a curve have one."""
         self._taught: dict[Cell, Taught] = {}
+        """What came of those that are done."""
         self._pins: dict[Cell, tuple[str, str]] = {}
         self._cells: list[Cell] = []
 
@@ -105,8 +110,7 @@ class Exam(Stage):
 
     def expected(self, cell: Cell, given: Mapping[Cell, Items]) -> Iterable[About]:
         """Every question; none at a point that not all students have come to."""
-        taught = self._taught.get(cell.without(PATIENTS))
-        if taught is None or self._reached(cell, taught):
+        if self._reached(cell):
             for department, questions in self.test.questions.items():
                 yield from (About(question.id, "", department) for question in questions)
 
@@ -124,9 +128,13 @@ class Exam(Stage):
         await context.encoder().embed([question.question for question in self.test.all])
         for cell, items in given.items():
             pool = await pool_of(cell, items, self.own, self.test, context)
-            self._pools[cell] = pool
+            self._pools.append(pool)
             _keep(context, cell, "suspects", pool.suspects)
-        self._classes = classes_of(list(self._pools.values()), self.own, self.test)
+        self._sizes = deal(self._pools, self.own.cases, list(self.test.questions))
+
+    def _pool(self, cell: Cell) -> Pool:
+        """The records that the students of a cell are taught by."""
+        return next(pool for pool in self._pools if pool.cell.within(cell))
 
     async def make(
         self, cell: Cell, given: Mapping[Cell, Items], context: Context
@@ -137,46 +145,46 @@ class Exam(Stage):
         if cell[PATIENTS] == str(self.own.cases):
             for failure in _lost(taught):
                 yield failure
-        if not self._reached(cell, taught):
+        if not self._reached(cell):
             return
         places = [
-            (question, department, self._known(cell, taught.get(department)))
+            (question, department, taught.get(department))
             for department, questions in self.test.questions.items()
             for question in questions
         ]
 
         async def one(place: tuple[Question, str, Training | Failure | None]) -> Answered:
-            return await self._put(*place, context)
+            return await self._put(cell, *place, context)
 
         async for given_answer in ordered_map(one, places, context.at_once):
             yield given_answer
 
     async def _learn(self, cell: Cell, context: Context) -> Taught:
-        """What a cell's students learned; the training of all points of a curve is one."""
+        """What a cell's students learned, trained if they are not yet."""
         trained = cell.without(PATIENTS)
         if cell[PATIENTS] == UNTRAINED:
-            self._taught[trained] = {}
             return {}
         if trained not in self._trainings:
             self._trainings[trained] = asyncio.create_task(self._train(trained, context))
-        self._taught[trained] = await self._trainings[trained]
-        return self._taught[trained]
+        return await self._trainings[trained]
 
     async def _train(self, cell: Cell, context: Context) -> Taught:
         """Train the students of all departments, side by side."""
-        source = next(other for other in self._classes if other.within(cell))
-        own = self._classes[source]
+        pool = self._pool(cell)
 
         async def one(name: str) -> Training | Failure:
-            records = own[name]
-            if isinstance(records, Failure):
-                return records
-            settings = self.own.training("/".join(cell.values()), len(records), self.scope.seed)
-            return await guarded(train(records, context, settings), name, self.card.name)
+            records = pool.patients[name]
+            if not records:
+                return pool.nobody(name)
+            condition = "/".join(cell.values())
+            work = train(
+                records, context, self.own.limits, seed=self.scope.seed, condition=condition
+            )
+            return await guarded(work, name, self.card.name)
 
         taught: dict[str, Training | Failure] = {}
-        with context.watch.stage(f"training: {cell}", len(own)) as step:
-            names = list(own)
+        names = list(pool.patients)
+        with context.watch.stage(f"training: {cell}", len(names)) as step:
             async for learned in ordered_map(one, names, context.at_once):
                 taught[names[len(taught)]] = learned
                 step(failed=isinstance(learned, Failure))
@@ -184,39 +192,42 @@ class Exam(Stage):
         _keep(context, cell, "steps", [step for training in known for step in training.steps])
         entries = [entry for training in known for entry in training.experience.entries]
         _keep(context, cell, "memory", entries)
+        self._taught[cell] = taught
         return taught
 
-    def _reached(self, cell: Cell, taught: Taught) -> bool:
+    def _reached(self, cell: Cell) -> bool:
         """Whether all students have practised on as many patients as the cell says."""
         if cell[PATIENTS] in (UNTRAINED, str(self.own.cases)):
             return True
-        known = [learned for learned in taught.values() if isinstance(learned, Training)]
         point = int(cell[PATIENTS])
-        return len(known) == len(taught) and all(point in one.curve[:-1] for one in known)
-
-    def _known(self, cell: Cell, learned: Training | Failure | None) -> Training | Failure | None:
-        """What a student knew at the cell's point of the curve."""
-        if isinstance(learned, Training) and cell[PATIENTS] != str(self.own.cases):
-            return learned.after(int(cell[PATIENTS]))
-        return learned
+        return all(
+            isinstance(learned, Training) and point < learned.practised
+            for learned in self._taught.get(cell.without(PATIENTS), {}).values()
+        )
 
     async def _put(
         self,
+        cell: Cell,
         question: Question,
         department: str,
-        known: Training | Failure | None,
+        learned: Training | Failure | None,
         context: Context,
     ) -> Answered:
         """One question; a student whose training failed is not asked."""
+        given: Answered | Failure
+        if isinstance(learned, Failure):
+            given = learned
+        else:
+            known = learned.experience if learned else Experience()
+            if cell[PATIENTS] != str(self.own.cases):
+                known = known.after(int(cell[PATIENTS]))
+            work = answer(question, department, known, self.own.limits, context, REPLICATE)
+            given = await guarded(work, question.id, self.card.name)
+        if isinstance(given, Answered):
+            return given
+        outcome = OF_FAILURE[given.outcome]
         place = {"id": question.id, "department": department}
-        if isinstance(known, Failure):
-            return Answered(**place, outcome=OF_FAILURE[known.outcome], reason=known.reason)
-        settings = known.settings if known else self.own.training("", 0, 0)
-        work = answer(question, known, context, settings, REPLICATE)
-        given = await guarded(work, question.id, self.card.name)
-        if isinstance(given, Failure):
-            return Answered(**place, outcome=OF_FAILURE[given.outcome], reason=given.reason)
-        return given.model_copy(update=place)
+        return Answered(**place, outcome=outcome, reason=given.reason)
 
     def compared(self, cells: Sequence[Cell]) -> Iterable[tuple[Cell, Cell]]:
         """Students at the end, each after the earlier ones of its backbone, untrained first."""
@@ -234,8 +245,7 @@ class Exam(Stage):
         parts.append(f"student:{student}")
         if cell[PATIENTS] == UNTRAINED:
             return "|".join((*parts, "cases:0"))
-        source = next(other for other in self._classes if other.within(cell))
-        numbers = {len(records) for records in patients(self._classes[source]).values()}
+        numbers = {len(records) for records in self._pool(cell).patients.values() if records}
         parts += [
             f"cases:{'-'.join(map(str, sorted(numbers)))}",
             f"k:{own.k_cases}+{own.k_rules}",
@@ -248,19 +258,19 @@ class Exam(Stage):
     def notes(self, cell: Cell) -> Sequence[str]:
         """What is to be said of the questions, and of students that are not there."""
         notes = list(self.test.notes)
-        taught = self._taught.get(cell.without(PATIENTS), {})
-        lost = [learned.reason for learned in taught.values() if isinstance(learned, Failure)]
+        taught = self._taught.get(cell.without(PATIENTS), {}).values()
+        lost = [learned.reason for learned in taught if isinstance(learned, Failure)]
         if lost:
             notes.append(f"no student: {'; '.join(lost)}")
-        if taught and not self._reached(cell, taught):
+        if not self._reached(cell):
             notes.append(f"not all departments have a student after {cell[PATIENTS]} patients")
         return notes
 
     def details(self) -> Mapping[str, Any]:
         """The questions, the patients, and what training came to, by cell."""
         return {
-            "set": self.test.described(),
-            "patients": sizes(self._classes),
+            "set": self.test.described,
+            "patients": self._sizes,
             "cases": self.own.cases,
             "budget": self.own.budget,
             "guard": self.own.guard,
@@ -269,24 +279,21 @@ class Exam(Stage):
             ),
             "training": {
                 str(cell): {"factors": dict(cell), **self._counts(cell, taught)}
-                for cell, taught in self._in_order()
+                # In the cells' order, whichever training ended first.
+                for cell in dict.fromkeys(cell.without(PATIENTS) for cell in self._cells)
+                if (taught := self._taught.get(cell))
             },
         }
 
-    def _in_order(self) -> Iterator[tuple[Cell, Taught]]:
-        """What was taught, in the cells' order, whichever training ended first."""
-        for cell in dict.fromkeys(cell.without(PATIENTS) for cell in self._cells):
-            if self._taught.get(cell):
-                yield cell, self._taught[cell]
-
     def _counts(self, cell: Cell, taught: Taught) -> dict[str, int]:
         known = [learned for learned in taught.values() if isinstance(learned, Training)]
-        counts = [learned.count() for learned in known]
-        source = next(other for other in self._pools if other.within(cell))
+        totals = Counter(Training().count())
+        for learned in known:
+            totals.update(learned.count())
         return {
             "patients": sum(learned.practised for learned in known),
-            **{name: sum(count[name] for count in counts) for name in (counts or [{}])[0]},
-            "suspects": len(self._pools[source].suspects),
+            **totals,
+            "suspects": len(self._pool(cell).suspects),
         }
 
     def describe(self, item: Answered, form: str = "text") -> str:
@@ -309,29 +316,28 @@ class Exam(Stage):
 
     async def plan(self, cells: Sequence[Cell], given: Mapping[Cell, Items], trial: Trial) -> None:
         """Put some practice and test questions; without memory, so that no encoder is loaded."""
-        questions = len(self.test.all)
-        most_memory = self.own.budget * TOKENS_OF_WORD
+        questions, tried = self.test.all, self.test.all[:TRIED]
+        memory = self.own.budget * TOKENS_OF_WORD
         untrained: set[str] = set()
         for cell in cells:
+            shown = {ROLE: memory * len(questions)}
+            if cell[PATIENTS] == UNTRAINED:
+                # One student is asked untrained but once, whoever wrote the records; two labels of
+                # one model are two students.
+                writer = "" if ROLE in self.scope.roles else cell.get(factor_of(GENERATOR), "")
+                student = cell.get(ROLE, writer)
+                if student in untrained:
+                    continue
+                untrained.add(student)
+                shown = {}
             context = trial.context(self, cell)
-            tried = self.test.all[:TRIED]
             for question in tried:
                 asked = (question.question, question.options, (), question.id)
                 await choose(context.role(ROLE), *asked)
-            shown = {} if cell[PATIENTS] == UNTRAINED else {ROLE: most_memory * questions}
-            # One student is asked untrained but once, whoever wrote the records; two labels of one
-            # model are two students.
-            writer = "" if ROLE in self.scope.roles else cell.get(factor_of(GENERATOR), "")
-            student = cell.get(ROLE, writer)
-            again = cell[PATIENTS] == UNTRAINED and student in untrained
-            if not again:
-                trial.count(
-                    self, cell, context, questions / len(tried), tokens_in=shown, guessed=True
-                )
-            if cell[PATIENTS] == UNTRAINED:
-                untrained.add(student)
-            elif cell[PATIENTS] == str(self.own.cases):
-                await self._plan_practice(cell, given, trial, most_memory)
+            scale = len(questions) / len(tried)
+            trial.count(self, cell, context, scale, tokens_in=shown, guessed=True)
+            if cell[PATIENTS] == str(self.own.cases):
+                await self._plan_practice(cell, given, trial, memory)
 
     async def _plan_practice(
         self, cell: Cell, given: Mapping[Cell, Items], trial: Trial, memory: float
@@ -342,16 +348,13 @@ class Exam(Stage):
             return
         context = trial.context(self, cell)
         practice = Practice(records, context.outlines, 0)
-        asked = 0
-        for record in records:
-            for item in practice.items(record):
-                asked += 1
-                await choose(context.role(ROLE), item.question, item.options, (), record.id)
-        each = len(records) + given[source].missing
-        departments = len(self.test.questions)
-        patients_planned = min(each, departments * self.own.cases)
-        scale = patients_planned * (1 + 3 * WRONG) / len(records)
-        shown = {ROLE: memory * asked * scale}
+        items = [item for record in records for item in practice.items(record)]
+        for item in items:
+            await choose(context.role(ROLE), item.question, item.options, (), item.record)
+        planned = len(records) + given[source].missing
+        patients = min(planned, len(self.test.questions) * self.own.cases)
+        scale = patients * (1 + 3 * WRONG) / len(records)
+        shown = {ROLE: memory * len(items) * scale}
         trial.count(self, cell, context, scale, tokens_in=shown, guessed=True)
 
 
@@ -368,8 +371,8 @@ def _lost(taught: Taught) -> Iterator[Failure]:
     for learned in taught.values():
         if isinstance(learned, Failure):
             yield learned
-    for learned in taught.values():
-        for step in learned.steps if isinstance(learned, Training) else ():
+            continue
+        for step in learned.steps:
             if "error" in (step.outcome, step.rule):
                 yield Failure(
                     item=step.record,
