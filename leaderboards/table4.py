@@ -31,7 +31,7 @@ INTERACTIONS = {
 
 
 class Table4:
-    """Ours with intervals, the paper's figure beside each, and paired differences of formats."""
+    """Table 4: how consistent dialogues are, the paper's figure beside each of ours."""
 
     preset: ClassVar[Path] = Path(__file__).parent / "presets" / "table4.yaml"
 

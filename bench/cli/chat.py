@@ -92,12 +92,8 @@ def chat(
     if chosen is None:
         typer.echo(f"writing a patient; --seed {drawn} gives the same one again", err=True)
     who = chosen or plan_patient(library, disease, drawn)
-    try:
-        with asyncio.Runner() as runner:
-            _consult(runner, who, setting, library, backbone, journal, out)
-    except KeyboardInterrupt:
-        typer.echo("stopped", err=True)
-        raise typer.Exit(130) from None
+    with asyncio.Runner() as runner:
+        _consult(runner, who, setting, library, backbone, journal, out)
 
 
 def _consult(

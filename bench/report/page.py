@@ -50,15 +50,13 @@ class Chart:
 
     @property
     def ends(self) -> tuple[float, float]:
-        """First and last value of the axis, a twentieth of its length beyond the data."""
-        low, high = min(self._known()), max(self._known())
-        margin = (high - low) / 20 or 0.05
-        return low - margin, high + margin
+        """First and last value of the axis: those of the data, which no scale ends before."""
+        return min(self._known()), max(self._known())
 
     def place(self, value: float) -> float:
-        """Where a value lies on the axis, in SVG units."""
+        """Where a value lies on the axis, in SVG units; in the middle where all are alike."""
         low, high = self.ends
-        return round(WIDTH * (value - low) / (high - low), 2)
+        return round(WIDTH * (value - low) / (high - low), 2) if high > low else WIDTH / 2
 
 
 def html_page(title: str, grids: Sequence[Grid], charts: Sequence[Chart]) -> str:

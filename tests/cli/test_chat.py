@@ -138,7 +138,7 @@ def test_what_is_saved_is_scored(tmp_path: Path):
     assert [one.answer for one in dialogue.exchanges()] == answers(done)
     assert [one.answer for one in saved(text).exchanges()] == answers(done)
     for path in (lines, text):
-        scored = inside("score", path, "--run", tmp_path / path.name.replace(".", "-"))
+        scored = inside("score", path, "--out", tmp_path / path.name.replace(".", "-"))
         assert scored.code == 0, scored
         assert "conduct/repeated-replies" in scored.out
 
@@ -191,7 +191,7 @@ def test_what_was_said_is_kept_whatever_ends_it(tmp_path: Path, monkeypatch: pyt
 
 def test_unknown_commands_are_answered_with_the_nearest():
     done = consult("/memmory", "/quit", "never asked")
-    assert "[there is no command /memmory; did you mean '/memory'?]" in done.out
+    assert "[there is no command /memmory; did you mean '/memory'?" in done.out
     assert answers(done) == []
 
 

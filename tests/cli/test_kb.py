@@ -93,7 +93,7 @@ def test_a_run_uses_the_users_folder(own: Path, tmp_path: Path):
     assert {json.loads(line)["id"] for line in lines} == {"DER-01-0001", "DER-01-0002"}
     scored = inside(
         "score", records, "--judge", "rules", "-m", "accuracy", "--kb", own,
-        "--run", tmp_path / "scored",
+        "--out", tmp_path / "scored",
     )  # fmt: skip
     assert scored.code == 0, scored
     assert "1.0000" in scored.out

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -43,8 +44,13 @@ class Ended:
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """Our environment without what names a model's server or key, and the variables given."""
+    """Our environment without what names a model's server or key, and the variables given.
+
+    A PYTHONPATH that is given comes before ours.
+    """
     kept = {name: value for name, value in os.environ.items() if "OPENAI" not in name}
+    if "PYTHONPATH" in variables and "PYTHONPATH" in kept:
+        variables["PYTHONPATH"] += os.pathsep + kept["PYTHONPATH"]
     return kept | variables
 
 
@@ -94,11 +100,14 @@ def inside(*arguments: object, answers: Sequence[str] = (), **variables: str) ->
             patch.delenv(name)
         for name, value in variables.items():
             patch.setenv(name, value)
+        terminated = signal.getsignal(signal.SIGTERM)
         try:
             main()
             code = 0
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        finally:
+            signal.signal(signal.SIGTERM, terminated)
     return Ended(code, out.getvalue(), err.getvalue())
 
 
