@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from bench.cli.options import Knowledge
+from bench.cli.options import Drafts, Knowledge
 
 if TYPE_CHECKING:
     from bench.authoring.draft import DraftSubject
@@ -75,6 +75,20 @@ def check_outlines(
     _say(f"{found.files} outlines checked: {len(found.complaints) or 'no'} {noun}{drafts}")
     if found.complaints:
         raise typer.Exit(FAULTY)
+
+
+@app.command("stats")
+def show_stats(kb: list[Path] | None = Knowledge, drafts: bool = Drafts) -> None:
+    """Count what the outlines of each department hold: the median and the range."""
+    from bench.api.table import Grid
+    from bench.authoring.counts import count_outlines
+    from bench.cli.screen import show_grids
+    from bench.knowledge.library import Library
+
+    counted = count_outlines(Library(*(kb or ()), drafts=drafts))
+    rows = tuple((what, *(counts[what] for counts in counted.values())) for what in counted["all"])
+    title = "Outlines: how many, and the median and range of what each holds"
+    show_grids([Grid(title, ("", *counted), rows)])
 
 
 @app.command("index")

@@ -28,7 +28,7 @@ def own(tmp_path: Path) -> Path:
     return folder
 
 
-def test_ours_are_listed_and_shown():
+def test_ours_are_listed_shown_counted_and_checked():
     listed = inside("kb", "list").out.splitlines()
     assert len(listed) == 96
     assert listed[0] == "END-01  Endocrinology     Type 1 diabetes mellitus"
@@ -37,6 +37,9 @@ def test_ours_are_listed_and_shown():
     for name in ("ORT-02", "sciatica", "SCIATICA", "Graves disease"):
         assert inside("kb", "show", name).out.startswith("Disease: ")
     assert "did you mean 'Nephrolithiasis" in inside("kb", "show", "nephrolithiasys").error
+    stats = inside("kb", "stats").out
+    assert "diseases" in stats
+    assert " 96 " in stats
 
 
 def test_the_check_runs_as_installed():
@@ -148,7 +151,7 @@ def test_one_name_for_two_diseases_is_named(own: Path):
 
 def test_an_absent_or_empty_folder_is_named(tmp_path: Path):
     assert "there is no folder" in inside("kb", "list", "--kb", tmp_path / "none").error
-    assert "holds no outline" in inside("kb", "list", "--kb", tmp_path).error
+    assert "holds no outline" in inside("kb", "stats", "--kb", tmp_path).error
     assert "there is no folder" in inside("kb", "check", tmp_path / "none").error
     assert FOLDER.is_dir()
 
@@ -261,6 +264,9 @@ def test_what_is_no_outline_file_is_passed_over_or_named(own: Path):
 def test_what_a_terminal_would_obey_is_spelt_out(tmp_path: Path):
     path = other(tmp_path, "x.yaml", id="A\x1b[2J\nB", name="Pox\x1b\nPox", provenance=MADE)
     other(tmp_path, "y.yaml", id="DER-02", name="Rash", department="\x1b[2JSkin")
+    stats = inside("kb", "stats", "--kb", tmp_path)
+    assert "\x1b" not in stats.out
+    assert "x1b[2" in stats.out
     for done in (inside("kb", "list", "--kb", tmp_path), inside("kb", "check", path)):
         assert "\x1b" not in done.out + done.err
         assert "\\x1b" in done.out
