@@ -85,8 +85,8 @@ def _summaries(node: ast.ClassDef) -> Iterator[str]:
 def _styles() -> Iterator[str]:
     from bench.agents.styles import styles
 
-    for style in styles().values():
-        yield f"{style.name:<21} {style.description.partition('.')[0]}"
+    for name, style in styles().items():
+        yield f"{name:<21} {style.description.partition('.')[0]}"
 
 
 def _departments() -> Iterator[str]:
