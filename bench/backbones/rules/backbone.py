@@ -67,7 +67,7 @@ class Rules:
     reads: Literal["request"] = "request"
     stand_in = True
 
-    def __init__(self, name: str = "", *, library: Library | None = None) -> None:
+    def __init__(self, name: str = "", library: Library | None = None) -> None:
         """`name` must be empty; `library` is the knowledge to answer from, ours by default."""
         if name:
             raise ValueError(f"there is one rules backbone, and no {name!r} of it")
