@@ -31,7 +31,7 @@ INTERACTIONS = {
 
 
 class Table4:
-    """Ours with intervals, the paper's figure beside each, and paired differences of formats."""
+    """Table 4: how consistent dialogues are, the paper's figure beside each of ours."""
 
     preset: ClassVar[Path] = Path(__file__).parent / "presets" / "table4.yaml"
 
@@ -104,10 +104,13 @@ def _notes(dialogues: Results, main: Pivot) -> Iterator[str]:
 
 
 def _own_talk(dialogues: Results) -> Iterator[str]:
-    """Who judges or rates what it said itself."""
+    """Who judges or rates what it said itself, or rates nothing."""
     roles = dialogues.manifest["roles"]
     patients = {role["backbone"] for role in roles if role["role"] == "patient"}
-    for role in roles:
-        if role["role"] in ("judge", "rater") and role["backbone"] in patients:
-            mark = "by construction: " if role["stand_in"] else ""
-            yield f"{mark}{role['backbone']} is both patient and {role['role']} of its own talk"
+    for one in roles:
+        role, own = one["role"], one["backbone"] in patients
+        if one["stand_in"] and role == "rater":
+            yield "by construction: the rules rate no dialogue, and give a constant"
+        elif role in ("judge", "rater") and own:
+            mark = "by construction: " if one["stand_in"] else ""
+            yield f"{mark}{one['backbone']} is both patient and {role} of its own talk"

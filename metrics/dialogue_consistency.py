@@ -27,7 +27,7 @@ SELF_CHECKED = "by construction: who judged had also checked the replies as they
 class AnswerVerdict(Model):
     """The judge's answer on one reply, reasons first."""
 
-    reasons: str = ""
+    reasons: str
     """What was compared and what was found."""
     statements: tuple[StatementLabels, ...]
 

@@ -47,4 +47,4 @@ class EmotionalConsistency(RatingMetric):
         if known is None:
             names = ", ".join(styles())
             raise AskError(f"there is no style {dialogue.style!r} to rate by; known: {names}")
-        return {"style": known}
+        return {"style": {"name": dialogue.style, **known.model_dump()}}

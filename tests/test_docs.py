@@ -1,79 +1,26 @@
 """What the documents show is run, so that it stays true."""
 
-import asyncio
 import re
-from dataclasses import replace
+import shlex
+import shutil
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 import yaml
-from commands import inside
-from rules_run import LIBRARY, context, generate, results_of
+from commands import KEY, inside, script
+from openai_server import OpenAIServer
+from pages import PAGES, ROOT, blocks, files, install
 
 from bench.agents.styles import styles
-from bench.api.adapters import make_metric, whole_card
-from bench.api.cell import Cell
+from bench.api.adapters import make_metric
 from bench.api.choice import Choice
-from bench.api.context import Context
-from bench.api.evaluation import Evaluation
-from bench.api.generator import GeneratorCard
-from bench.api.item import Items
-from bench.api.metric import MetricCard
-from bench.api.pair_metric import MatrixKernel, PairMetric
+from bench.cli.app import app
 from bench.cli.chat_session import COMMANDS
-from bench.cli.main import app
 from bench.core.registry import REGISTRIES
 from bench.experiments.experiment import experiment_from
-from bench.knowledge.cases import plan
 from bench.records.dialogue import Dialogue
 from bench.records.record import PatientRecord
-from bench.records.record_files import RecordFile
-from bench.report.pivot import Axis, Pivot
-from bench.report.results import FIGURES, MINUS, STAGE, Results
-from bench.scoring.evaluations import evaluate
-from bench.scoring.pairs import score_pairs
-from bench.scoring.scores import scores_of
-
-ROOT = Path(__file__).resolve().parents[1]
-PAGES = {path.name: path.read_text("utf-8") for path in (ROOT / "README.md", *ROOT.glob("docs/*"))}
-PLUGINS = ROOT / "tests" / "runs" / "test_plugins_external.py"
-"""Where the stage of the guide is installed and run."""
-
-
-def blocks(page: str, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", PAGES[page], re.MULTILINE | re.DOTALL)
-
-
-def defined(page: str, name: str) -> Any:
-    """A class that a page shows."""
-    (code,) = (block for block in blocks(page, "python") if f"class {name}" in block)
-    given = (PairMetric, MetricCard, MatrixKernel, Pivot, Axis)
-    space: dict[str, Any] = {"np": np, **{one.__name__: one for one in given}}
-    exec(code, space)
-    return space[name]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("docs") / "r"
-
-
-@pytest.fixture(scope="module")
-def results(folder: Path) -> Results:
-    return results_of(folder, methods=["direct"], metrics=["accuracy"], tables=["rows"])
-
-
-@pytest.fixture(scope="module")
-def records(folder: Path, results: Results) -> Items:
-    return Items(list(RecordFile(folder / "items/generate/rules/direct.jsonl")))
-
-
-def test_the_readmes_experiment_is_one() -> None:
-    (text,) = blocks("README.md", "yaml")
-    (generating,) = experiment_from(yaml.safe_load(text)).sections.values()
-    assert len(generating.methods) == 3  # type: ignore[attr-defined]
+from bench.report.results import FIGURES, MINUS, STAGE, read_results
 
 
 def test_the_interview_that_a_page_asks_for_is_one() -> None:
@@ -82,52 +29,45 @@ def test_the_interview_that_a_page_asks_for_is_one() -> None:
     assert [one.rounds for one in interview.interactions] == [1, 4]  # type: ignore[attr-defined]
 
 
-def test_the_readmes_metric_scores(records: Items) -> None:
-    metric = defined("README.md", "Symptoms")()
-    metric.card = whole_card(metric.card, "symptoms", "symptoms", MetricCard)
+def test_the_examples_of_plug_ins_run_as_they_stand(tmp_path: Path) -> None:
+    install(tmp_path, "README.md", "extending.md")
 
-    async def evaluations(given: Context) -> list[Evaluation]:
-        return [one async for one in evaluate(metric, records, given)]
+    def pzbench(*arguments: object) -> str:
+        ended = script(*arguments, cwd=tmp_path, PYTHONPATH=str(tmp_path))
+        assert ended.code == 0, ended
+        return ended.out
 
-    with context() as given:
-        found = asyncio.run(evaluations(given))
-    score, *_ = scores_of(metric.card, found, records, "")
-    assert score.n == 8
-    assert score.value is not None
-    assert 3 <= score.value <= 8
-
-
-def test_the_similarity_of_the_guide_scores(records: Items) -> None:
-    metric, cell = defined("extending.md", "Same")(), Cell(method="direct")
-    with context() as given:
-        found = asyncio.run(score_pairs(metric, {cell: records}, (), given))
-    score, *_ = found.scores[cell]
-    assert (score.value, score.n) == (0, 8)
+    assert "Characters of summaries" in pzbench("run", "summaries.yaml")
+    run = tmp_path / "runs/summaries"
+    scores = [one for one in read_results(run / "results.csv") if one.score.by == "all"]
+    lengths = {(one.get("method"), one.get("length")) for one in scores if one.get("length")}
+    assert lengths == {(method, n) for method in ("direct", "copies") for n in ("5", "9")}
+    assert {one.get("method") for one in scores if one.get("metric") == "same"} >= {"copies"}
+    records = run / "items/generate/none/copies.jsonl"
+    assert "1.0000" in pzbench("score", records, "-m", "symptoms")
 
 
-def test_the_generator_of_the_guide_writes() -> None:
-    copies = defined("extending.md", "Copies")()
-    copies.card = GeneratorCard(**{"name": "copies", **copies.card})
-    with context() as given:
-        written = generate(copies, list(plan(LIBRARY, ["Urology"], 3, 1)), given)
-    assert len({PatientRecord.model_validate(one).id for one in written}) == 3
-
-
-def test_the_stage_of_the_guide_is_the_one_that_is_tested() -> None:
-    (code,) = (block for block in blocks("extending.md", "python") if "class Summary" in block)
-    assert code in PLUGINS.read_text("utf-8")
-
-
-def test_the_table_of_the_guide_lays_out_results(results: Results) -> None:
-    table = defined("extending.md", "Lengths")()
-    measured = {"metric": "length", "unit": "characters"}
-    lengths = [
-        replace(one, cell=one.cell.and_(length="5"), score=one.score.model_copy(update=measured))
-        for one in results.select("accuracy")
-    ]
-    (grid,) = table.grids(replace(results, results=tuple(lengths)))
-    assert grid.columns == ("Method", "5")
-    assert [row[0] for row in grid.rows] == ["direct"]
+def test_the_commands_of_the_readme_run(
+    openai_server: OpenAIServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a small server in the models' place; what takes minutes is only planned."""
+    monkeypatch.chdir(tmp_path)
+    mine = files("README.md")["mine.yaml"].replace(
+        "cases_per_department: 50", "cases_per_department: 2"
+    )
+    Path("mine.yaml").write_text(mine.replace("http://127.0.0.1:8000/v1", openai_server.url))
+    for line in "".join(blocks("README.md", "sh")).splitlines():
+        words = shlex.split(line, comments=True)
+        if words[:1] != ["pzbench"] or "runs/table4" in words:
+            continue
+        if words[1] == "reproduce" and "--plan" not in words:
+            words.append("--plan")
+        if words[1] == "score":
+            made = Path("runs/mine/items/generate").glob("*/checked.jsonl")
+            shutil.copy(next(made), "records.jsonl")
+        variables = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": openai_server.url}
+        ended = inside(*words[1:], answers=["/quit"], **variables)
+        assert ended.code == 0, (line, ended)
 
 
 def test_the_groups_of_plug_ins_are_all_listed() -> None:
@@ -181,7 +121,7 @@ def test_the_interview_that_is_shown_can_be_held(tmp_path: Path, monkeypatch):
 
 def test_the_styles_that_are_shown_are_those_there_are():
     shown = re.findall(r"^\| `(\w+)` \| .* \| (\d) \|$", PAGES["dialogues.md"], re.MULTILINE)
-    assert shown == [(one.name, str(one.sentences)) for one in styles().values()]
+    assert shown == [(name, str(style.sentences)) for name, style in styles().items()]
 
 
 def test_the_commands_of_an_interview_are_listed():

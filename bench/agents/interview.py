@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from bench.agents.doctor import Doctor
 from bench.agents.memory import Memory, decompose
@@ -12,7 +12,7 @@ from bench.api.context import Context
 from bench.backbones.prompt import AskError
 from bench.backbones.requests import Turn
 from bench.core.errors import UserError
-from bench.core.registry import FORMATS
+from bench.core.registry import FORMATS, nearest
 from bench.records.dialogue import (
     Dialogue,
     DialogueOrigin,
@@ -56,6 +56,11 @@ class Setting:
         """Raises UserError for what no interview can have."""
         style_of(self.manner)
         FORMATS.load(self.format)
+        rules = list(get_args(Updating))
+        if self.updating not in rules:
+            raise UserError(
+                f"memory has no updating {self.updating!r}{nearest(self.updating, rules)}"
+            )
         if self.rounds < 1 or self.questions < 1:
             raise UserError(
                 "an interview has at least 1 round of at least 1 question, "
@@ -78,16 +83,8 @@ async def converse(record: PatientRecord, setting: Setting, context: Context) ->
         AskError: somebody gave no answer; it holds the keys of all that was asked before.
         UserError: for an unknown engine, or a role that nobody fills.
     """
-    where = "/".join(
-        part
-        for part in (
-            setting.replicate,
-            record.id,
-            setting.interaction,
-            setting.format,
-            setting.updating,
-        )
-        if part
+    where = _path(
+        setting.replicate, record.id, setting.interaction, setting.format, setting.updating
     )
     engine = None if setting.updating == "none" else make_engine(setting.triplets, context)
     memory = await _memory(record, setting, context)
@@ -121,12 +118,16 @@ async def converse(record: PatientRecord, setting: Setting, context: Context) ->
     )
 
 
+def _path(*parts: str) -> str:
+    return "/".join(filter(None, parts))
+
+
 async def _memory(record: PatientRecord, setting: Setting, context: Context) -> Memory:
     """The memory as first built: the same facts in every interview of a record."""
     if setting.decomposition == "rules":
         return Memory(record, setting.format)
     note = Text().remember(record, (), ())
-    where = "/".join(part for part in (setting.replicate, record.id, "decompose") if part)
+    where = _path(setting.replicate, record.id, "decompose")
     facts = await decompose(note, context.role("patient"), where)
     return Memory(record, setting.format, facts=facts)
 

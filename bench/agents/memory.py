@@ -4,8 +4,6 @@ The facts are the same whatever the format, and so is what is checked against th
 decides only what the patient's prompt shows (paper section 4.3).
 """
 
-import json
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -16,19 +14,13 @@ from bench.backbones.templates import Template
 from bench.core.registry import FORMATS
 from bench.core.text import folded, one_line
 from bench.records.dialogue import Fact, FormatName, Learned
-from bench.records.formats import Format, RecordFact, remember
+from bench.records.formats import Format, remember
 from bench.records.formats import facts as facts_of
 from bench.records.record import PatientRecord
 
 _EXTRACT = Template(Path(__file__).with_name("extract.j2"))
 _PRIVATE = ("disease_information.disease", "profile.disposition")
 """Fields that the agent is told so as to be consistent with them, and is not to say."""
-_PLAIN = re.compile(
-    r"(?P<test>.*?) \((?P<category>[^()]*)\): "
-    r"(?:(?P<value>[^\s;(]*\d[^\s;(]*)(?: (?P<unit>[^\s(;][^(;]*?))?"
-    r"(?: \(reference (?P<reference>[^()]*)\))?(?:; |\Z))?(?P<finding>.*)",
-    re.DOTALL,
-)
 
 
 class Memory:
@@ -64,10 +56,10 @@ class Memory:
 
 
 def decompose_record(record: PatientRecord) -> tuple[Fact, ...]:
-    """The record's atomic facts by rule, F1 first; every value can be read back from them."""
+    """The record's atomic facts by rule, F1 first; every value stands in one of them."""
     stated = [fact for fact in facts_of(record) if fact.path != "id"]
     return tuple(
-        Fact(id=f"F{number}", text=_words(fact, record), field=fact.path)
+        Fact(id=f"F{number}", text=str(fact), field=fact.path)
         for number, fact in enumerate(stated, start=1)
     )
 
@@ -116,31 +108,3 @@ def distinct(texts: Sequence[str], known: Iterable[str] = ()) -> list[str]:
 
 def _told(text: str) -> str:
     return folded(text).rstrip(".")
-
-
-def _words(fact: RecordFact, record: PatientRecord) -> str:
-    """The fact's words; an examination whose line cannot be read back is told part by part."""
-    section, _, number = fact.path.partition(".")
-    if section != "examination_results":
-        return str(fact)
-    examination = record.examination_results[int(number)]
-    head = {"test": examination.test, "category": examination.category}
-    parts = {
-        "value": examination.value,
-        "unit": examination.unit,
-        "reference": examination.reference_range,
-        "finding": examination.finding or None,
-    }
-    plain = _PLAIN.fullmatch(str(fact))
-    if plain and not examination.test.startswith('"'):
-        read = plain.groupdict() | {"finding": plain["finding"] or None}
-        if read == head | parts:
-            return str(fact)
-    # '"Nitrite" ("urine"): value "positive"'
-    quoted = {
-        name: json.dumps(value, ensure_ascii=False)
-        for name, value in (head | parts).items()
-        if value is not None
-    }
-    labelled = "; ".join(f"{name} {quoted[name]}" for name in parts if name in quoted)
-    return f"{quoted['test']} ({quoted['category']}): {labelled}"

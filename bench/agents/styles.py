@@ -15,19 +15,13 @@ PLANNED = ("plain", "upset", "verbose", "reserved", "tangent", "pleasing")
 """The paper's six (section 3.2), in the order in which planned patients get them."""
 
 
-class _StyleEntry(Model):
-    """An entry of the file."""
+class Style(Model):
+    """How a patient talks: an entry of the file."""
 
     description: str
     """What the patient is told about it."""
     sentences: int = Field(ge=1)
     """Sentences that an answer may have at most."""
-
-
-class Style(_StyleEntry):
-    """How a patient talks."""
-
-    name: str
 
 
 @cache
@@ -39,11 +33,10 @@ def styles() -> dict[str, Style]:
     """
     file = read_yaml(FILE, "the file of styles")
     try:
-        entries = TypeAdapter(dict[str, _StyleEntry]).validate_python(file.data)
+        return TypeAdapter(dict[str, Style]).validate_python(file.data)
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         raise UserError(f"{file.place(fault['loc'])}: {fault['msg']}") from error
-    return {name: Style(name=name, **entry.model_dump()) for name, entry in entries.items()}
 
 
 def style(name: str) -> Style:

@@ -1,6 +1,6 @@
 """Triplet evaluation: what a statement is to each fact (paper equation 1)."""
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -8,7 +8,7 @@ from typing import Protocol
 from bench.api.context import Context
 from bench.backbones.nli import CrossEncoder
 from bench.backbones.prompt import JUDGING, Answer, AskError, Prompt
-from bench.backbones.requests import LabelFacts, Labelled, Labels, StatementLabels
+from bench.backbones.requests import LabelFacts, Labels, StatementLabels
 from bench.backbones.respondent import Respondent
 from bench.backbones.templates import Template
 from bench.core.concurrency import ordered_map
@@ -184,22 +184,17 @@ def check_labels(statements: Sequence[StatementLabels], count: int, known: Conta
             f"statements: exactly one entry is wanted {wanted}, with an empty list of labels if it "
             f"is neutral to all facts; there are entries for: {given}"
         )
-    strange = [name for entry in statements for name in _strange(entry.labels, known)]
+    strange = [
+        repr(label.fact[:40])
+        for entry in statements
+        for label in entry.labels
+        if label.label != "neutral" and fact_id(label.fact) not in known
+    ]
     if strange:
         raise ValueError(
             f"labels: there are no facts {', '.join(strange[:5])}; name each fact by its id alone, "
             "as it is written before the fact"
         )
-
-
-def _strange(labels: Iterable[Labelled], known: Container[str]) -> list[str]:
-    """What is named and not neutral, but no known fact."""
-    named = (
-        label.fact
-        for label in labels
-        if label.label != "neutral" and fact_id(label.fact) not in known
-    )
-    return [repr(name[:40]) for name in named]
 
 
 def fact_id(named: str) -> str:

@@ -6,11 +6,10 @@ record's JSON form, its evaluations numbers or mappings, its scores mappings wit
 
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
-from dataclasses import fields, replace
-from pathlib import Path
+from dataclasses import fields
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from bench.api.cell import Cell
@@ -19,12 +18,12 @@ from bench.api.context import Context
 from bench.api.failure import Failure, guarded
 from bench.api.generator import EachCase, Generator, GeneratorCard
 from bench.api.item import Items
-from bench.api.metric import MetricCard, PartCard
+from bench.api.metric import MetricCard
 from bench.api.score import Score
 from bench.api.stage import Stage, StageCard
 from bench.backbones.structured import faults
 from bench.core.errors import UserError
-from bench.core.registry import GENERATORS, METRICS, STAGES
+from bench.core.registry import GENERATORS, METRICS, STAGES, nearest, written
 
 _END = object()
 
@@ -36,13 +35,13 @@ def make_generator(choice: Choice) -> Generator:
         UserError: if there is none of that name, or it refuses the options or has a bad card.
     """
     made: Any = GENERATORS.make(choice.name, choice.options)
-    made.card = whole_card(made.card, choice.name, choice.label, GeneratorCard)
+    made.card = whole_card(made, choice.name, choice.label, GeneratorCard)
     if hasattr(made, "generate"):
         generator: Generator = made
         return generator
     if hasattr(made, "write"):
         return EachCase(made, made.card)
-    raise UserError(f"the generator {choice.name!r} lacks both write and generate")
+    raise UserError(f"{written(made)}the generator {choice.name!r} lacks both write and generate")
 
 
 METHODS = ("evaluate", "kernel", "score")
@@ -56,7 +55,7 @@ def make_metric(choice: Choice) -> Any:
         UserError: if there is none of that name, or it refuses the options or has a bad card.
     """
     metric: Any = METRICS.make(choice.name, choice.options)
-    metric.card = whole_card(metric.card, choice.name, choice.label, MetricCard)
+    metric.card = whole_card(metric, choice.name, choice.label, MetricCard)
     method_of(metric)
     return metric
 
@@ -70,7 +69,9 @@ def method_of(metric: Any) -> str:
     for name in METHODS:
         if callable(getattr(metric, name, None)):
             return name
-    raise UserError(f"the metric {metric.card.name!r} has none of {', '.join(METHODS)}")
+    raise UserError(
+        f"{written(metric)}the metric {metric.card.name!r} has none of {', '.join(METHODS)}"
+    )
 
 
 def load_stage(name: str) -> type[Stage]:
@@ -81,9 +82,11 @@ def load_stage(name: str) -> type[Stage]:
     """
     target: Any = STAGES.load(name)
     stage: Any = target if issubclass(target, Stage) else type(target.__name__, (target, Stage), {})
-    stage.card = whole_card(stage.card, name, name, StageCard)
+    stage.card = whole_card(stage, name, name, StageCard)
     if not (isinstance(stage.settings, type) and issubclass(stage.settings, BaseModel)):
-        raise UserError(f"the settings of the stage {name!r} are no pydantic model")
+        raise UserError(
+            f"{written(target)}the settings of the stage {name!r} are no pydantic model"
+        )
     if stage.settings.model_config.get("extra") != "forbid":  # a misspelt setting is told
         closed = {"model_config": ConfigDict(extra="forbid"), "__module__": stage.__module__}
         stage.settings = type(stage.settings.__name__, (stage.settings,), closed)
@@ -91,43 +94,45 @@ def load_stage(name: str) -> type[Stage]:
     return whole
 
 
-def whole_card(given: Any, name: str, label: str, kind: Any) -> Any:
-    """A plug-in's card, made whole, under the experiment's label if it has one.
+def whole_card(target: Any, name: str, label: str, kind: Any) -> Any:
+    """A plug-in's card, made whole and checked, under the experiment's label if it has one.
 
     Raises:
-        UserError: if it lacks something, or names a prompt file that is not there.
+        UserError: saying where, if it is not usable or names a prompt file that is not there.
     """
+    given, place = target.card, f"{written(target)}the card of {name!r}"
     known = [field.name for field in fields(kind)]
     if not isinstance(given, Mapping):
         given = {field: getattr(given, field) for field in known if hasattr(given, field)}
+    renamed = {"name": label} if label != name else {}
+    given = {"name": name, **given, **renamed}
+    for field in given:
+        if field not in known:
+            raise UserError(f"{place} has a field {field!r}{nearest(str(field), known)}")
+    if kind is MetricCard:
+        given |= _plain(given)
     try:
-        renamed = {"name": label} if label != name else {}
-        card: Any = kind(**{"name": name, **given, **renamed})
-        card = replace(card, prompts=tuple(Path(path) for path in card.prompts))
-        if isinstance(card, MetricCard):
-            card = _whole_metric_card(card)
-    except TypeError as error:
-        raise UserError(f"the card of {name!r} is not usable ({error})") from error
+        card: Any = TypeAdapter(kind).validate_python(given)
+    except ValidationError as error:
+        raise UserError(f"{place} is not usable ({faults(error)})") from error
     for path in card.prompts:
         if not path.is_file():
-            raise UserError(f"the card of {name!r} names a prompt that is not there: {path}")
+            raise UserError(f"{place} names a prompt that is not there: {path}")
     return card
 
 
-def _whole_metric_card(card: MetricCard) -> MetricCard:
-    """Parts as mappings or names, and roles that it uses as a list, are understood."""
-    parts = tuple(_part(part, card) for part in card.parts)
-    uses: Any = card.uses
-    if not hasattr(uses, "items"):
-        uses = {role: f"nobody is named for the role {role!r}" for role in uses}
-    return replace(card, parts=parts, uses=uses)
+def _plain(card: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of a metric's card that may be shorter: parts as names, roles that it uses as a list.
 
-
-def _part(given: Any, card: MetricCard) -> PartCard:
-    if isinstance(given, PartCard):
-        return given
-    own = (card.unit, card.better, card.range, card.per)
-    return PartCard(given, *own) if isinstance(given, str) else PartCard(**given)
+    A part that is only named is measured like the metric itself.
+    """
+    plain: dict[str, Any] = {}
+    if isinstance(parts := card.get("parts"), list | tuple):
+        own = {name: card[name] for name in ("unit", "better", "range", "per") if name in card}
+        plain["parts"] = [{"name": one, **own} if isinstance(one, str) else one for one in parts]
+    if isinstance(uses := card.get("uses"), list | tuple):
+        plain["uses"] = {role: f"nobody is named for the role {role!r}" for role in uses}
+    return plain
 
 
 async def made_items(

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from bench.authoring.units import known_unit
-from bench.core.text import folded
+from bench.core.schema import Model
+from bench.core.text import folded, stems
 from bench.core.yaml_lines import Location
 from bench.knowledge.outline import (
     SEVERITIES,
@@ -91,18 +92,13 @@ def _thin(outline: Outline) -> Iterator[OutlineFault]:
 
 def _key(entry: Any) -> str:
     """What an entry of a list is about, the same however it is spaced and capitalized."""
-    match entry:
-        case str():
-            about = entry
-        case Source():
-            about = f"{entry.title} {entry.year}"
-        case Incompatible():
-            about = " + ".join(sorted(_key(fact) for fact in entry.facts))
-        case ExaminationGuide():
-            about = entry.test
-        case _:
-            about = entry.name
-    return folded(about)
+    if isinstance(entry, str):
+        return folded(entry)
+    if isinstance(entry, Source):
+        return folded(f"{entry.title} {entry.year}")
+    if isinstance(entry, Incompatible):
+        return " + ".join(sorted(map(folded, entry.facts)))
+    return folded(entry.test if isinstance(entry, ExaminationGuide) else entry.name)
 
 
 def _twice(outline: Outline) -> Iterator[OutlineFault]:
@@ -149,19 +145,16 @@ def _sexes(outline: Outline) -> Iterator[OutlineFault]:
             yield OutlineFault(("symptoms", place), f"it is for {symptom.sex} patients alone")
 
 
-def _bound(outline: Outline) -> Iterator[tuple[Location, Bound]]:
+def _bound(value: Any, where: Location = ()) -> Iterator[tuple[Location, Bound]]:
     """Everything that may be bound to a sex or to age groups."""
-    for part in ("onset", "evolution", "triggers", "relief"):
-        for place, item in enumerate(getattr(outline.course, part)):
-            yield ("course", part, place), item
-    for part in type(outline.history).model_fields:
-        for place, item in enumerate(getattr(outline.history, part)):
-            yield ("history", part, place), item
-    for place, guide in enumerate(outline.examinations):
-        yield ("examinations", place), guide
-        if guide.quantity is not None:
-            for number, reference in enumerate(guide.quantity.reference):
-                yield ("examinations", place, "quantity", "reference", number), reference
+    if isinstance(value, Bound):
+        yield where, value
+    if isinstance(value, Model):
+        for name, inner in value:
+            yield from _bound(inner, (*where, name))
+    elif isinstance(value, tuple):
+        for place, inner in enumerate(value):
+            yield from _bound(inner, (*where, place))
 
 
 def _ages(outline: Outline) -> Iterator[OutlineFault]:
@@ -176,12 +169,10 @@ def _ages(outline: Outline) -> Iterator[OutlineFault]:
 
 
 def _frequency(outline: Outline) -> Iterator[OutlineFault]:
-    told = outline.frequency
-    if told is not None and not told.low <= told.high <= told.per:
-        yield OutlineFault(
-            ("frequency",),
-            f"{told.low:g} to {told.high:g} of {told.per} is no range of a frequency",
-        )
+    rate = outline.frequency
+    if rate is not None and not rate.low <= rate.high <= rate.per:
+        says = f"{rate.low:g} to {rate.high:g} of {rate.per} is no range of a frequency"
+        yield OutlineFault(("frequency",), says)
 
 
 def _symptoms(outline: Outline) -> Iterator[OutlineFault]:
@@ -206,36 +197,25 @@ def _symptoms(outline: Outline) -> Iterator[OutlineFault]:
 
 
 def _negatives(outline: Outline) -> Iterator[OutlineFault]:
+    phrases = [text for symptom in outline.symptoms for text in (symptom.name, *symptom.phrases)]
+    said = {phrase: f" {' '.join(stems(phrase))} " for phrase in phrases}
     for place, negative in enumerate(outline.pertinent_negatives):
-        wanted = _words(negative)
-        for symptom in outline.symptoms:
-            for phrase in (symptom.name, *symptom.phrases):
-                said = _words(phrase)
-                if any(
-                    said[start : start + len(wanted)] == wanted
-                    for start in range(len(said) - len(wanted) + 1)
-                ):
-                    yield OutlineFault(
-                        ("pertinent_negatives", place),
-                        f"{negative!r} is a symptom as well ({phrase!r})",
-                    )
-
-
-def _words(text: str) -> list[str]:
-    return [word.removesuffix("s") for word in re.findall(r"[^\W_]+", text.lower())]
+        wanted = f" {' '.join(stems(negative))} "
+        for phrase in phrases:
+            if wanted in said[phrase]:
+                says = f"{negative!r} is a symptom as well ({phrase!r})"
+                yield OutlineFault(("pertinent_negatives", place), says)
 
 
 def _course(outline: Outline) -> Iterator[OutlineFault]:
     """Every patient has an onset, an evolution and a past."""
-    parts: tuple[tuple[Location, tuple[Bound, ...]], ...] = (
-        (("course", "onset"), outline.course.onset),
-        (("course", "evolution"), outline.course.evolution),
-        (("history", "medical"), outline.history.medical),
-        (("history", "family"), outline.history.family),
-        (("history", "lifestyle"), outline.history.lifestyle),
-        (("history", "vaccination"), outline.history.vaccination),
-    )
-    for where, items in parts:
+    parts: dict[Location, tuple[Bound, ...]] = {
+        ("course", "onset"): outline.course.onset,
+        ("course", "evolution"): outline.course.evolution,
+    }
+    for kind in ("medical", "family", "lifestyle", "vaccination"):
+        parts["history", kind] = getattr(outline.history, kind)
+    for where, items in parts.items():
         for gender, group in _who(outline):
             youngest = next(band.low for band in outline.ages if band.group == group)
             fitting = [item for item in items if item.fits(gender, group)]

@@ -1,22 +1,9 @@
 """How much the outlines hold."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from statistics import median
 
 from bench.knowledge.outline import Outline
-
-COUNTS: dict[str, Callable[[Outline], int]] = {
-    "symptoms": lambda outline: len(outline.symptoms),
-    "ways to put them": lambda outline: sum(1 + len(one.phrases) for one in outline.symptoms),
-    "risk factors": lambda outline: len(outline.risk_factors),
-    "history items": lambda outline: sum(len(items) for _, items in outline.history),
-    "examinations": lambda outline: len(outline.examinations),
-    "of them measured": lambda outline: sum(bool(one.quantity) for one in outline.examinations),
-    "differentials": lambda outline: len(outline.differentials),
-    "red flags": lambda outline: len(outline.red_flags),
-    "sources": lambda outline: len(outline.sources),
-}
-"""What is counted in each outline."""
 
 
 def count_outlines(outlines: Iterable[Outline]) -> dict[str, dict[str, str]]:
@@ -24,17 +11,29 @@ def count_outlines(outlines: Iterable[Outline]) -> dict[str, dict[str, str]]:
 
     Empty if there are no outlines.
     """
-    grouped: dict[str, list[Outline]] = {}
+    grouped: dict[str, list[dict[str, int]]] = {}
     for outline in outlines:
-        grouped.setdefault(outline.department, []).append(outline)
-    every = [outline for group in grouped.values() for outline in group]
+        counts = _counts(outline)
+        for name in (outline.department, "all"):
+            grouped.setdefault(name, []).append(counts)
     return {
-        name: {
-            "diseases": str(len(group)),
-            **{what: _spread([count(one) for one in group]) for what, count in COUNTS.items()},
-        }
-        for name, group in (*sorted(grouped.items()), ("all", every))
-        if group
+        name: {"diseases": str(len(group))}
+        | {what: _spread([counts[what] for counts in group]) for what in group[0]}
+        for name, group in sorted(grouped.items(), key=lambda item: (item[0] == "all", item[0]))
+    }
+
+
+def _counts(outline: Outline) -> dict[str, int]:
+    return {
+        "symptoms": len(outline.symptoms),
+        "ways to put them": sum(1 + len(one.phrases) for one in outline.symptoms),
+        "risk factors": len(outline.risk_factors),
+        "history items": sum(len(items) for _, items in outline.history),
+        "examinations": len(outline.examinations),
+        "of them measured": sum(bool(one.quantity) for one in outline.examinations),
+        "differentials": len(outline.differentials),
+        "red flags": len(outline.red_flags),
+        "sources": len(outline.sources),
     }
 
 

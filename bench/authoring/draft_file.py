@@ -1,7 +1,6 @@
 """Where a draft goes, under which id, and its file."""
 
 import re
-import shutil
 from difflib import get_close_matches
 from itertools import count
 from pathlib import Path
@@ -9,17 +8,18 @@ from pathlib import Path
 import yaml
 
 from bench.authoring.draft import DraftSubject
-from bench.authoring.source import one_line
 from bench.core.atomic import write_text
 from bench.core.errors import UserError
+from bench.core.text import words
+from bench.core.yaml_lines import read_text
 from bench.knowledge.library import Library, file_folder, holds_outlines
 from bench.knowledge.outline import Outline
 
 _HEADER = """\
-# Drafted by {backbone} from {sources}: not checked by anybody.
-# `pzbench kb show {id} --kb FOLDER` sets each field beside the words that it comes from. What
+# A draft: not checked by anybody.
+# `pzbench kb show ID --kb FOLDER` sets each field beside the words that it comes from. What
 # `provenance.unsupported` lists stands in no source: check that first, mend what is wrong, then
-# record it with `pzbench kb approve {id} --by NAME --kb FOLDER`.
+# record it with `pzbench kb approve ID --by NAME --kb FOLDER`.
 """
 
 
@@ -60,9 +60,9 @@ def _next_id(library: Library, department: str) -> str:
         if (found := re.fullmatch(r"(.+)-([0-9]{1,9})", listing.id))
     ]
     own = [prefix for prefix, _, name in used if name == department]
-    words = re.findall(r"[^\W_]+", department.upper())
-    new = "".join(word[0] for word in words) if words[1:] else words[0][:3]
-    letters = own[0] if own else new
+    first, *more = words(department)
+    new = "".join(word[0] for word in (first, *more)) if more else first[:3]
+    letters = own[0] if own else new.upper()
     numbers = [number for prefix, number, _ in used if prefix == letters]
     return f"{letters}-{max(numbers, default=0) + 1:02d}"
 
@@ -86,59 +86,24 @@ def draft_path(folder: Path, subject: DraftSubject) -> Path:
     return path
 
 
-def keep_copy(path: Path) -> Path | None:
-    """Copy what is at a path to a name beside it that is free; none if nothing is there.
-
-    Raises:
-        UserError: if it cannot be copied.
-    """
-    if not path.exists():
-        return None
-    kept = next(
-        copy
-        for number in count(1)
-        if not (copy := path.with_name(f"{path.name}.{number}")).exists()
-    )
-    try:
-        shutil.copy2(path, kept)
-    except OSError as error:
-        raise UserError(f"{path} cannot be copied to {kept} ({error}): move it away") from error
-    return kept
-
-
 def _slug(text: str) -> str:
-    words = re.findall(r"[^\W_]+", text.lower())
-    if not words:
+    if not (found := words(text)):
         raise UserError(f"no file can be named after {text!r}: give a name with letters")
-    return "_".join(words)[:80]
+    return "_".join(found)[:80]
 
 
-def write_draft(path: Path, outline: Outline) -> None:
-    """Write a draft with a head that says what it is.
+def write_draft(path: Path, outline: Outline) -> Path | None:
+    """Write a draft with a head that says what it is; where a copy is kept of one that was there.
 
     Raises:
-        UserError: if the file would not hold the draft as it is.
+        UserError: if it cannot be written.
     """
-    made = outline.provenance
-    if made is None:
-        raise ValueError(f"{outline.id} is no draft")
-    head = _HEADER.format(
-        backbone=one_line(made.backbone),
-        sources=one_line(", ".join(one.name for one in made.sources)),
-        id=one_line(outline.id),
-    )
     data = outline.model_dump(mode="json", exclude_defaults=True)
-    # A few line ends of Unicode are read as they were only if they are written as escapes.
-    for unicode in (True, False):
-        text = head + yaml.safe_dump(data, sort_keys=False, allow_unicode=unicode, width=100)
-        if _holds(text, outline):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            return write_text(path, text)
-    raise UserError(f"the draft of {outline.name} would not be read as it was written")
-
-
-def _holds(text: str, outline: Outline) -> bool:
-    try:
-        return Outline.model_validate(yaml.safe_load(text)) == outline
-    except (yaml.YAMLError, ValueError):
-        return False
+    text = _HEADER + yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100)
+    kept = None
+    if path.exists():
+        names = (path.with_name(f"{path.name}.{number}") for number in count(1))
+        kept = next(name for name in names if not name.exists())
+        write_text(kept, read_text(path, "the draft"))
+    write_text(path, text)
+    return kept

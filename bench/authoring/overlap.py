@@ -1,11 +1,11 @@
 """Text that two outlines share: each must be written anew, not copied."""
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import combinations
 from typing import NamedTuple
 
+from bench.core.text import words
 from bench.knowledge.outline import Outline
 
 WORDS = 8
@@ -49,16 +49,13 @@ def overlaps(outlines: Iterable[Outline], most: float = MOST) -> Iterator[Overla
 def _runs(outline: Outline) -> Iterator[str]:
     fields = outline.model_dump(exclude={"sources", "id", "provenance", "approval"})
     for text in _texts(fields):
-        words = re.findall(r"\w+", text.lower())
-        yield from (" ".join(words[at : at + WORDS]) for at in range(len(words) - WORDS + 1))
+        said = words(text)
+        yield from (" ".join(said[at : at + WORDS]) for at in range(len(said) - WORDS + 1))
 
 
 def _texts(value: object) -> Iterator[str]:
     if isinstance(value, str):
         yield value
-    elif isinstance(value, dict):
-        for inner in value.values():
-            yield from _texts(inner)
-    elif isinstance(value, list | tuple):
-        for inner in value:
+    elif isinstance(value, dict | list | tuple):
+        for inner in value.values() if isinstance(value, dict) else value:
             yield from _texts(inner)

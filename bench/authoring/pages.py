@@ -5,26 +5,31 @@ from typing import Any
 
 from bench.core.errors import UserError
 
-_BLANKS = re.compile(r"\s+")
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-HIDDEN = ("script", "style", "title", "meta", "link", "base")
-ASIDE = ("nav", "footer", "noscript", "template")
+HIDDEN = (
+    "script",
+    "style",
+    "title",
+    "meta",
+    "link",
+    "base",
+    "nav",
+    "footer",
+    "noscript",
+    "template",
+)
 INLINE = ("a", "abbr", "b", "code", "em", "i", "mark", "small", "span", "strong", "sub", "u")
+_BLANKS = re.compile(r"\s+")
 _NUMBERS = re.compile(r"[-−–+]?\d+(\s*[,;−–-]\s*\d+)*")
 _BRACKETED = re.compile(r"[\[(].*[\])]", re.DOTALL)
 _TEN = re.compile(r"(?<![\d.,])10\s*$")
 _UNIT = re.compile(r"(?<![^\W\d_])([^\W\d_]|[cdkmnµμ]m|ft|in)$")
 
 
-class NoText(Exception):
-    """Why a file holds no text that can be read, as the end of a sentence."""
-
-
 def html_text(data: str | bytes) -> str:
     """What a reader of a page sees.
 
     Raises:
-        NoText: if it is no page, or if the rest of it stands in a script that does not end.
+        ValueError: if it is no page.
         UserError: if the library that reads pages is not installed.
     """
     try:
@@ -38,7 +43,7 @@ def html_text(data: str | bytes) -> str:
     html = data if isinstance(data, str) else UnicodeDammit(data, is_html=True).unicode_markup
     check_text(html or "\ufffd")
     page = BeautifulSoup(html or "", "html.parser")
-    for hidden in page(_hidden(html or "")):
+    for hidden in page(list(HIDDEN)):
         hidden.decompose()
     for raised in page("sup"):
         raised.replace_with(_raised(raised))
@@ -54,7 +59,7 @@ def markdown_text(text: str) -> str:
     """What a reader of rendered Markdown sees.
 
     Raises:
-        NoText, UserError: as for HTML.
+        ValueError, UserError: as for HTML.
     """
     try:
         from markdown_it import MarkdownIt
@@ -70,28 +75,10 @@ def check_text(text: str) -> None:
     """Refuse what was never text.
 
     Raises:
-        NoText: if it holds control characters, or bytes that could not be decoded.
+        ValueError: if it holds control characters, or bytes that could not be decoded.
     """
     if found := re.search(r"[\x00-\x08\x0e-\x1f\ufffd]", text):
-        raise NoText(f"is not text (it holds {found[0]!a})")
-
-
-def _hidden(html: str) -> list[str]:
-    """The elements that a reader does not see, apart from those whose end was forgotten.
-
-    Such a one would take the rest of the page with it. A head is not among them, for its end may
-    rightly be left out; its children are.
-    """
-    shown = _COMMENT.sub("", html).lower()
-    for name in ("script", "style"):
-        if shown.rfind(f"<{name}") > shown.rfind(f"</{name}"):
-            raise NoText(f"has a <{name}> that does not end: what follows it would be lost")
-    ended = [
-        name
-        for name in ("title", *ASIDE)
-        if len(re.findall(rf"<{name}\b", shown)) <= shown.count(f"</{name}")
-    ]
-    return [*(name for name in HIDDEN if name != "title"), *ended]
+        raise ValueError(f"it is not text (it holds {found[0]!a})")
 
 
 def _raised(sup: Any) -> str:

@@ -1,26 +1,20 @@
-"""The parts of an outline as a model is asked for them: every statement with its quotation."""
+"""The parts of an outline as a model is asked for them: every statement with its quotation.
 
-from typing import Annotated, Literal
+They are the outline's own classes, made so that a model can fill them in: each item of a list has
+the words of the source beside it, and a mapping by severity or age group has its keys as fields,
+which schemas of endpoints want. What holds nothing beside its quotation but a `text` or a `value`
+stands for that alone.
+"""
 
-from pydantic import Field, model_validator
+import re
+from collections.abc import Callable, Set
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import Field, create_model
 
 from bench.core.schema import Model
-from bench.knowledge.outline import (
-    AgeBand,
-    Differential,
-    Duration,
-    Finding,
-    Frequency,
-    HistoryItem,
-    Incompatible,
-    Probability,
-    Range,
-    Reference,
-    Sex,
-    Source,
-    Text,
-    Weight,
-)
+from bench.knowledge.outline import Course, History, Outline, Probability, Sex, Text
 
 
 class Quoted(Model):
@@ -28,6 +22,10 @@ class Quoted(Model):
 
     quote: str
     """The words of the source it rests on, copied letter by letter; empty if it does not say it."""
+
+    def is_said(self, words: str, numbers: Set[float]) -> bool:
+        """Whether words that a source has say it; `numbers` are those that stand in them."""
+        return True
 
 
 class Statement(Quoted):
@@ -37,192 +35,138 @@ class Statement(Quoted):
     """In your own words, short."""
 
 
-class Band(AgeBand, Quoted):
-    """One age group among the patients."""
+class Code(Quoted):
+    """A code of a classification; the words hold it whole."""
+
+    text: Text
+    """The code alone, for instance "N40.1"."""
+
+    def is_said(self, words: str, numbers: Set[float]) -> bool:
+        code = re.compile(rf"(?<!\w){re.escape(self.text)}(?!\.?\w)", re.IGNORECASE)
+        return code.search(words) is not None
 
 
-class Sexes(Quoted):
+class QuotedCodes(Model):
+    """Where the disease stands in the classifications."""
+
+    icd10: Code
+    """WHO ICD-10 code."""
+    icd10cm: Code
+    """US ICD-10-CM code."""
+
+
+class QuotedSex(Quoted):
     """Who gets the disease."""
 
-    sex: Sex
-    """Sex to which the disease is bound, or any."""
-    female_share: Probability | None
-    """Share of women and girls among patients; null where only one sex has it."""
-
-    @model_validator(mode="after")
-    def _share_of_either(self) -> "Sexes":
-        if (self.sex == "any") != (self.female_share is not None):
-            raise ValueError("female_share is null where one sex alone has it, and only then")
-        return self
+    value: Sex
 
 
-class Common(Frequency, Quoted):
-    """How common the disease is."""
+class Share(Quoted):
+    """A share of patients; the words hold it, or it as a percentage."""
+
+    value: Probability
+
+    def is_said(self, words: str, numbers: Set[float]) -> bool:
+        return not share_figures(self.value).isdisjoint(numbers)
 
 
-class Identity(Model):
-    """What the disease is and whom it strikes."""
-
-    synonyms: list[Statement]
-    """Other names of the disease."""
-    icd10: Statement
-    """WHO ICD-10 code alone, for instance "N40"."""
-    icd10cm: Statement
-    """US ICD-10-CM code alone, for instance "N40.1"."""
-    sexes: Sexes
-    ages: Annotated[list[Band], Field(min_length=1)]
-    """Each age group in which the disease is met, once."""
-    frequency: Common | None
-    """Null if the source gives no figure."""
-    risk_factors: list[Statement]
-    causes: list[Statement]
-
-    @model_validator(mode="after")
-    def _each_group_once(self) -> "Identity":
-        groups = [band.group for band in self.ages]
-        if len(set(groups)) != len(groups):
-            raise ValueError("an age group stands twice in ages")
-        return self
+ODD: dict[str, Any] = {"codes": QuotedCodes, "sex": QuotedSex, "female_share": Share | None}
+"""Single values of an outline that have a quotation."""
 
 
-class Complaint(Quoted):
-    """One symptom."""
-
-    name: Text
-    """Short lower-case noun phrase, for instance "numbness of the foot"."""
-    phrases: list[Text]
-    """Three other ways a patient's record may put it."""
-    mild: Probability
-    """Share of patients with mild disease who have it."""
-    moderate: Probability
-    severe: Probability
-    sex: Sex
-    """Sex in which it occurs."""
+def share_figures(share: float) -> set[float]:
+    """The figures that would say a share: it may be quoted as a percentage."""
+    return {share, round(100 * share, 4)}
 
 
-class Complaints(Model):
-    """What patients complain of."""
-
-    symptoms: Annotated[list[Complaint], Field(min_length=3)]
-    """Ten or more where the source names as many."""
-    pertinent_negatives: list[Statement]
-    """Complaints whose absence is characteristic, as noun phrases without "no"."""
+def _quoted(kind: Any) -> Any:
+    """A class of an outline with a quotation; a text becomes a statement."""
+    if not _is_model(kind):
+        return Statement
+    return create_model(f"Quoted{kind.__name__}", __base__=(Quoted, kind), **_spelt_fields(kind))
 
 
-class Phrase(Statement):
-    """A phrase and how frequent it is."""
-
-    weight: Weight
-    """Relative frequency."""
-
-
-class Span(Duration, Quoted):
-    """How long complaints last at presentation."""
-
-
-class Unfolding(Model):
-    """How the disease unfolds."""
-
-    onset: Annotated[list[Phrase], Field(min_length=1)]
-    """Onset patterns that complete "Onset was ...", for instance "gradual over months"."""
-    mild: Span
-    moderate: Span
-    severe: Span
-    evolution: Annotated[list[Phrase], Field(min_length=1)]
-    """How severity moves over time, for instance "steadily worsening"."""
-    triggers: list[Phrase]
-    """What brings the complaints on or makes them worse."""
-    relief: list[Phrase]
-    """What eases them."""
+def _spelt(kind: Any) -> Any:
+    """A type with the keys of its mappings spelt out as fields, null where there is nothing."""
+    arguments = get_args(kind)
+    if get_origin(kind) is dict:
+        return _by_key(kind, lambda value: (value | None, None))
+    if get_origin(kind) in (Union, UnionType):
+        return Union[tuple(map(_spelt, arguments))]  # noqa: UP007 (made at run time)
+    if _is_model(kind) and (changed := _spelt_fields(kind)):
+        return create_model(kind.__name__, __base__=kind, **changed)
+    return kind
 
 
-class Past(HistoryItem, Quoted):
-    """A statement of a patient's history."""
+def _spelt_fields(kind: type[Model]) -> dict[str, Any]:
+    fields = {name: (field, _spelt(field.annotation)) for name, field in kind.model_fields.items()}
+    return {
+        name: (spelt, Field(field.get_default(), description=field.description))
+        for name, (field, spelt) in fields.items()
+        if spelt != field.annotation
+    }
 
 
-class Pasts(Model):
-    """The history of patients, each item as their record states it."""
-
-    medical: Annotated[list[Past], Field(min_length=1)]
-    """Earlier diseases and operations; "{n} years" stands for a number of years to be drawn."""
-    family: Annotated[list[Past], Field(min_length=1)]
-    lifestyle: Annotated[list[Past], Field(min_length=1)]
-    vaccination: Annotated[list[Past], Field(min_length=1)]
-    medication: list[Past]
-    """Drug, dose and what it is for."""
-    allergy: list[Past]
+def _by_key(kind: Any, field: Callable[[Any], Any]) -> Any:
+    """A class with a field for each key of a mapping."""
+    keys, value = map(get_args, (get_args(kind)[0], kind))
+    name = "".join(key.capitalize() for key in keys)
+    return create_model(name, __base__=Model, **{key: field(value[1]) for key in keys})
 
 
-class Measured(Model):
-    """What a laboratory or other test gives as a number."""
-
-    unit: Text
-    reference: Annotated[list[Reference], Field(min_length=1)]
-    """Reference intervals, by sex and age group where they differ."""
-    expected: Literal["high", "low", "normal", "variable"]
-    """Where results of patients lie against the reference interval."""
-    mild: Range | None
-    """Plausible results in mild disease; null if the test tells nothing then."""
-    moderate: Range | None
-    severe: Range | None
-    decimals: Annotated[int, Field(ge=0, le=4)]
-    """Digits after the point in a report."""
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Model)
 
 
-class Examined(Quoted):
-    """One examination of the work-up."""
-
-    category: Literal["physical", "laboratory", "imaging", "special"]
-    test: Text
-    typicality: Probability
-    """Share of patients in whom it is done."""
-    measured: Measured | None
-    """Null where the result is described in words."""
-    findings: list[Finding]
-    """Empty where the result is a number; else at least one for each severity level."""
-
-    @model_validator(mode="after")
-    def _says_something(self) -> "Examined":
-        if self.measured is None and not self.findings:
-            raise ValueError(f"{self.test!r} has neither a number nor findings")
-        return self
+def _asked(kind: Any) -> Any:
+    """The type of a field of a part."""
+    if get_origin(kind) is tuple:
+        return list[_quoted(get_args(kind)[0])]  # type: ignore[misc]
+    if get_origin(kind) is dict:
+        return _by_key(kind, lambda value: (_quoted(value), ...))
+    if get_origin(kind) in (Union, UnionType):
+        return _quoted(get_args(kind)[0]) | None
+    return kind
 
 
-class Examinations(Model):
-    """The work-up: physical, laboratory, imaging and special examinations."""
-
-    examinations: Annotated[list[Examined], Field(min_length=1)]
-
-
-class Other(Differential, Quoted):
-    """A differential diagnosis."""
-
-
-class Never(Incompatible, Quoted):
-    """Statements that can never all be true of one patient with the disease."""
-
-
-class Work(Source, Quoted):
-    """A work that the source names as its own source."""
-
-
-class Assessment(Model):
-    """What follows from it, what else it may be, and what it can never be."""
-
-    complications: list[Statement]
-    differentials: list[Other]
-    red_flags: list[Statement]
-    never_together: list[Never]
-    works: list[Work]
-    """Only works that the source itself names; empty if it names none."""
+def _part(kind: type[Model], *names: str) -> type[Model]:
+    """The part that asks for some fields of an outline, or of a class of it."""
+    fields: dict[str, Any] = {}
+    for name in names:
+        field = kind.model_fields[name]
+        asked = ODD.get(name) or _asked(field.annotation)
+        limited = Annotated[(asked, *field.metadata)] if field.metadata else asked
+        fields[name] = (limited, Field(field.get_default(), description=field.description))
+    return create_model(f"{names[0].capitalize()}Part", __base__=Model, **fields)
 
 
 PARTS: dict[str, type[Model]] = {
-    "identity": Identity,
-    "complaints": Complaints,
-    "course": Unfolding,
-    "history": Pasts,
-    "examinations": Examinations,
-    "assessment": Assessment,
+    "identity": _part(
+        Outline,
+        *("synonyms", "codes", "sex", "female_share", "ages", "frequency"),
+        *("risk_factors", "causes"),
+    ),
+    "complaints": _part(Outline, "symptoms", "pertinent_negatives"),
+    "course": _part(Course, *Course.model_fields),
+    "history": _part(History, *History.model_fields),
+    "examinations": _part(Outline, "examinations"),
+    "assessment": _part(
+        Outline, "complications", "differentials", "red_flags", "never_together", "sources"
+    ),
 }
-"""What is asked for, one exchange each."""
+"""What is asked for, one exchange each; of `course` and `history` the whole is one field."""
+
+
+def check_part(part: Any) -> None:
+    """See what an outline wants of the fields of a part together.
+
+    Raises:
+        ValueError: in words for the model that gave the part.
+    """
+    if "ages" not in type(part).model_fields:
+        return
+    if (part.sex.value == "any") != (part.female_share is not None):
+        raise ValueError("female_share is null where one sex alone has it, and only then")
+    groups = [band.group for band in part.ages]
+    if len(set(groups)) != len(groups):
+        raise ValueError("an age group stands twice in ages")

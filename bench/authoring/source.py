@@ -3,15 +3,16 @@
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from rapidfuzz import fuzz
 
-from bench.authoring.pages import NoText, check_text, html_text, markdown_text
+from bench.authoring.pages import check_text, html_text, markdown_text
 from bench.core.errors import UserError
+from bench.core.text import one_line, words
 from bench.knowledge.outline import Evidence
 
 HTML = (".html", ".htm", ".xhtml")
@@ -95,65 +96,37 @@ def find_quote(sources: Iterable[SourceText], quote: str, field: str) -> Evidenc
 
 
 def read_sources(path: Path, disease: str) -> tuple[SourceText, ...]:
-    """The source in a file, or those in a folder that tell of a disease.
-
-    Of a folder: the files whose name or first line names the disease, else those that mention it.
+    """The source in a file, or those in a folder whose names are or hold that of a disease.
 
     Raises:
         UserError: if there is nothing to read, or too much, or a file is no text.
     """
-    if not path.exists():
-        raise UserError(f"there is no source {path}")
     if not path.is_dir() and not path.is_file():
-        raise UserError(f"the source {path} is neither a file nor a folder")
-    sources = _in_folder(path, disease) if path.is_dir() else [_read(path, path.name)]
+        raise UserError(f"there is no source {path}")
+    sources = tuple(
+        _read(file, file.relative_to(path).as_posix() if file != path else path.name)
+        for file in (_about(path, disease) if path.is_dir() else [path])
+    )
     size = sum(len(source.text) for source in sources)
     if size > MOST:
-        names = ", ".join(source.name for source in sources[:5])
         raise UserError(
-            f"the sources hold {size:,} characters ({names}{', ...' * (len(sources) > 5)}), more "
-            f"than the {MOST:,} that fit one question: give only those of {disease}"
+            f"{path} holds {size:,} characters, more than the {MOST:,} that fit one question: "
+            f"give only those of {disease}"
         )
-    return tuple(sources)
+    return sources
 
 
-def _in_folder(folder: Path, disease: str) -> Sequence[SourceText]:
-    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    paths = [path for path in files if path.suffix.lower() in READABLE]
-    if not paths:
-        raise UserError(f"{folder} holds no HTML, Markdown or plain text")
-    wanted = _words(disease)
-    every: list[SourceText] = []
-    unread: list[UserError] = []
-    for path in paths:
-        try:
-            every.append(_read(path, path.relative_to(folder).as_posix()))
-        except UserError as error:
-            if wanted in _words(path.stem):
-                raise
-            unread.append(error)  # another text, for all that its name tells
-    titled = [
-        source
-        for source in every
-        if wanted in _words(Path(source.name).stem + "\n" + _title(source))
-    ]
-    chosen = titled or [source for source in every if wanted in _words(source.text)]
-    if not chosen:
-        others = f" ({len(unread)} cannot be read: {unread[0]})" if unread else ""
+def _about(folder: Path, disease: str) -> list[Path]:
+    """The texts of a folder that are named after a disease."""
+    wanted = f" {' '.join(words(disease))} "
+    paths = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in READABLE]
+    named = [path for path in paths if wanted in f" {' '.join(words(path.stem))} "]
+    if not named:
         raise UserError(
-            f"none of the {len(paths)} texts in {folder} names {disease!r}{others}: "
-            "name the file itself, or the disease as the text does"
+            f"none of the {len(paths)} texts in {folder} ({', '.join(READABLE)}) is named after "
+            f"{disease!r}: name the file itself"
         )
-    return chosen
-
-
-def _title(source: SourceText) -> str:
-    return source.text.partition("\n")[0]
-
-
-def _words(text: str) -> str:
-    words = re.findall(r"[^\W_]+", text.lower())
-    return f" {' '.join(words)} "
+    return named
 
 
 def _read(path: Path, name: str) -> SourceText:
@@ -163,17 +136,15 @@ def _read(path: Path, name: str) -> SourceText:
     try:
         data = path.read_bytes()
         text = _plain(data, kind)
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error})") from error
     except UnicodeDecodeError as error:
         raise UserError(
             f"{path} is not UTF-8 text (byte {error.start}): save it as such"
         ) from error
     except RecursionError as error:
         raise UserError(f"{path} is nested too deep to be read") from error
-    except NoText as error:
-        raise UserError(f"{path} {error}") from error
-    text = "\n".join(line for line in (_spaced(line) for line in text.splitlines()) if line)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read ({error})") from error
+    text = "\n".join(filter(None, map(one_line, text.splitlines())))
     if not text:
         raise UserError(f"{path} holds no text")
     return SourceText(one_line(name), hashlib.sha256(data).hexdigest(), text)
@@ -185,17 +156,6 @@ def _plain(data: bytes, kind: str) -> str:
     text = data.decode("utf-8-sig")
     check_text(text)
     return markdown_text(text) if kind in MARKDOWN else text
-
-
-def one_line(name: str) -> str:
-    """A name that a line, a terminal and a YAML file can hold: other characters as escapes."""
-    return "".join(
-        one if one.isprintable() else one.encode("unicode_escape").decode() for one in name
-    )
-
-
-def _spaced(line: str) -> str:
-    return " ".join(line.split())
 
 
 _MARKS = str.maketrans(

@@ -52,14 +52,12 @@ class Judge(Request):
 
 
 class Extract(Request):
-    """State what a text says as atomic facts or as the named fields."""
+    """State what a text says as atomic facts."""
 
     kind: ClassVar[str] = "extract"
     text: str
     question: str = ""
     """What the text answers, if it is an answer."""
-    fields: tuple[str, ...] = ()
-    """Fields wanted; empty for all atomic facts."""
 
 
 class LabelFacts(Request):

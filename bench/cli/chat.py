@@ -1,7 +1,9 @@
 """`pzbench chat`: a person is the doctor."""
 
+import signal
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, cast, get_args
+from typing import TYPE_CHECKING, cast
 
 import typer
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from bench.backbones.respondent import Respondent
     from bench.knowledge.cases import Case
     from bench.knowledge.library import Library
+    from bench.records.dialogue import Updating
     from bench.records.record import PatientRecord
 
 SEEDS = 1_000_000
@@ -71,13 +74,15 @@ def chat(
     from bench.agents.interview import Setting
     from bench.cli.find_patient import find_patient, plan_patient
     from bench.knowledge.library import Library
-    from bench.records.dialogue import Updating
 
+    if sys.stdin is not None and sys.stdin.isatty():
+        # A person sits there, whatever the shell that started us wants to be ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     drawn = secrets.randbelow(SEEDS) if seed is None else seed
     setting = Setting(
         manner={"style": style},
         format=form,
-        updating=cast("Updating", _one_of("updating", updating, get_args(Updating))),
+        updating=cast("Updating", updating),
         triplets=triplets,
         replicate=f"chat/{drawn}",
     )
@@ -87,12 +92,8 @@ def chat(
     if chosen is None:
         typer.echo(f"writing a patient; --seed {drawn} gives the same one again", err=True)
     who = chosen or plan_patient(library, disease, drawn)
-    try:
-        with asyncio.Runner() as runner:
-            _consult(runner, who, setting, library, backbone, journal, out)
-    except KeyboardInterrupt:
-        typer.echo("stopped", err=True)
-        raise typer.Exit(130) from None
+    with asyncio.Runner() as runner:
+        _consult(runner, who, setting, library, backbone, journal, out)
 
 
 def _consult(
@@ -110,8 +111,9 @@ def _consult(
     from bench.api.context import Context
     from bench.api.failure import guarded
     from bench.backbones.respondent import Respondent
-    from bench.cli.chat_session import Aloud, Consultation
+    from bench.cli.chat_session import Consultation
     from bench.cli.find_patient import write_patient
+    from bench.cli.voice import Aloud
     from bench.journal.journal import Journal
     from bench.knowledge.cases import Case
     from bench.runs.roles import make_backbone
@@ -140,29 +142,18 @@ def _consult(
 
 def _introduce(record: "PatientRecord", setting: "Setting", patient: "Respondent") -> None:
     """Say who sits there, and who plays."""
-    from bench.cli.chat_session import note
-    from bench.report.text import printable
+    from bench.cli.screen import say
+    from bench.cli.voice import note
 
     basic = record.basic_information
     where = f", {record.department}" if record.department else ""
-    typer.echo(
-        printable(
-            f"{basic.name}, {basic.age}, {basic.gender}{where}. Style {setting.manner['style']}, "
-            f"memory as {setting.format}, answered by {patient.name}."
-        )
+    say(
+        f"{basic.name}, {basic.age}, {basic.gender}{where}. Style {setting.manner['style']}, "
+        f"memory as {setting.format}, answered by {patient.name}."
     )
     if patient.stand_in:
         note("stand-in: the rules are a small program, no language model, and talk like one")
     note("ask as the doctor; /help lists commands, Ctrl-D ends")
-
-
-def _one_of(option: str, given: str, known: tuple[str, ...]) -> str:
-    from bench.core.errors import UserError
-    from bench.core.registry import nearest
-
-    if given not in known:
-        raise UserError(f"--{option} cannot be {given!r}{nearest(given, list(known))}")
-    return given
 
 
 def _check_out(out: Path | None) -> None:

@@ -13,11 +13,11 @@ from bench.agents.memory import Memory, is_private
 from bench.agents.patient import Patient
 from bench.agents.triplets import Engine
 from bench.api.failure import Failure, guarded
-from bench.backbones.prompt import Answer, Prompt, T
-from bench.backbones.requests import Reply, Turn
-from bench.backbones.respondent import Respondent
+from bench.backbones.requests import Turn
 from bench.cli.memory_lines import tell_attempts, tell_calls, tell_fact, tell_learned
 from bench.cli.options import typed
+from bench.cli.screen import say
+from bench.cli.voice import Aloud, Voice, note
 from bench.core.errors import UserError
 from bench.core.registry import nearest
 from bench.knowledge.disease_names import judge_guess
@@ -25,7 +25,6 @@ from bench.knowledge.library import Library
 from bench.records.dialogue import Dialogue, DialogueOrigin, Exchange, Fact, Round
 from bench.records.dialogue_files import write_dialogues
 from bench.records.record import PatientRecord
-from bench.report.text import printable
 
 COMMANDS = {
     "/memory": "what the patient holds, what it learned marked with +",
@@ -40,74 +39,6 @@ HIDDEN = "hidden until /diagnose"
 """Stands for what only the agent is to know."""
 MOST_NAMES = 5
 """Diseases listed that a guess may mean."""
-
-
-def note(text: str) -> None:
-    """A remark that nobody in the conversation makes."""
-    typer.secho(printable(f"[{text}]"), dim=True)
-
-
-class Voice:
-    """One answer on the screen: what is heard of it while it is made, and its end."""
-
-    def __init__(self, shown: Callable[[str], str]) -> None:
-        """`shown` tells a fact's text as the doctor may see it."""
-        self._shown = shown
-        self._heard = ""
-        self._over = False
-        self.withdrawn = False
-        """Whether something was heard that is not the answer."""
-
-    def begin(self, avoid: tuple[str, ...]) -> Callable[[str], None] | None:
-        """A reply is about to be made; who hears it, or none for one made again."""
-        if not avoid:
-            return self.hear
-        against = "; ".join(self._shown(text) for text in avoid)
-        self._withdraw(f"withdrawn, for it contradicts what the patient knows: {against}")
-        return None
-
-    def hear(self, piece: str) -> None:
-        """Show a piece of the reply."""
-        if self._over:
-            return  # of a question that was given up
-        if not self._heard:
-            piece = piece.lstrip()
-            typer.echo("Patient: " if piece else "", nl=False)
-        self._heard += piece
-        typer.echo(printable(piece), nl=False)
-
-    def end(self, answer: str) -> None:
-        """Show the answer, or the end of it."""
-        self._over = True
-        if self._heard.strip() != answer:
-            self._withdraw("withdrawn: it was no whole answer")
-            typer.echo(printable(f"Patient: {answer}"))
-        else:
-            typer.echo()
-
-    def fail(self) -> None:
-        """There will be no answer."""
-        self._over = True
-        self._withdraw("withdrawn")
-
-    def _withdraw(self, why: str) -> None:
-        if self._heard:
-            typer.echo()
-            note(why)
-            self.withdrawn, self._heard = True, ""
-
-
-class Aloud(Respondent):
-    """Answers in the patient's role, replies heard while they are made."""
-
-    voice: Voice | None = None
-
-    async def ask(
-        self, prompt: Prompt[T], on_text: Callable[[str], None] | None = None
-    ) -> Answer[T]:
-        if isinstance(prompt.request, Reply) and self.voice is not None:
-            on_text = self.voice.begin(prompt.request.avoid)
-        return await super().ask(prompt, on_text)
 
 
 class Consultation:
@@ -246,12 +177,9 @@ class Consultation:
         hidden = [self._shown(fact) for fact in self._memory.facts if fact.text == text]
         return (hidden or [text])[0]
 
-    def _texts(self) -> dict[str, str]:
-        return {fact.id: self._shown(fact) for fact in self._memory.facts}
-
     def _show_memory(self, _: str) -> None:
         for fact in self._memory.facts:
-            typer.echo(printable(tell_fact(fact, self._shown(fact))))
+            say(tell_fact(fact, self._shown(fact)))
 
     def _show_why(self, _: str) -> None:
         last = next((sitting[-1] for sitting in reversed(self._rounds) if sitting), None)
@@ -261,14 +189,13 @@ class Consultation:
         if self._engine is None:
             note("nothing was checked: --updating is none")
             return
-        texts = self._texts()
+        texts = {fact.id: self._shown(fact) for fact in self._memory.facts}
         lines = [*tell_attempts(last, texts)]
-        for gain in last.learned:
-            lines += tell_learned(gain, texts)
+        lines += (line for gain in last.learned for line in tell_learned(gain, texts))
         calls = tell_calls(last.calls, self._engine.name)
         learned = "" if last.learned else "nothing was learned; "
         for line in (*lines, f"{learned}checked in {calls} of {self._engine.name}"):
-            typer.echo(printable(line))
+            say(line)
 
     def _diagnose(self, guess: str) -> None:
         if not guess:
@@ -285,7 +212,7 @@ class Consultation:
             return
         self._revealed = True
         word = "Right" if judgement.verdict == "right" else "No"
-        typer.echo(printable(f"{word}: the diagnosis is {disease}."))
+        say(f"{word}: the diagnosis is {disease}.")
 
     def _next_round(self, _: str) -> None:
         if not self._rounds[-1]:
@@ -302,7 +229,7 @@ class Consultation:
 
     def _help(self, _: str) -> None:
         for command, text in COMMANDS.items():
-            typer.echo(f"  {command:<10} {text}")
+            say(f"  {command:<10} {text}")
 
 
 def _read() -> str | None:
@@ -326,7 +253,7 @@ def _read() -> str | None:
             continue
         if line.strip():
             if not typing:
-                typer.echo(printable(f"Doctor: {line.strip()}"))
+                say(f"Doctor: {line.strip()}")
             return line.strip()
 
 

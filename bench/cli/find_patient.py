@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.core.errors import UserError
-from bench.core.registry import nearest
 from bench.experiments.run_reader import RunReader, unknown
 from bench.knowledge.cases import Case, derive_seed, plan_case
 from bench.knowledge.library import Library
 from bench.records.record import PatientRecord
-from bench.records.record_files import RecordFile, checked, read_nonempty, without_none
+from bench.records.record_files import RecordFile, checked_as, read_nonempty, without_none
 from bench.runs.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -80,44 +79,42 @@ async def write_patient(case: Case, context: "Context") -> PatientRecord:
 
 def _in_run(run: Path, identity: str | None, method: str | None) -> PatientRecord:
     """The record of an id, by a method where several wrote one."""
-    filed = {
-        ("/".join(place.cell.values()), place.cell.get("method", "")): RecordFile(place.path)
-        for place in RunReader(RunFolder(run)).places
+    reader = RunReader(RunFolder(run))
+    places = [
+        place
+        for place in reader.narrowed({"method": method} if method else {})
         if place.makes == "records" and place.path.exists()
-    }
-    if not filed:
+    ]
+    if not places:
         raise UserError(f"{run} holds no patients; `pzbench list runs` shows the runs there are")
-    if method is not None:
-        known = [name for names in filed for name in names if name]
-        filed = {names: records for names, records in filed.items() if method in names}
-        if not filed:
-            raise UserError(f"{run} holds no method {method!r}{nearest(method, known)}")
     if identity is None:
         raise UserError(f"which patient of {run}? add --patient ID")
-    written = {
-        name: record
-        for (name, _), records in filed.items()
-        for record in records
-        if record.id == identity
-    }
-    if not written:
-        ids = [record.id for records in filed.values() for record in records]
-        raise unknown(run, "patient", identity, ids)
+    ids: list[str] = []
+    written: dict[str, PatientRecord] = {}
+    for place in places:
+        for record in RecordFile(place.path):
+            ids.append(record.id)
+            if record.id == identity:
+                written["/".join(place.cell.values())] = record
     if len(written) > 1:
         raise UserError(
             f"{identity} was written by {', '.join(written)}: add --method, one of them"
         )
-    return next(iter(written.values()))
+    return _only(run, identity, list(written.values()), ids)
 
 
 def _in_file(path: Path, identity: str | None) -> PatientRecord:
     """The record of an id, or the only one."""
     records = list(_whole(path) or read_nonempty(path))
     chosen = [record for record in records if identity in (None, record.id)]
-    if identity is not None and not chosen:
-        raise unknown(path, "patient", identity, [record.id for record in records])
     if len(chosen) > 1:
         raise UserError(f"{path} holds {len(chosen)} patients: add --patient ID")
+    return _only(path, identity or "", chosen, [record.id for record in records])
+
+
+def _only(where: Path, identity: str, chosen: list[PatientRecord], ids: list[str]) -> PatientRecord:
+    if not chosen:
+        raise unknown(where, "patient", identity, ids)
     return chosen[0]
 
 
@@ -129,4 +126,4 @@ def _whole(path: Path) -> list[PatientRecord]:
         data = json.loads(path.read_bytes())
     except (ValueError, RecursionError):
         return []
-    return list(checked([("the record", without_none(data))], str(path)))
+    return list(checked_as(PatientRecord, [("the record", without_none(data))], str(path)))

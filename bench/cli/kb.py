@@ -81,14 +81,12 @@ def check_outlines(
 def show_stats(kb: list[Path] | None = Knowledge, drafts: bool = Drafts) -> None:
     """Count what the outlines of each department hold: the median and the range."""
     from bench.api.table import Grid
-    from bench.authoring.counts import COUNTS, count_outlines
+    from bench.authoring.counts import count_outlines
     from bench.cli.screen import show_grids
     from bench.knowledge.library import Library
 
     counted = count_outlines(Library(*(kb or ()), drafts=drafts))
-    rows = tuple(
-        (what, *(counts[what] for counts in counted.values())) for what in ("diseases", *COUNTS)
-    )
+    rows = tuple((what, *(counts[what] for counts in counted.values())) for what in counted["all"])
     title = "Outlines: how many, and the median and range of what each holds"
     show_grids([Grid(title, ("", *counted), rows)])
 
@@ -124,7 +122,7 @@ def build_draft(
     ),
 ) -> None:
     """Draft an outline from encyclopedia text (HTML, Markdown or plain text) for you to check."""
-    from bench.authoring.draft_file import draft_path, keep_copy, plan_subject, write_draft
+    from bench.authoring.draft_file import draft_path, plan_subject, write_draft
     from bench.authoring.source import read_sources
     from bench.cli.screen import run_until_stopped
     from bench.core.atomic import check_writable
@@ -141,9 +139,8 @@ def build_draft(
     _say(f"drafting {subject.id} {subject.name} from {named} ({size:,} characters)", err=True)
     work = _draft(subject, sources, backbone, journal or kb / ".journal.sqlite", retry_failed)
     outline = run_until_stopped(work)
-    if (kept := keep_copy(path)) is not None:
+    if (kept := write_draft(path, outline)) is not None:
         _say(f"the draft that was there is kept as {kept}")
-    write_draft(path, outline)
     _tell(outline, path, kb)
 
 

@@ -1,65 +1,112 @@
-"""`pzbench list`, and `pzbench schema`."""
+"""`pzbench list`: the plug-ins, styles and departments that there are, and the runs."""
 
+import ast
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
+from bench.core.errors import UserError
+
 if TYPE_CHECKING:
+    from bench.core.registry import Plugin, Registry
     from bench.runs.folder import RunFolder
 
 
 def list_plugins(
     kind: str | None = typer.Argument(
         None,
-        help="stages, generators, metrics, backbones, formats, tables or runs; all but runs if "
-        "none.",
+        help="stages, generators, metrics, backbones, formats or tables, with their options; "
+        "styles, departments or runs. All but runs if none.",
     ),
 ) -> None:
-    """List the plug-ins that are installed, without importing them; or the runs there are."""
-    from bench.core.errors import UserError
+    """List the plug-ins, styles and departments that an experiment can name; or the runs."""
     from bench.core.registry import REGISTRIES, nearest
-
-    if kind == "runs":
-        _list_runs()
-        return
-    if kind is not None and kind not in REGISTRIES:
-        raise UserError(f"there is no kind {kind!r}{nearest(kind, [*REGISTRIES, 'runs'])}")
-    for name, registry in REGISTRIES.items():
-        if kind in (None, name):
-            typer.echo(name)
-            for plugin in registry.plugins():
-                typer.echo(f"  {plugin.name:<21} {plugin.target:<58} {plugin.package}")
-
-
-def print_schema(
-    dialogues: bool = typer.Option(False, "--dialogues", help="That of a dialogue instead."),
-) -> None:
-    """Print the JSON schema of a patient record, or of a dialogue."""
-    import json
-
-    from bench.records.dialogue import Dialogue
-    from bench.records.record import PatientRecord
-
-    schema = (Dialogue if dialogues else PatientRecord).model_json_schema()
-    typer.echo(json.dumps(schema, indent=2, ensure_ascii=False))
-
-
-def _list_runs() -> None:
-    """The folders below runs/ that hold a run; one that cannot be read says why."""
-    from pathlib import Path
-
-    from bench.core.errors import UserError
     from bench.report.text import printable
+
+    kinds: dict[str, Callable[[], Iterator[str]]] = {
+        name: partial(plugin_lines, registry, options=kind is not None)
+        for name, registry in REGISTRIES.items()
+    }
+    kinds |= {"styles": _styles, "departments": _departments, "runs": _runs}
+    if kind is not None and kind not in kinds:
+        raise UserError(f"there is no kind {kind!r}{nearest(kind, kinds)}")
+    for name in [kind] if kind else [name for name in kinds if name != "runs"]:
+        if not kind:
+            typer.echo(f"{name}:")
+        for line in kinds[name]():
+            typer.echo(printable(line if kind else f"  {line}"))
+
+
+def plugin_lines(registry: "Registry", *, options: bool) -> Iterator[str]:
+    """Each plug-in with what its class says of itself, and who brings it if not we do.
+
+    With its options, as "timeout: float = 600.0", or why it cannot be used.
+    """
+    for plugin in registry.plugins():
+        theirs = "" if plugin.package.startswith("patient-zero-bench ") else f" ({plugin.package})"
+        yield f"{plugin.name:<21} {summary(plugin)}{theirs}"
+        if options:
+            try:
+                yield from (f"    {option}" for option in registry.options(plugin.name).values())
+            except UserError as error:
+                yield f"    {error}"
+
+
+def summary(plugin: "Plugin") -> str:
+    """What a card says of a plug-in, else its documentation; read in its source, never imported."""
+    module, _, name = plugin.target.partition(":")
+    try:
+        spec = find_spec(module)
+        tree = ast.parse(Path(spec.origin).read_bytes() if spec and spec.origin else b"")
+    except (ImportError, OSError, SyntaxError, ValueError):
+        return "its source cannot be read"
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and node.name == name:
+            documentation = (ast.get_docstring(node) or "").partition("\n")[0]
+            return next(_summaries(node), documentation)
+    return ""
+
+
+def _summaries(node: ast.ClassDef) -> Iterator[str]:
+    """Texts called "summary" in a class: an argument of a card, or an entry of a mapping."""
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.keyword) and inner.arg == "summary":
+            yield str(ast.literal_eval(inner.value))
+        elif isinstance(inner, ast.Dict):
+            for key, value in zip(inner.keys, inner.values, strict=True):
+                if isinstance(key, ast.Constant) and key.value == "summary":
+                    yield str(ast.literal_eval(value))
+
+
+def _styles() -> Iterator[str]:
+    from bench.agents.styles import styles
+
+    for name, style in styles().items():
+        yield f"{name:<21} {style.description.partition('.')[0]}"
+
+
+def _departments() -> Iterator[str]:
+    from bench.knowledge.library import Library
+
+    library = Library()
+    for department in library.departments:
+        yield f"{department:<21} {len(library.diseases(department))} diseases"
+
+
+def _runs() -> Iterator[str]:
+    """The folders below runs/ that hold a run; one that cannot be read says why."""
     from bench.runs.folder import OLDER, RunFolder
 
     for path in sorted(Path("runs").glob("*")):
-        if not any((path / name).exists() for name in ("experiment.yaml", OLDER)):
-            continue
-        try:
-            state = _state(RunFolder(path))
-        except UserError as error:
-            state = str(error)
-        typer.echo(printable(f"{path}  {state}"))
+        if any((path / name).exists() for name in ("experiment.yaml", OLDER)):
+            try:
+                yield f"{path}  {_state(RunFolder(path))}"
+            except UserError as error:
+                yield f"{path}  {error}"
 
 
 def _state(folder: "RunFolder") -> str:

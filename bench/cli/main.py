@@ -1,68 +1,84 @@
-"""`pzbench`: the commands and how they end.
+"""`pzbench`: how a command ends.
 
 Exit codes: 0 done; 2 bad input, one sentence says what to do; 3 done, but items failed; 130 stopped
-by the user. Nothing heavy is imported here or at the top of a command module.
+by Ctrl-C, 143 by SIGTERM. Next to nothing is imported before `main` runs, so that Ctrl-C finds it.
 """
 
 import gc
+import io
+import os
+import signal
 import sys
+from types import FrameType
 
-import typer
-
-from bench.cli import chat, kb, medqa, memory, reproduce, run, score, show
-from bench.cli import list as list_command
-from bench.core.errors import UserError
-
-app = typer.Typer(
-    name="pzbench",
-    help="Patient-Zero Bench: evaluate synthetic patients under one protocol.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-app.command("reproduce", cls=reproduce.TableCommand)(reproduce.reproduce)
-app.command("run")(run.run)
-app.command("score", cls=score.ScoreCommand)(score.score)
-app.command("show")(show.show)
-app.command("chat")(chat.chat)
-app.command("memory")(memory.memory)
-app.command("schema")(list_command.print_schema)
-app.command("list")(list_command.list_plugins)
-app.add_typer(kb.app, name="kb")
-app.add_typer(medqa.app, name="medqa")
-
-
-def _version(asked: bool) -> None:
-    if asked:
-        from importlib.metadata import version
-
-        typer.echo(f"pzbench {version('patient-zero-bench')}")
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    version: bool = typer.Option(
-        False, "--version", callback=_version, is_eager=True, help="Show the version and exit."
-    ),
-) -> None:
-    """Patient-Zero Bench: evaluate synthetic patients under one protocol."""
+DEBUG = "--debug"
+STOPPED = "stopped; the same command again goes on from here"
 
 
 def main() -> None:
     """The console script."""
+    # Read here, for it may stand anywhere, and an error may come before any option is parsed.
+    debug = DEBUG in sys.argv
+    sys.argv = [word for word in sys.argv if word != DEBUG]
     # Thousands of requests are under way at once: the default looks for cycles among them so often
     # that it takes a fifth of the time.
     gc.set_threshold(50_000)
     try:
-        app()
-    except UserError as error:
-        from bench.report.text import printable
+        signal.signal(signal.SIGTERM, _terminate)
+        _check_streams()
+        from bench.cli.app import app
 
-        typer.echo(printable(f"pzbench: {error}"), err=True)
-        sys.exit(2)
-    except BrokenPipeError:
-        # Whoever read our output has gone (`pzbench list | head`): nothing is left to say.
-        sys.stderr.close()
-        sys.exit(141)
+        app()
+    except KeyboardInterrupt:  # before there was a command
+        _end(STOPPED, 130)
+    except SystemExit as end:
+        if end.code in (130, 143):
+            _end(STOPPED, int(end.code))
+        raise
+    except Exception as error:
+        sentence = _sentence(error)
+        if sentence is None:
+            raise
+        if debug:
+            sys.excepthook(type(error), error, error.__traceback__)
+        _end(sentence, 2)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    sys.exit(128 + number)
+
+
+def _check_streams() -> None:
+    """Make sure that there are three, which show what their encoding does not have as "\\u2191".
+
+    Raises:
+        OSError: if standard output is closed.
+    """
+    for name, mode in (("stdin", "r"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
+    if sys.stdout is None:
+        raise OSError("standard output is closed: send it to a file, or to /dev/null")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _sentence(error: Exception) -> str | None:
+    """What to say of what the user, the system or somebody else's plug-in got wrong."""
+    from bench.core.errors import UserError
+    from bench.core.registry import fault_of
+    from bench.report.text import printable
+
+    if isinstance(error, UserError):
+        return printable(str(error))
+    if isinstance(error, OSError):
+        where = "" if error.filename is None else f"{error.filename}: "
+        return printable(where + (error.strerror or str(error)))
+    fault = fault_of(error)
+    return None if fault is None else printable(fault)
+
+
+def _end(sentence: str, code: int) -> None:
+    sys.stderr.write(f"pzbench: {sentence}\n")
+    sys.exit(code)

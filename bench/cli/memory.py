@@ -27,8 +27,8 @@ def memory(
     ),
 ) -> None:
     """Show how a patient's memory changed: facts added, replies rejected, and why."""
+    from bench.cli.screen import say
     from bench.experiments.run_reader import unknown
-    from bench.report.text import printable
 
     short = {"format": form, "interaction": interaction}
     factors = factors_of(where or ()) | {name: value for name, value in short.items() if value}
@@ -37,8 +37,7 @@ def memory(
         for dialogue in dialogues:
             ids.append(dialogue.id)
             if dialogue.id == patient:
-                lines = "\n".join(_log(dialogue, title))
-                typer.echo(printable(f"{lines}\n"))
+                say("\n".join((*_log(dialogue, title), "")))
     if patient not in ids:
         raise unknown(run, "patient", patient, ids)
 
@@ -71,7 +70,8 @@ def _files(run: Path, factors: dict[str, str]) -> "list[tuple[str, DialogueFile]
 def _log(dialogue: "Dialogue", title: str) -> Iterator[str]:
     """The log of one dialogue's memory, in lines."""
     from bench.agents.memory import decompose_record
-    from bench.cli.memory_lines import one_line, tell_calls
+    from bench.cli.memory_lines import tell_calls
+    from bench.core.text import one_line
 
     facts = dialogue.facts
     if facts is None:
@@ -104,7 +104,8 @@ def _log(dialogue: "Dialogue", title: str) -> Iterator[str]:
 
 def _changes(exchange: "Exchange", texts: dict[str, str]) -> Iterator[str]:
     """What one question did to the memory."""
-    from bench.cli.memory_lines import one_line, tell_contradictory, tell_learned
+    from bench.cli.memory_lines import tell_contradictory, tell_learned
+    from bench.core.text import one_line
 
     for attempt in exchange.attempts[:-1]:
         yield from tell_contradictory("rejected reply", attempt, texts)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from bench.core.text import one_line
 from bench.records.dialogue import Attempt, Exchange, Fact, Learned
 from bench.records.label import Label
 
@@ -58,8 +59,3 @@ def tell_calls(count: int, engine: str, of: str = "") -> str:
     if engine.startswith("nli/"):
         return f"{count} computed {'pair' if count == 1 else 'pairs'} of a sentence and a fact"
     return f"{count} {of}call{'' if count == 1 else 's'}"
-
-
-def one_line(text: str) -> str:
-    """A text without its line ends."""
-    return " ".join(text.split())

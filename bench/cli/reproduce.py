@@ -29,9 +29,7 @@ from bench.core.errors import UserError
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
-MODEL = "openai/gpt-4o-2024-08-06"
-"""The paper's, for the command that is suggested."""
-GENERAL = ("departments", "metrics", "seed")
+GENERAL = ("departments", "seed")
 """Settings of the experiment itself; their options are there for every table."""
 NONE = "none"
 """The value of a list without anything in it."""
@@ -54,16 +52,9 @@ class TableCommand(SettingCommand):
 def reproduce(
     ctx: typer.Context,
     table: str = typer.Argument(help="Table of the paper, for instance table3."),
-    backbone: list[str] | None = typer.Option(
-        None, "--backbone", "-b", help="Backbone that generates; may be given several times."
-    ),
     metric: list[str] | None = typer.Option(
         None, "--metric", help="Only this metric: NAME or NAME:option=value,...,as=LABEL."
     ),
-    department: list[str] | None = typer.Option(
-        None, "--department", help="Only these departments."
-    ),
-    seed: str | None = typer.Option(None, "--seed", help="Seed of the planned cases."),
     kb: list[Path] | None = Knowledge,
     drafts: bool = Drafts,
     out: Path | None = Out,
@@ -75,23 +66,23 @@ def reproduce(
 ) -> None:
     """Reproduce a table of the paper; with no options, on the embedded stand-in.
 
-    A table has more options, for its roles (--judge BACKBONE) and its settings (--cases 5): add
-    its name before --help to list them.
+    A table has more options, for its roles (--backbone X, --judge X), its departments, its seed and
+    its settings (--cases 5): add its name before --help to list them.
     """
+    from bench.api.choice import parse_choice
     from bench.experiments.experiment import experiment_from
     from bench.runs.settings import Settings
 
-    preset = preset_of(table)
-    own = {"backbone": backbone, "metric": metric, "department": department, "seed": seed}
     known = {"knowledge": kb, "drafts": drafts}
-    data = changed(ctx, preset, own) | {name: value for name, value in known.items() if value}
+    data = changed(ctx, preset_of(table)) | {name: value for name, value in known.items() if value}
+    if metric:
+        data["metrics"] = [parse_choice(text).model_dump() for text in metric]
     carry_out(
         experiment_from(data),
         out,
         Settings(journal=journal, at_once=at_once, retry_failed=retry_failed),
         plan,
         yes,
-        _following(table, preset),
     )
 
 
@@ -175,11 +166,3 @@ def _reader(annotation: Any) -> Callable[[Sequence[str]], Any]:
     return lambda texts: [
         part.strip() for text in texts if text != NONE for part in text.split(",")
     ]
-
-
-def _following(table: str, preset: Mapping[str, Any]) -> str:
-    """The same with a real model in every role of the preset."""
-    from bench.runs.roles import factor_of
-
-    roles = " ".join(f"--{factor_of(role)} {MODEL}" for role in preset.get("roles", {}))
-    return f"OPENAI_API_KEY=... pzbench reproduce {table} {roles}"

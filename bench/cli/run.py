@@ -1,6 +1,7 @@
 """`pzbench run`: an experiment file, or a run folder to go on with."""
 
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,9 @@ from bench.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from bench.api.table import Grid
     from bench.experiments.experiment import Experiment
+    from bench.report.results import Results
     from bench.runs.settings import Settings
 
 MANY = 1000
@@ -72,9 +75,9 @@ def carry_out(
     settings: "Settings",
     plan: bool,
     yes: bool,
-    following: str | None = None,
+    grids: "Callable[[Results], Iterable[Grid]] | None" = None,
 ) -> None:
-    """Run an experiment and show its first table; `following` is a command to try next."""
+    """Run an experiment and show its first table, or other grids."""
     from bench.api.cell import safe_name
     from bench.cli.screen import (
         Progressing,
@@ -91,15 +94,16 @@ def carry_out(
         return
     folder = RunFolder(out or Path("runs") / safe_name(experiment.name))
     results = run_until_stopped(execute(experiment, folder, settings, Progressing()))
-    for table in experiment.tables[:1]:
-        show_grids(grids_of(table, results))
+    if grids is not None:
+        show_grids(grids(results))
+    else:
+        for table in experiment.tables[:1]:
+            show_grids(grids_of(table, results))
     show_files([folder.results, *sorted(folder.tables.glob("*"))])
     if idle := results.manifest.get("idle_roles"):
         typer.echo(f"nobody asks these roles of the experiment: {', '.join(idle)}", err=True)
     typer.echo("\nnext:")
     typer.echo(f"  pzbench show {folder.path} --item ID    one of its items, with all reasons")
-    if following is not None and experiment.offline:
-        typer.echo(f"  {following}")
     typer.echo("  pzbench list    generators, metrics and backbones there are")
     report_failures(folder.failures(), f"see {folder.path}/failures.jsonl")
 

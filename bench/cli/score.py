@@ -1,12 +1,24 @@
 """`pzbench score`: a run whose first stage reads a file."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from bench.cli.options import AtOnce, Drafts, JournalPath, Knowledge, RetryFailed, usable
+from bench.cli.options import (
+    AtOnce,
+    Drafts,
+    JournalPath,
+    Knowledge,
+    Out,
+    PlanOnly,
+    RetryFailed,
+    Yes,
+    usable,
+)
+from bench.cli.run import carry_out
 from bench.cli.setting_options import SettingCommand, SettingOption, changed, role_settings
 from bench.core.errors import UserError
 
@@ -24,7 +36,6 @@ STAGE = "read"
 """The stage that reads the file."""
 LETTERS = 8
 """Of the content's hash, in the name of the run folder."""
-Roles = Mapping[str, "tuple[Choice, ...]"]
 
 
 File = typer.Argument(
@@ -42,10 +53,6 @@ EncoderName = typer.Option(
 Records = typer.Option(
     None, "--records", callback=usable, help="Records of the dialogues that bring none, by id."
 )
-ScoresPath = typer.Option(None, "--out", callback=usable, help="Write the scores here as JSON.")
-Run = typer.Option(
-    None, "--run", callback=usable, help="Run folder; one below runs/ for each file if none."
-)
 
 
 class ScoreCommand(SettingCommand):
@@ -53,10 +60,10 @@ class ScoreCommand(SettingCommand):
 
     def settings(self, words: Mapping[str, Any]) -> Sequence[SettingOption]:
         """The roles of all metrics that there are."""
-        return list(role_settings(role for card in _cards() for role in card.roles))
+        return list(role_settings(role for card in metric_cards() for role in card.roles))
 
 
-def _cards() -> "Iterator[MetricCard]":
+def metric_cards() -> "Iterator[MetricCard]":
     """Of every metric that can be loaded; of another is told where it is wanted."""
     from bench.api.adapters import whole_card
     from bench.api.metric import MetricCard
@@ -64,7 +71,7 @@ def _cards() -> "Iterator[MetricCard]":
 
     for name in (plugin.name for plugin in METRICS.plugins()):
         try:
-            yield whole_card(METRICS.load(name).card, name, name, MetricCard)
+            yield whole_card(METRICS.load(name), name, name, MetricCard)
         except UserError:
             continue
 
@@ -75,18 +82,22 @@ def score(
     metric: list[str] | None = MetricNames,
     encoder: str | None = EncoderName,
     records: Path | None = Records,
-    out: Path | None = ScoresPath,
-    run: Path | None = Run,
     kb: list[Path] | None = Knowledge,
     drafts: bool = Drafts,
+    out: Path | None = Out,
     journal: Path | None = JournalPath,
     at_once: int = AtOnce,
     retry_failed: bool = RetryFailed,
+    plan: bool = PlanOnly,
+    yes: bool = Yes,
 ) -> None:
-    """Score records or dialogues made elsewhere; no plug-in needed."""
-    from bench.cli.screen import Progressing, run_until_stopped
+    """Score records or dialogues made elsewhere; no plug-in needed.
+
+    That is a run as well: scoring the same file again adds to it.
+    """
+    from bench.api.choice import parse_choice
+    from bench.cli.screen import run_until_stopped
     from bench.experiments.assembly import assemble
-    from bench.experiments.engine import execute
     from bench.experiments.experiment import experiment_from
     from bench.runs.folder import RunFolder
     from bench.runs.settings import Settings
@@ -94,22 +105,22 @@ def score(
     data = {
         "name": file.stem,
         STAGE: {"file": str(file), "records": records and str(records)},
+        "metrics": [parse_choice(text).model_dump() for text in metric or ()],
         "encoder": encoder,
         "knowledge": list(map(str, kb or ())),
         "drafts": drafts,
     }
-    bare = assemble(experiment_from(changed(ctx, data, {})))
-    roles, stage = bare.experiment.roles, bare.stages[STAGE]
-    metrics = _metrics(metric, roles, stage.card.makes, file)
-    if out is not None:
-        _check_out(out, file)
-    folder = RunFolder(run or _folder(file, stage.own.digest))
+    asked = assemble(experiment_from(changed(ctx, data)))
+    experiment, stage = asked.experiment, asked.stages[STAGE]
+    if not metric:
+        chosen = tuple(_usable_metrics(experiment.roles, stage.card.makes))
+        experiment = experiment.model_copy(update={"metrics": chosen})
+    folder = RunFolder(out or _folder(file, stage.own.digest))
     if not folder.path.exists():
         run_until_stopped(_check_items(stage))
     settings = Settings(journal=journal, at_once=at_once, retry_failed=retry_failed)
-    asked = _joined(bare.experiment, folder, roles, metrics)
-    results = run_until_stopped(execute(asked, folder, settings, Progressing()))
-    _tell(results, metrics, roles, file, folder, out)
+    joined = _joined(experiment, folder)
+    carry_out(joined, folder.path, settings, plan, yes, grids=partial(_grids, file))
 
 
 async def _check_items(stage: "Stage") -> None:
@@ -130,41 +141,7 @@ def _folder(file: Path, digest: str) -> Path:
     return Path("runs") / f"score-{safe_name(file.stem)}-{digest[:LETTERS]}"
 
 
-def _check_out(out: Path, file: Path) -> None:
-    from bench.core.atomic import check_writable
-
-    if out.exists() and out.samefile(file):
-        raise UserError(f"--out {out} is the file to be scored itself: name another")
-    check_writable(out)
-
-
-def _metrics(named: list[str] | None, roles: Roles, takes: str, file: Path) -> "tuple[Choice, ...]":
-    """The metrics named, or all for such items whose roles and libraries are there.
-
-    Raises:
-        UserError: if a metric that is named takes other items.
-    """
-    from bench.api.adapters import make_metric
-    from bench.api.choice import parse_choice, refuse_twice
-
-    if not named:
-        return _usable_metrics(roles, takes)
-    choices = tuple(map(parse_choice, named))
-    mend = "; tell them apart with as=LABEL, as in NAME:as=LABEL"
-    try:
-        refuse_twice("--metric", [choice.label for choice in choices], mend)
-    except ValueError as error:
-        raise UserError(str(error)) from error
-    for choice in choices:
-        card = make_metric(choice).card
-        if card.takes != takes:
-            raise UserError(
-                f"the metric {card.name!r} scores {card.takes}, and {file} holds {takes}"
-            )
-    return choices
-
-
-def _usable_metrics(roles: Roles, takes: str) -> "tuple[Choice, ...]":
+def _usable_metrics(roles: "Mapping[str, Any]", takes: str) -> "Iterator[Choice]":
     """All metrics for such items that need no option, and nobody and nothing that is not there."""
     from importlib.util import find_spec
 
@@ -173,11 +150,11 @@ def _usable_metrics(roles: Roles, takes: str) -> "tuple[Choice, ...]":
     from bench.core.registry import METRICS
 
     neural = find_spec("torch") is not None
-    chosen: list[Choice] = []
     for plugin in METRICS.plugins():
         choice = Choice(name=plugin.name)
         try:
-            if METRICS.required(plugin.name):
+            options = METRICS.options(plugin.name).values()
+            if any(option.default is option.empty for option in options):
                 continue
             card = make_metric(choice).card
         except UserError as error:  # nobody asked for it by name
@@ -185,29 +162,26 @@ def _usable_metrics(roles: Roles, takes: str) -> "tuple[Choice, ...]":
             continue
         fits = card.takes == takes and (neural or card.extra is None)
         if fits and set(card.roles) <= set(roles):
-            chosen.append(choice)
-    return tuple(chosen)
+            yield choice
 
 
-def _joined(
-    experiment: "Experiment", folder: "RunFolder", roles: Roles, metrics: "Sequence[Choice]"
-) -> "Experiment":
+def _joined(experiment: "Experiment", folder: "RunFolder") -> "Experiment":
     """The experiment with what is asked, beside all that the folder's asked before."""
     from bench.experiments.changes import begun
     from bench.experiments.experiment import experiment_from
 
     data = folder.experiment()
+    if data is None:
+        return experiment
     # A judge that never answered is not asked again.
-    before = None if data is None else begun(experiment_from(data), folder, asked=True)
-    old_roles = before.roles if before else {}
-    joined = {
-        role: _added(old_roles.get(role, ()), roles.get(role, ()))
-        for role in dict.fromkeys((*old_roles, *roles))
+    before = begun(experiment_from(data), folder, asked=True)
+    roles = {
+        role: _added(before.roles.get(role, ()), experiment.roles.get(role, ()))
+        for role in dict.fromkeys((*before.roles, *experiment.roles))
     }
-    asked = {"roles": joined, "metrics": _added(before.metrics if before else (), metrics)}
+    metrics = _added(before.metrics, experiment.metrics)
     # Another name of the same file is no other experiment.
-    name = before.name if before else experiment.name
-    return experiment.model_copy(update=asked | {"name": name})
+    return experiment.model_copy(update={"roles": roles, "metrics": metrics, "name": before.name})
 
 
 def _added(before: "Sequence[Choice]", asked: "Sequence[Choice]") -> "tuple[Choice, ...]":
@@ -215,47 +189,7 @@ def _added(before: "Sequence[Choice]", asked: "Sequence[Choice]") -> "tuple[Choi
     return tuple({choice.label: choice for choice in (*before, *asked)}.values())
 
 
-def _tell(
-    results: "Results",
-    metrics: "Sequence[Choice]",
-    roles: Roles,
-    file: Path,
-    folder: "RunFolder",
-    out: Path | None,
-) -> None:
-    """Show the scores that were asked for, and write them where that was asked.
-
-    Raises:
-        typer.Exit: with code 3, if anything could not be scored.
-    """
-    import json
-
-    from bench.api.adapters import make_metric
-    from bench.cli.screen import report_failures, show_files, show_grids
-    from bench.core.atomic import write_text
-    from bench.report.text import printable
-    from bench.runs.roles import factor_of
-
-    for remark in results.manifest["stages"][STAGE]["remarks"]:
-        typer.echo(printable(f"{file}: {remark}"), err=True)
-    names = [make_metric(choice).card.name for choice in metrics]
-    asked = {factor_of(role): [one.label for one in chosen] for role, chosen in roles.items()}
-
-    def wanted(metric: str, cell: Mapping[str, str]) -> bool:
-        of_roles = all(cell.get(factor) in (None, *labels) for factor, labels in asked.items())
-        return metric in names and of_roles
-
-    scores = [one for one in results.scores if wanted(one.score.metric, one.cell)]
-    show_grids([_grid(scores, file)])
-    if out is not None:
-        rows = [{"cell": dict(one.cell), **one.score.model_dump(mode="json")} for one in scores]
-        write_text(out, json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
-        show_files([out])
-    failures = [one for one in folder.failures() if not one.metric or wanted(one.metric, one.cell)]
-    report_failures(failures, f"see {folder.path}/failures.jsonl")
-
-
-def _grid(results: "Sequence[Result]", file: Path) -> "Grid":
+def _grids(file: Path, results: "Results") -> "Iterator[Grid]":
     """The scores over all items, and once for each metric what pins its meaning."""
     from dataclasses import replace
 
@@ -264,12 +198,14 @@ def _grid(results: "Sequence[Result]", file: Path) -> "Grid":
 
     pins: dict[tuple[str, Cell], str] = {}
     shown: list[Result] = []
-    for result in results:
+    for result in results.scores:
         score, cell = result.score, result.cell.without("file")
         if score.by == ALL:
             pins.setdefault((score.metric, cell), score.signature)
             mark = ("stand-in",) * score.stand_in
             marked = score.model_copy(update={"notes": (*score.notes, *mark)})
             shown.append(replace(result, cell=cell, score=marked))
+    grid = listing(f"{file}: scores", shown)
     notes = dict.fromkeys(f"{metric}: {pin}" for (metric, _), pin in pins.items() if pin)
-    return replace(listing(f"{file}: scores", shown), notes=tuple(notes))
+    remarks = results.manifest["stages"][STAGE]["remarks"]
+    yield replace(grid, notes=(*remarks, *grid.notes, *notes))

@@ -1,11 +1,13 @@
 """Tables and progress on the screen, and how a command ends."""
 
 import asyncio
+import signal
 import sys
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
@@ -27,6 +29,12 @@ FAILED_ITEMS = 3
 """Exit code: done, but items failed."""
 
 
+def say(text: str, style: str = "") -> None:
+    """Print text; a terminal breaks lines between words, and obeys nothing in it."""
+    console = Console(highlight=False)
+    console.print(Text(printable(text), style), soft_wrap=not console.is_terminal)
+
+
 def show_grids(grids: Iterable[Grid]) -> None:
     """Print grids to standard output; foreign text is never read as markup."""
     console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
@@ -44,9 +52,8 @@ def show_grids(grids: Iterable[Grid]) -> None:
 
 def show_files(paths: Iterable[Path]) -> None:
     """Print where files were written."""
-    console = Console(soft_wrap=True, highlight=False)
     for path in paths:
-        console.print(Text(printable(f"wrote {path}")))
+        typer.echo(printable(f"wrote {path}"))
 
 
 class Progressing:
@@ -101,16 +108,28 @@ def _lost(counted: Counter[bool]) -> str:
 
 
 def run_until_stopped(work: Coroutine[Any, Any, R]) -> R:
-    """The result of the work; Ctrl-C ends it with a word on how to go on.
+    """The result of the work; SIGTERM ends it as Ctrl-C does, so that the same command goes on.
 
     Raises:
-        typer.Exit: with code 130, if the user stopped it.
+        SystemExit: with code 143, after SIGTERM.
     """
+
+    async def stoppable() -> R:
+        loop, task = asyncio.get_running_loop(), asyncio.create_task(work)
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            loop.call_soon_threadsafe(task.cancel)
+
+        before = signal.signal(signal.SIGTERM, stop)
+        try:
+            return await task
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
     try:
-        return asyncio.run(work)
-    except KeyboardInterrupt:
-        typer.echo("stopped; run the same command again to go on from here", err=True)
-        raise typer.Exit(130) from None
+        return asyncio.run(stoppable())
+    except asyncio.CancelledError:
+        sys.exit(128 + signal.SIGTERM)
 
 
 def report_failures(failures: "Sequence[Failure]", where: str) -> None:

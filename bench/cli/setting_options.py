@@ -4,6 +4,7 @@ Which there are a command says; they are parsed, and listed in its help, like al
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from inspect import Parameter, Signature
 from typing import Any
@@ -87,16 +88,10 @@ class SettingCommand(TyperCommand):
         return UserError(f"{self.name} has no option {option}{nearest(option, known)}")
 
 
-def changed(ctx: Any, data: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
-    """An experiment with what was asked of it, by its command's options and `more` of them.
-
-    An option that several settings have sets all of them.
-    """
-    settings, options = ctx.meta[ASKED]
-    asked = options | {name: _texts(value) for name, value in more.items() if value is not None}
-    whole = {
-        name: dict(value) if isinstance(value, dict) else value for name, value in data.items()
-    }
+def changed(ctx: Any, data: Mapping[str, Any]) -> dict[str, Any]:
+    """An experiment with what was asked of it; an option that several settings have sets all."""
+    settings, asked = ctx.meta[ASKED]
+    whole = deepcopy(dict(data))
     for setting in settings:
         texts = next((asked[name] for name in setting.names if name in asked), None)
         if texts is not None:

@@ -4,6 +4,7 @@ A plug-in is named `NAME = "module:Attribute"` in one of the groups of an instal
 """
 
 import inspect
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -11,10 +12,14 @@ from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
+from traceback import walk_tb
 from typing import Any, get_type_hints
 
 from bench.core.errors import UserError
+from bench.core.text import one_line
 
+FEW = 8
+"""Names that an error lists whole beside the nearest."""
 HOME = Path(__file__).resolve().parents[2]
 OURS = ("bench", "generators", "metrics", "leaderboards")
 
@@ -71,29 +76,37 @@ class Registry:
             raise UserError(f"there is no {self.noun} {name!r}{nearest(name, self._points)}")
         try:
             target = point.load()
-        except ImportError as error:
-            blame = shadow(point.module) or f"importing {point.value} failed ({error})"
-            raise UserError(f"the {self.noun} {name!r} cannot be used: {blame}") from error
         # A foreign module may raise anything while it is imported.
         except Exception as error:
-            reason = f"{type(error).__name__}: {error}"
-            raise UserError(f"the {self.noun} {name!r} cannot be used: {reason}") from error
+            blame = shadow(point.module) or fault_of(error) or f"{point.value}: {_reason(error)}"
+            raise UserError(f"the {self.noun} {name!r} cannot be used: {blame}") from error
         missing = [attribute for attribute in self._required if not hasattr(target, attribute)]
         if missing:
-            raise UserError(f"the {self.noun} {name!r} ({point.value}) lacks {', '.join(missing)}")
+            lack = f"the {self.noun} {name!r} ({point.value}) lacks {', '.join(missing)}"
+            raise UserError(written(target) + lack)
         return target
 
-    def required(self, name: str) -> tuple[str, ...]:
-        """The options of a plug-in that have no default.
+    def options(self, name: str) -> dict[str, inspect.Parameter]:
+        """The options of a plug-in: keyword-only arguments of its constructor.
+
+        If that takes any others, they are those of the constructor it is built on.
 
         Raises:
             UserError: as `load`.
         """
-        return tuple(
-            parameter.name
-            for parameter in inspect.signature(self.load(name)).parameters.values()
-            if parameter.kind is parameter.KEYWORD_ONLY and parameter.default is parameter.empty
-        )
+        target = self.load(name)
+        makers = [target]
+        if inspect.isclass(target):
+            kinds = map(vars, inspect.getmro(target))
+            makers = [kind["__init__"] for kind in kinds if "__init__" in kind]
+        found: dict[str, inspect.Parameter] = {}
+        for maker in makers:
+            parameters = inspect.signature(maker).parameters.values()
+            own = {one.name: one for one in parameters if one.kind is one.KEYWORD_ONLY}
+            found = own | found
+            if not any(one.kind is one.VAR_KEYWORD for one in parameters):
+                break
+        return found
 
     def make(self, name: str, options: Mapping[str, Any], *arguments: Any) -> Any:
         """An instance with options.
@@ -101,20 +114,17 @@ class Registry:
         Raises:
             UserError: as `load`, and for an option that it does not have or refuses.
         """
-        target = self.load(name)
-        parameters = inspect.signature(target).parameters.values()
-        known = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
-        takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
+        target, known = self.load(name), list(self.options(name))
         for option in options:
-            if option not in known and not takes_any:
+            if option not in known:
                 raise UserError(
                     f"the {self.noun} {name!r} has no option {option!r}{nearest(option, known)}"
                 )
         try:
             return target(*arguments, **_typed(target, options))
         except (TypeError, ValueError) as error:
-            told = " ".join(str(error).split())
-            raise UserError(f"the {self.noun} {name!r} refuses its options: {told}") from error
+            why = fault_of(error) or one_line(str(error))
+            raise UserError(f"the {self.noun} {name!r} refuses its options: {why}") from error
 
 
 def _typed(target: Any, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -138,11 +148,40 @@ def _typed(target: Any, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def nearest(word: str, known: "Mapping[str, Any] | list[str]") -> str:
-    """The end of an error sentence: the nearest known word, or all there are."""
-    near = get_close_matches(word, list(known), n=1, cutoff=0.5)
-    if near:
-        return f"; did you mean {near[0]!r}?"
-    return f"; there are: {', '.join(sorted(known))}" if known else "; there are none"
+    """The end of an error sentence: the nearest known word, and all there are if they are few."""
+    near = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    mean = f"; did you mean {near[0]!r}?" if near else ""
+    if near and len(known) > FEW:
+        return mean
+    listed = f"there are: {', '.join(sorted(known))}" if known else "there are none"
+    return f"{mean} ({listed})" if near else f"; {listed}"
+
+
+def _reason(error: Exception) -> str:
+    return one_line(f"{type(error).__name__}: {error}")
+
+
+def written(target: Any) -> str:
+    """The beginning of an error sentence: the file and line where a class is written, if any is."""
+    kind = target if isinstance(target, type) else type(target)
+    try:
+        return f"{inspect.getsourcefile(kind)}, line {inspect.getsourcelines(kind)[1]}: "
+    except (OSError, TypeError):
+        return ""
+
+
+def fault_of(error: Exception) -> str | None:
+    """What somebody else's plug-in got wrong, with file and line; none if none had a part in it."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}, line {error.lineno}: {error.msg}"
+    plugins = (plugin for registry in REGISTRIES.values() for plugin in registry.plugins())
+    theirs = {re.split(r"[.:]", plugin.target)[0] for plugin in plugins}.difference(OURS)
+    frames = [
+        f"{frame.f_code.co_filename}, line {line}"
+        for frame, line in walk_tb(error.__traceback__)
+        if frame.f_globals.get("__name__", "").partition(".")[0] in theirs
+    ]
+    return f"{frames[-1]}: {_reason(error)} (--debug shows more)" if frames else None
 
 
 def shadow(module: str) -> str | None:

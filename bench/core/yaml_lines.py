@@ -1,5 +1,6 @@
 """A YAML file with the lines its values stand on, for errors that say where."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -13,6 +14,8 @@ from bench.core.errors import UserError
 _SAFE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 DEEPEST = 100
 """Levels of lists and mappings that a file may have; far deeper ones would end the process."""
+MOST = 100_000
+"""Values that a file may have with its aliases written out: a few lines can mean billions."""
 
 
 class _Loader(_SAFE):  # type: ignore[misc]
@@ -34,6 +37,13 @@ class _Loader(_SAFE):  # type: ignore[misc]
         self._depth -= 1
         super().ascend_resolver()
 
+    def construct_document(self, node: yaml.Node) -> Any:
+        values, levels = _written_out(node, {})
+        if values > MOST or levels > DEEPEST + 1:
+            fault = f"its aliases stand for more than {MOST} values or {DEEPEST} levels"
+            raise yaml.constructor.ConstructorError(None, None, fault, node.start_mark)
+        return super().construct_document(node)
+
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
             return super().construct_object(node, deep)
@@ -54,6 +64,24 @@ class _Loader(_SAFE):  # type: ignore[misc]
             seen.add(key.value)
         mapping: dict[Any, Any] = super().construct_mapping(node, deep)
         return mapping
+
+
+def _written_out(node: Any, known: dict[int, tuple[float, float]]) -> tuple[float, float]:
+    """Values and levels below a node with every alias written out; endless where it holds itself.
+
+    Each node is counted once. An alias comes after what it stands for, so that no path through
+    nodes not yet counted is longer than the text is deep.
+    """
+    if isinstance(node, yaml.ScalarNode):
+        return 1, 0
+    if id(node) not in known:
+        known[id(node)] = math.inf, math.inf
+        pairs = isinstance(node, yaml.MappingNode)
+        inner = [one for pair in node.value for one in pair] if pairs else node.value
+        counted = [_written_out(one, known) for one in inner]
+        values = 1 + sum(value for value, _ in counted)
+        known[id(node)] = values, 1 + max((levels for _, levels in counted), default=0)
+    return known[id(node)]
 
 
 Location = Sequence[int | str]

@@ -23,7 +23,7 @@ from bench.core.errors import UserError
 from bench.experiments.engine import execute
 from bench.experiments.experiment import experiment_from
 from bench.records.record import PatientRecord
-from bench.records.record_files import checked, json_line, without_none, write_records
+from bench.records.record_files import checked_as, json_line, without_none, write_records
 from bench.report.results import Results
 from bench.runs.folder import RunFolder
 from bench.runs.settings import Settings
@@ -99,7 +99,7 @@ class PatientMetric(evaluate.Metric):  # type: ignore[misc]
             UserError: naming the record and field at fault, or what the metric lacks.
         """
         rows = ((f"record {number}", _parsed(text)) for number, text in enumerate(predictions, 1))
-        records = list(checked(rows, "predictions"))
+        records = list(checked_as(PatientRecord, rows, "predictions"))
         with tempfile.TemporaryDirectory(prefix="pzbench-") as folder:
             file = Path(folder) / "predictions.jsonl"
             write_records(file, records)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
+from bench.core.text import one_line
 from bench.knowledge.outline import (
     AGE_GROUPS,
     SEVERITIES,
@@ -61,11 +62,11 @@ def trace(outline: Outline, provenance: Provenance) -> str:
         field = recall(outline, span.field, provenance.told)
         drafted = provenance.told.get(span.field)
         where = field.path if field else f"{span.field}, mended or taken out since"
-        lines.append(f'- {where}: "{_one_line(span.quote)}" ({place})')
+        lines.append(f'- {where}: "{one_line(span.quote)}" ({place})')
         if field is None or drafted not in (None, field.value):
-            lines.append(f"  when drafted: {_one_line(drafted or '')}")
+            lines.append(f"  when drafted: {one_line(drafted or '')}")
         if field is not None:
-            lines.append(f"  says: {_one_line(field.value)}")
+            lines.append(f"  says: {one_line(field.value)}")
     lines.append("In no source, check these first:")
     lines += _unsupported(outline, provenance) or ["- nothing"]
     return "\n".join(lines)
@@ -79,14 +80,10 @@ def _unsupported(outline: Outline, provenance: Provenance) -> list[str]:
         if field is None or provenance.told.get(path, field.value) != field.value:
             mended += 1
         else:
-            lines += [f"- {field.path}", f"  says: {_one_line(field.value)}"]
+            lines += [f"- {field.path}", f"  says: {one_line(field.value)}"]
     if mended:
         lines.append(f"- (and {mended} that were mended or taken out since)")
     return lines
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
 
 
 def _lines(outline: Outline, levels: tuple[Severity, ...]) -> Iterator[str]:

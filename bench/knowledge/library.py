@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from bench.core.errors import UserError
+from bench.core.registry import nearest
 from bench.core.schema import Model
 from bench.core.text import folded
 from bench.core.yaml_lines import YamlFile, parse_yaml, read_text
@@ -210,6 +211,7 @@ class Library:
         self._drafts = drafts
         self._clashing = clashing
         self._outlines: dict[str, Outline] = {}
+        self._owners: dict[str, Filed] = {}
 
     @cached_property
     def _found(self) -> tuple[dict[str, Filed], ...]:
@@ -230,7 +232,7 @@ class Library:
                 for identity, filed in folder.items()
                 if self._drafts or not filed.listing.draft
             }
-        _owners(outlines.values(), self._clashing)
+        self._owners = _owners(outlines.values(), self._clashing)
         return {identity: outlines[identity] for identity in sorted(outlines)}
 
     @cached_property
@@ -243,9 +245,8 @@ class Library:
         # "Graves disease (hyperthyroidism)" is found without its brackets too.
         short = [(folded(one.name.partition(" (")[0]), one) for one in self.listings]
         counted = Counter(key for key, _ in short)
-        owners = _owners(self.filed.values(), self._clashing)
         return {key: one for key, one in short if counted[key] == 1} | {
-            key: filed.listing for key, filed in owners.items()
+            key: filed.listing for key, filed in self._owners.items()
         }
 
     @cached_property
@@ -267,7 +268,7 @@ class Library:
         """
         listed = [item for item in self.listings if item.department == department]
         if not listed:
-            hint = self._nearest(department, self.departments)
+            hint = nearest(department, list(self.departments))
             raise UserError(f"there is no department {department!r}{hint}")
         return listed
 
@@ -312,11 +313,6 @@ class Library:
         if listing.id not in self._outlines:
             self._outlines[listing.id] = read_outline(self.filed[listing.id].path)
         return self._outlines[listing.id]
-
-    @staticmethod
-    def _nearest(word: str, known: Sequence[str]) -> str:
-        near = get_close_matches(word, known, n=1, cutoff=0.4)
-        return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"
 
     def __iter__(self) -> Iterator[Outline]:
         """All outlines in order of id, read as they come."""

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from bench.core.errors import UserError
 from bench.records.record import PatientRecord
-from bench.records.record_files import arrow_schema, checked, without_none
+from bench.records.record_files import arrow_schema, checked_as, without_none
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -58,4 +58,4 @@ def from_dataset(dataset: Iterable[Mapping[str, Any]]) -> Iterator[PatientRecord
     rows = (
         (f"row {number}", without_none(dict(row))) for number, row in enumerate(dataset, start=1)
     )
-    return checked(rows, "the dataset")
+    return checked_as(PatientRecord, rows, "the dataset")

@@ -14,7 +14,7 @@ from typing import Any
 from bench.core.atomic import writing
 from bench.core.errors import UserError
 from bench.records.dialogue import Dialogue
-from bench.records.record import PatientRecord
+from bench.records.record import SECTIONS, PatientRecord
 from bench.records.record_files import checked_as, json_lines
 
 TRANSCRIPT = ".txt"
@@ -25,21 +25,20 @@ _BREAK = re.compile(r"-{3,}")
 _TURN = re.compile(r"(doctor|patient)\s*:(.*)", re.IGNORECASE | re.DOTALL)
 _HEADER = re.compile(r"(style|department)\s*:(.*)", re.IGNORECASE | re.DOTALL)
 _NAMED = re.compile(r"([^\W\d_][\w.'’-]*(?: [A-Z0-9][\w.'’-]*)?)\s*:(?!//|\d).*", re.DOTALL)
-_SECTIONS = {"basic_information", "epidemiology", "disease_information", "examination_results"}
 
 
 class DialogueFile:
     """The dialogues of a file; each iteration reads it anew, holding one dialogue."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str | Path) -> None:
         """Dialogues in JSON lines, or in a transcript (`.txt`); nothing is read yet.
 
         Raises:
             UserError: if there is no such file.
         """
-        if not path.is_file():
+        self.path = Path(path)
+        if not self.path.is_file():
             raise UserError(f"there is no file {path}")
-        self.path = path
 
     def __iter__(self) -> Iterator[Dialogue]:
         """The dialogues in file order.
@@ -51,12 +50,27 @@ class DialogueFile:
         return checked_as(Dialogue, rows, str(self.path))
 
     def _spoken(self) -> Iterator[tuple[str, object]]:
+        draft: _Draft | None = None
+        number = 0
         try:
             # Only "\n", "\r\n" and "\r" end a line; a byte order mark is no text.
             with self.path.open(encoding="utf-8-sig") as file:
-                yield from _Parser(self.path).parse(file)
+                for number, line in enumerate(map(str.rstrip, file), start=1):
+                    named = _DIALOGUE.fullmatch(line)
+                    if named is not None and draft is not None:
+                        yield draft.done()
+                    if named is not None:
+                        draft = _Draft(named[1], number)
+                    elif line:
+                        # A file without marks is one dialogue, named like the file.
+                        draft = draft or _Draft(self.path.stem, number)
+                        draft.take(line)
+            if draft is not None:
+                yield draft.done()
         except UnicodeDecodeError as error:
             raise UserError(f"{self.path} cannot be read as UTF-8 text ({error})") from error
+        except _Disorder as error:
+            raise UserError(f"{self.path}, line {error.line or number}: {error}") from error
 
 
 def holds_dialogues(path: Path) -> bool:
@@ -71,7 +85,7 @@ def holds_dialogues(path: Path) -> bool:
     if is_transcript(path) or path.suffix == ".parquet":
         return is_transcript(path)
     for where, first in islice(json_lines(path), 1):
-        if isinstance(first, dict) and ("rounds" in first or _SECTIONS & set(first)):
+        if isinstance(first, dict) and first.keys() & {"rounds", *SECTIONS}:
             return "rounds" in first
         raise UserError(
             f"{path}, {where}: this is neither a dialogue, which has 'rounds', nor a record, which "
@@ -153,6 +167,12 @@ def _turn(who: str, text: str) -> str:
     return "\n  ".join([f"{who}: {first}".rstrip(), *rest])
 
 
+class _Disorder(Exception):
+    """What is wrong with the order of a transcript, at a line or the one just read."""
+
+    line: int | None = None
+
+
 @dataclass
 class _Draft:
     """A dialogue as read so far."""
@@ -162,101 +182,61 @@ class _Draft:
     """Line at which it began."""
     header: dict[str, str] = field(default_factory=dict)
     """Style and department, where they are said."""
-    rounds: list[list[list[str]]] = field(default_factory=lambda: [[]])
-    """Question and answer of each exchange of each round; an open one has no answer yet."""
+    rounds: list[list[dict[str, str]]] = field(default_factory=lambda: [[]])
+    """The exchanges of each round; an open one has no answer yet."""
+    turn: str = ""
+    """"question" or "answer": what a line without a mark goes on with; empty as a round begins."""
 
-    @property
-    def exchanges(self) -> list[list[str]]:
-        """Those of the present round."""
-        return self.rounds[-1]
-
-    @property
-    def open(self) -> bool:
-        """Whether a question waits for its answer."""
-        return bool(self.exchanges) and len(self.exchanges[-1]) == 1
-
-    @property
-    def empty(self) -> bool:
-        """Whether nothing was said yet."""
-        return not any(self.rounds)
-
-
-class _Parser:
-    """Reads one transcript line by line."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._number = 0
-
-    def parse(self, lines: Iterable[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Each dialogue as data, with a word for the line it began at."""
-        draft: _Draft | None = None
-        for self._number, raw in enumerate(lines, start=1):
-            line = raw.rstrip()
-            named = _DIALOGUE.fullmatch(line)
-            if named is not None:
-                if draft is not None:
-                    yield self._done(draft)
-                draft = _Draft(named[1], self._number)
-            elif line.strip():
-                # A file without marks is one dialogue, named like the file.
-                draft = draft or _Draft(self._path.stem, self._number)
-                self._take(draft, line)
-        if draft is not None:
-            yield self._done(draft)
-
-    def _take(self, draft: _Draft, line: str) -> None:
-        heading = _ROUND.fullmatch(line)
-        if heading is not None or _BREAK.fullmatch(line):
-            self._next_round(draft, heading and int(heading[1]))
+    def take(self, line: str) -> None:
+        """Read one line that is not empty."""
+        if (heading := _ROUND.fullmatch(line)) or _BREAK.fullmatch(line):
+            self._next_round(heading and int(heading[1]))
         elif turn := _TURN.fullmatch(line):
-            self._say(draft, turn[1].lower(), turn[2].strip())
-        elif draft.exchanges:
-            if (named := _NAMED.fullmatch(line)) and not _HEADER.fullmatch(line):
-                raise self._fault(
-                    f"{named[1]!r} is neither 'Doctor' nor 'Patient'; indent the line if it goes "
-                    "on with the turn before"
-                )
-            turns = draft.exchanges[-1]
-            turns[-1] = "\n".join(filter(None, (turns[-1], line.strip())))
-        elif draft.empty and (header := _HEADER.fullmatch(line)):
+            self._say(turn[1].lower(), turn[2].strip())
+        elif self.turn:
+            self._go_on(line)
+        elif not any(self.rounds) and (header := _HEADER.fullmatch(line)):
             if text := header[2].strip():
-                draft.header[header[1].lower()] = text
+                self.header[header[1].lower()] = text
         else:
-            raise self._fault("a round begins with a line 'Doctor: ...'")
+            raise _Disorder("a round begins with a line 'Doctor: ...'")
 
-    def _next_round(self, draft: _Draft, number: int | None) -> None:
-        if draft.exchanges:
-            draft.rounds.append([])
-        if number not in (None, len(draft.rounds)):
-            raise self._fault(f"this is round {len(draft.rounds)} of {draft.id!r}, not {number}")
+    def _next_round(self, number: int | None) -> None:
+        if self.rounds[-1]:
+            self.rounds.append([])
+        self.turn = ""
+        if number not in (None, len(self.rounds)):
+            raise _Disorder(f"this is round {len(self.rounds)} of {self.id!r}, not {number}")
 
-    def _say(self, draft: _Draft, who: str, text: str) -> None:
+    def _say(self, who: str, text: str) -> None:
         again = "a turn goes on in lines without a name before them"
         if who == "doctor":
-            if draft.open:
-                raise self._fault(f"the doctor's question before has no answer; {again}")
-            draft.exchanges.append([text])
-        elif draft.open:
-            draft.exchanges[-1].append(text)
-        elif draft.exchanges:
-            raise self._fault(f"the patient answers twice; {again}")
+            if self.turn == "question":
+                raise _Disorder(f"the doctor's question before has no answer; {again}")
+            self.rounds[-1].append({"question": text})
+            self.turn = "question"
+        elif self.turn == "question":
+            self.rounds[-1][-1]["answer"] = text
+            self.turn = "answer"
+        elif self.turn:
+            raise _Disorder(f"the patient answers twice; {again}")
         else:
-            raise self._fault("the patient speaks before any doctor's line; the doctor begins")
+            raise _Disorder("the patient speaks before any doctor's line; the doctor begins")
 
-    def _done(self, draft: _Draft) -> tuple[str, dict[str, Any]]:
-        names = ("question", "answer")
-        rounds = [
-            {"exchanges": [dict(zip(names, turns, strict=False)) for turns in sitting]}
-            for sitting in draft.rounds
-            if sitting
-        ]
-        if not any("answer" in turns for sitting in rounds for turns in sitting["exchanges"]):
-            raise UserError(
-                f"{self._path}, line {draft.line}: the dialogue {draft.id!r} holds no question "
-                "with its answer"
+    def _go_on(self, line: str) -> None:
+        if (named := _NAMED.fullmatch(line)) and not _HEADER.fullmatch(line):
+            raise _Disorder(
+                f"{named[1]!r} is neither 'Doctor' nor 'Patient'; indent the line if it goes on "
+                "with the turn before"
             )
-        return f"line {draft.line}", {"id": draft.id, **draft.header, "rounds": rounds}
+        exchange = self.rounds[-1][-1]
+        exchange[self.turn] = "\n".join(filter(None, (exchange[self.turn], line.strip())))
 
-    def _fault(self, words: str) -> UserError:
-        return UserError(f"{self._path}, line {self._number}: {words}")
+    def done(self) -> tuple[str, dict[str, Any]]:
+        """The dialogue as data, with a word for the line it began at."""
+        rounds = [{"exchanges": exchanges} for exchanges in self.rounds if exchanges]
+        if not any("answer" in exchange for exchanges in self.rounds for exchange in exchanges):
+            fault = _Disorder(f"the dialogue {self.id!r} holds no question with its answer")
+            fault.line = self.line
+            raise fault
+        return f"line {self.line}", {"id": self.id, **self.header, "rounds": rounds}

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from bench.records.record import Examination, PatientRecord
+from bench.records.record import SECTIONS, Examination, PatientRecord
 
 LEARNED = "Learned in Conversation"
 """Heading of what a patient learned, where it stands behind a text."""
@@ -68,52 +68,38 @@ class RecordFact:
         return f"{self.label}: {self.value}"
 
 
-_LABELS = {
-    "name": "Name",
-    "gender": "Gender",
-    "age": "Age",
-    "medical_history": "Medical history",
-    "lifestyle": "Lifestyle",
-    "vaccination_history": "Vaccination history",
-    "family_history": "Family history",
-    "disease": "Disease",
-    "severity": "Severity",
-    "symptoms": "Symptoms",
-    "duration": "Duration",
-}
-_SINGULAR = {"symptoms": "Symptom"}
+def _label(field: str) -> str:
+    return field.replace("_", " ").capitalize()
 
 
 def describe_examination(examination: Examination) -> str:
     """An examination's result on one line: value, unit, reference range, finding."""
-    measured = " ".join(part for part in (examination.value, examination.unit) if part)
-    if measured and examination.reference_range:
-        measured += f" (reference {examination.reference_range})"
-    return "; ".join(part for part in (measured, examination.finding) if part)
+    reference = examination.reference_range and f"(reference {examination.reference_range})"
+    measured = " ".join(filter(None, (examination.value, examination.unit, reference)))
+    return "; ".join(filter(None, (measured, examination.finding)))
 
 
 def facts(record: PatientRecord, *, identity: bool = True) -> Iterator[RecordFact]:
     """The record's atomic facts in the order of its fields; nothing else is added or lost."""
     if identity:
         yield RecordFact("id", "ID", record.id)
-    for section in ("basic_information", "epidemiology", "disease_information"):
+    for section in SECTIONS[:3]:
         for field, value in getattr(record, section):
             if field == "name" and not identity:
                 continue
             if isinstance(value, tuple):
-                label = _SINGULAR.get(field, _LABELS[field])
+                label = "Symptom" if field == "symptoms" else _label(field)
                 for number, item in enumerate(value):
                     yield RecordFact(f"{section}.{field}.{number}", label, item)
             elif value not in (None, ""):
-                yield RecordFact(f"{section}.{field}", _LABELS[field], str(value))
+                yield RecordFact(f"{section}.{field}", _label(field), str(value))
     for number, examination in enumerate(record.examination_results):
         label = f"{examination.test} ({examination.category})"
         yield RecordFact(f"examination_results.{number}", label, describe_examination(examination))
     if record.profile is not None:
         for field, value in record.profile:
             if value is not None:
-                label = field.replace("_", " ").capitalize()
-                yield RecordFact(f"profile.{field}", label, str(value))
+                yield RecordFact(f"profile.{field}", _label(field), str(value))
 
 
 class Json:
@@ -154,14 +140,14 @@ class Text:
         return with_learned(note, learned)
 
     def _lines(self, record: PatientRecord, identity: bool) -> Iterator[str]:
-        yield "Basic Information"
-        if identity:
-            yield f"ID: {record.id}"
-        yield from self._section(record, "basic_information", identity)
-        yield "Epidemiology"
-        yield from self._section(record, "epidemiology", identity)
-        yield "Disease Information"
-        yield from self._section(record, "disease_information", identity)
+        for section in SECTIONS[:3]:
+            yield section.replace("_", " ").title()
+            if section == "basic_information" and identity:
+                yield f"ID: {record.id}"
+            for field, value in getattr(record, section):
+                if value not in (None, "", ()) and (field != "name" or identity):
+                    shown = "; ".join(value) if isinstance(value, tuple) else value
+                    yield f"{_label(field)}: {shown}"
         yield "Examination Results"
         for examination in record.examination_results:
             result = describe_examination(examination)
@@ -170,14 +156,7 @@ class Text:
             yield "Profile"
             for field, value in record.profile:
                 if value is not None:
-                    yield f"{field.replace('_', ' ').capitalize()}: {value}"
-
-    def _section(self, record: PatientRecord, section: str, identity: bool) -> Iterator[str]:
-        for field, value in getattr(record, section):
-            if value in (None, "", ()) or (field == "name" and not identity):
-                continue
-            shown = "; ".join(value) if isinstance(value, tuple) else value
-            yield f"{_LABELS[field]}: {shown}"
+                    yield f"{_label(field)}: {value}"
 
 
 class Atomic:

@@ -1,22 +1,15 @@
 """The patient record, as in figure 5 of the paper, with PatientSim's profile items beside it."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
 from bench.core.schema import Model
 from bench.knowledge.outline import Severity
 
-SCHEMA_VERSION = 1
-
 Section = Literal["basic_information", "epidemiology", "disease_information", "examination_results"]
-SECTIONS: tuple[Section, ...] = (
-    "basic_information",
-    "epidemiology",
-    "disease_information",
-    "examination_results",
-)
+SECTIONS: tuple[Section, ...] = get_args(Section)
 
 
 def _as_list(value: object) -> object:

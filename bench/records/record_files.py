@@ -1,4 +1,4 @@
-"""Reading and writing records, one at a time: JSON Lines, and Parquet with the extra `parquet`."""
+"""Records in files, one at a time: JSON Lines; Parquet is read with the extra `parquet`."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -13,21 +13,21 @@ from bench.records.record import PatientRecord
 
 M = TypeVar("M", bound=BaseModel)
 ROW_GROUP = 1000
-"""Records of one Parquet row group: what is held in memory while reading or writing."""
+"""Records of a Parquet file held in memory at a time."""
 
 
 class RecordFile:
     """The records of a file; each iteration reads it anew, holding one record (or row group)."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str | Path) -> None:
         """Records in `.jsonl`/`.json`-lines or `.parquet`; nothing is read yet.
 
         Raises:
             UserError: if there is no such file.
         """
-        if not path.is_file():
+        self.path = Path(path)
+        if not self.path.is_file():
             raise UserError(f"there is no file {path}")
-        self.path = path
 
     def __iter__(self) -> Iterator[PatientRecord]:
         """The records in file order.
@@ -36,23 +36,14 @@ class RecordFile:
             UserError: naming the line (or row) and field at fault, or an id that stands twice.
         """
         rows = _parquet_rows(self.path) if self.path.suffix == ".parquet" else json_lines(self.path)
-        return checked(rows, str(self.path))
-
-
-def checked(rows: Iterable[tuple[str, object]], source: str) -> Iterator[PatientRecord]:
-    """Records from parsed rows, each with a word for where it stands in the source.
-
-    Raises:
-        UserError: naming the source, the row and field at fault, or an id that stands twice.
-    """
-    return checked_as(PatientRecord, rows, source)
+        return checked_as(PatientRecord, rows, str(self.path))
 
 
 def checked_as(kind: type[M], rows: Iterable[tuple[str, object]], source: str) -> Iterator[M]:
-    """Models with an `id` from parsed rows, as `checked` does for records.
+    """Models with an `id` from parsed rows, each with a word for where it stands in the source.
 
     Raises:
-        UserError: as `checked`.
+        UserError: naming the source, the row and field at fault, or an id that stands twice.
     """
     seen: dict[str, str] = {}
     for where, data in rows:
@@ -76,13 +67,11 @@ def read_nonempty(path: Path) -> RecordFile:
 
 
 def write_records(path: Path, records: Iterable[PatientRecord]) -> int:
-    """Write records and give their number; the file appears whole or not at all.
+    """Write records as JSON lines and give their number; the file appears whole or not at all.
 
     Raises:
-        UserError: if it cannot be written, or the extra `parquet` is missing.
+        UserError: if it cannot be written.
     """
-    if path.suffix == ".parquet":
-        return _write_parquet(path, records)
     count = 0
     with writing(path) as file:
         for record in records:
@@ -161,25 +150,6 @@ def without_none(value: Any) -> Any:
     if isinstance(value, list):
         return [without_none(item) for item in value]
     return value
-
-
-def _write_parquet(path: Path, records: Iterable[PatientRecord]) -> int:
-    parquet = _parquet()
-    import pyarrow
-
-    schema = arrow_schema()
-    count = 0
-    with writing(path, binary=True) as file, parquet.ParquetWriter(file, schema) as writer:
-        group: list[dict[str, Any]] = []
-        for record in records:
-            group.append(record.model_dump(mode="json"))
-            count += 1
-            if len(group) == ROW_GROUP:
-                writer.write_table(pyarrow.Table.from_pylist(group, schema=schema))
-                group = []
-        if group:
-            writer.write_table(pyarrow.Table.from_pylist(group, schema=schema))
-    return count
 
 
 def arrow_schema() -> Any:

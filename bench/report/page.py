@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.api.table import Grid
+from bench.report.text import printable
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
 WIDTH = 360.0
@@ -49,15 +50,13 @@ class Chart:
 
     @property
     def ends(self) -> tuple[float, float]:
-        """First and last value of the axis, a twentieth of its length beyond the data."""
-        low, high = min(self._known()), max(self._known())
-        margin = (high - low) / 20 or 0.05
-        return low - margin, high + margin
+        """First and last value of the axis: those of the data, which no scale ends before."""
+        return min(self._known()), max(self._known())
 
     def place(self, value: float) -> float:
-        """Where a value lies on the axis, in SVG units."""
+        """Where a value lies on the axis, in SVG units; in the middle where all are alike."""
         low, high = self.ends
-        return round(WIDTH * (value - low) / (high - low), 2)
+        return round(WIDTH * (value - low) / (high - low), 2) if high > low else WIDTH / 2
 
 
 def html_page(title: str, grids: Sequence[Grid], charts: Sequence[Chart]) -> str:
@@ -65,7 +64,11 @@ def html_page(title: str, grids: Sequence[Grid], charts: Sequence[Chart]) -> str
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: printable(value) if isinstance(value, str) else value,
     )
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     shown = [chart for chart in charts if chart.points]

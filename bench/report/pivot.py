@@ -168,10 +168,16 @@ class Pivot:
                 *cells[at * width : (at + 1) * width],
             )
             for at, key in enumerate(self._keys)
+            if self._has_figures(key)
         )
         heads = (axis.title for axis in self._axes)
         names = (self.columns.named(column) for column in self._columns)
         return Grid(title + standing(self.results), (*heads, *names), rows, tuple(notes))
+
+    def _has_figures(self, key: tuple[str, ...]) -> bool:
+        """Whether a row is shown; of a part without any value the notes tell why."""
+        found = (self._at((*key, column)) for column in self._columns)
+        return any(has_figure(one.score) for one in found if one is not None)
 
     def _shown(self, place: Place, result: Result | None) -> str:
         """Ours over the paper's figure."""
@@ -306,6 +312,11 @@ def measure_of(score: Score) -> str:
     return f"{score.metric}/{score.part}" if score.part else score.metric
 
 
+def has_figure(score: Score) -> bool:
+    """Whether a score is more than that a part of a metric does not apply."""
+    return score.value is not None or not score.part
+
+
 def scored(results: Results, listed: Container[str]) -> list[Result]:
     """The scores over all items of some measures."""
     scores = (one for one in results.scores if one.score.by == ALL)
@@ -388,7 +399,10 @@ def difference_notes(chosen: Sequence[Result]) -> Iterator[str]:
 
 
 def listing(title: str, results: Sequence[Result]) -> Grid:
-    """Scores one below the other, with the factors that any of them has."""
+    """Scores one below the other, with the factors that any has; of those without figures notes."""
+    lacking = [one.score for one in results if not has_figure(one.score)]
+    notes = dict.fromkeys(f"{measure_of(one)}: {note}" for one in lacking for note in one.notes)
+    results = [one for one in results if has_figure(one.score)]
     factors = list(dict.fromkeys(name for one in results for name in one.cell))
     groups = ["group"] if any(one.score.by != ALL for one in results) else []
     heads = [name.capitalize() for name in (*factors, "metric", *groups)]
@@ -402,7 +416,7 @@ def listing(title: str, results: Sequence[Result]) -> Grid:
         for one in results
     )
     columns = (*heads, "Value", "95 % interval", "n", "missing", "Note")
-    return Grid(title, columns, rows)
+    return Grid(title, columns, rows, tuple(notes))
 
 
 def _figures(score: Score) -> tuple[str, ...]:

@@ -9,18 +9,19 @@ from bench.api.score import Interval, Score
 from bench.api.table import Grid
 
 Value = str | int | float | bool | None
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# Those of terminals, and those that turn the direction of text, so that it reads otherwise.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 DIGITS = 6
 """Of a number in a CSV that people read."""
 
 
 def printable(text: str) -> str:
-    """Text that a terminal shows and does not obey: control characters become their pictures.
+    r"""Text that is shown and not obeyed: control characters become "\x1b" or "\u202e".
 
     Line ends and tabs stay.
     """
-    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def csv_text(

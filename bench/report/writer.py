@@ -7,7 +7,8 @@ from typing import Any
 from bench.api.table import Grid, optional
 from bench.core.atomic import write_text
 from bench.core.errors import UserError
-from bench.core.registry import TABLES
+from bench.core.registry import TABLES, fault_of
+from bench.core.text import one_line
 from bench.report.page import Chart, html_page
 from bench.report.results import Results
 from bench.report.text import grid_csv, markdown_text
@@ -77,7 +78,7 @@ def _texts(
 
 
 def _broken(name: str, error: Exception) -> UserError:
-    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    reason = fault_of(error) or one_line(f"{type(error).__name__}: {error}")
     return UserError(
         f"the table {name!r} cannot be made of these results ({reason}): mend it or leave it out; "
         "what was answered is kept"

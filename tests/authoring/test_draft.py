@@ -13,6 +13,7 @@ from openai_server import Kind, OpenAIServer, Seen
 
 from bench.knowledge.library import FOLDER, Library, read_outline
 from bench.knowledge.outline import Outline
+from bench.report.results import read_results
 
 ARTICLE = Path(__file__).with_name("plantar_fasciitis.html")
 FOOT = "Plantar fasciitis"
@@ -268,7 +269,7 @@ def test_no_key_and_no_instruction_of_a_source_gets_out(
 
 def test_the_draft_is_plain_yaml_with_a_head_that_says_what_it_is(drafted: Path):
     text = drafted.read_text(encoding="utf-8")
-    assert text.startswith("# Drafted by openai/gpt-4o")
+    assert text.startswith("# A draft")
     assert "not checked by anybody" in text
     data = yaml.safe_load(text)
     assert Outline.model_validate(data) == read_outline(drafted)
@@ -330,11 +331,11 @@ def test_a_score_names_the_drafts_it_rests_on_and_no_others(
         (tmp_path / "some.jsonl").write_text(planned, encoding="utf-8")
         scored = inside(
             "score", tmp_path / "some.jsonl", "-m", "accuracy", "--judge", "rules", "--kb", kb,
-            "--drafts", "--out", tmp_path / "scores.json", "--run", tmp_path / f"scored-{rests}",
+            "--drafts", "--out", tmp_path / f"scored-{rests}",
         )  # fmt: skip
         assert scored.code == 0, scored
-        scores = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))
-        assert {remark in score["notes"] for score in scores} == {rests}
+        results = read_results(tmp_path / f"scored-{rests}" / "results.csv")
+        assert {remark in one.score.notes for one in results} == {rests}
     fewer = experiment(tmp_path / "y.yaml", departments=["Orthopedics"], generate=cases(1))
     assert inside("run", fewer, "--kb", kb, "--drafts", "--out", tmp_path / "few").code == 0
     assert "unapproved" not in (tmp_path / "few" / "tables" / "rows.csv").read_text()

@@ -2,7 +2,6 @@
 
 import fcntl
 import json
-import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -199,7 +198,7 @@ def test_unknown_names(tmp_path: Path, run: Path, settings: dict[str, Any], faul
 
 def test_unknown_table_and_option_of_reproduce(run: Path) -> None:
     said = inside("reproduce", "table33", "--out", run).error
-    assert said == "there is no table 'table33'; did you mean 'table3'?"
+    assert "did you mean 'table3'? (there are: rows, table3, table4, table5)" in said
     assert "is not a table of the paper" in inside("reproduce", "rows", "--out", run).error
     department = inside("reproduce", "table3", "--department", "Nowhere", "--out", run).error
     assert department.startswith("there is no department 'Nowhere'")
@@ -355,7 +354,7 @@ def test_records_at_fault(
 ) -> None:
     lines = record_lines(finished)
     spoil(lines)
-    file, out = tmp_path / "records.jsonl", tmp_path / "scores.json"
+    file, out = tmp_path / "records.jsonl", tmp_path / "run"
     file.write_text("".join(json.dumps(line) + "\n" for line in lines))
     said = inside("score", file, "--metric", "bleu", "--out", out).error
     assert said.startswith(f"{file}{fault}")
@@ -373,25 +372,12 @@ def test_records_that_are_no_json_lines(tmp_path: Path) -> None:
     assert "records.parquet cannot be read as Parquet" in said or "needs the extra" in said
 
 
-def test_scores_onto_a_full_device(finished: Path) -> None:
-    full = Path("/dev/full")
-    if not full.is_char_device():
-        pytest.skip("there is no /dev/full here")
-    before = full.stat()
-    records = finished / RECORDS
-    said = script("score", records, "--metric", "bleu", "--out", full).error
-    assert said.startswith("/dev/full cannot be written (No space left on device)")
-    after = full.stat()
-    assert stat.S_ISCHR(after.st_mode)
-    assert (after.st_rdev, after.st_ino) == (before.st_rdev, before.st_ino)
-
-
 def test_unknown_metric_or_judge_of_score(finished: Path) -> None:
     records = finished / RECORDS
     said = inside("score", records, "--metric", "blue").error
     assert said == "there is no metric 'blue'; did you mean 'bleu'?"
     said = inside("score", records, "--metric", "accuracy", "--judge", "ruels").error
-    assert said == "there is no backbone 'ruels'; did you mean 'rules'?"
+    assert said.startswith("there is no backbone 'ruels'; did you mean 'rules'?")
     said = inside("score", records, "--metric", "accuracy").error
     assert said.startswith("nobody is named for the role 'judge': add --judge BACKBONE")
 
@@ -404,7 +390,7 @@ def test_show_of_what_is_not_there(finished: Path, tmp_path: Path) -> None:
         assert inside("show", folder).error.startswith(f"{folder} holds no run")
     assert "URO-99-0001" in inside("show", finished, "--item", "URO-99-0001").error
     said = inside("show", finished, "--item", "URO-01-0001", "--format", "jsn").error
-    assert said == "there is no format 'jsn'; did you mean 'json'?"
+    assert said.startswith("there is no format 'jsn'; did you mean 'json'?")
     assert inside("list", "metric").error.endswith("did you mean 'metrics'?")
 
 

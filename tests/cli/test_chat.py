@@ -138,7 +138,7 @@ def test_what_is_saved_is_scored(tmp_path: Path):
     assert [one.answer for one in dialogue.exchanges()] == answers(done)
     assert [one.answer for one in saved(text).exchanges()] == answers(done)
     for path in (lines, text):
-        scored = inside("score", path, "--run", tmp_path / path.name.replace(".", "-"))
+        scored = inside("score", path, "--out", tmp_path / path.name.replace(".", "-"))
         assert scored.code == 0, scored
         assert "conduct/repeated-replies" in scored.out
 
@@ -191,7 +191,7 @@ def test_what_was_said_is_kept_whatever_ends_it(tmp_path: Path, monkeypatch: pyt
 
 def test_unknown_commands_are_answered_with_the_nearest():
     done = consult("/memmory", "/quit", "never asked")
-    assert "[there is no command /memmory; did you mean '/memory'?]" in done.out
+    assert "[there is no command /memmory; did you mean '/memory'?" in done.out
     assert answers(done) == []
 
 
@@ -229,14 +229,14 @@ def test_a_record_of_a_file_is_interviewed(written: Path, tmp_path: Path):
 
 
 def test_foreign_text_does_not_reach_the_terminal_raw(tmp_path: Path):
-    basic = RECORD.basic_information.model_copy(update={"name": "Ada\x1b[2J\x07 Moss"})
+    basic = RECORD.basic_information.model_copy(update={"name": "Ada\x1b[2J\x07 \u202eMoss"})
     path = tmp_path / "r.jsonl"
     path.write_text(json_line(RECORD.model_copy(update={"basic_information": basic})))
     done = consult(
         "What is your name?\x1b[31m", "/memory", "/why", "/\x1b[2J", who=("--record", path)
     )
-    assert "\x1b" not in done.out + done.err
-    assert "\\x1b[2J" in done.out
+    assert not {"\x1b", "\u202e"} & set(done.out + done.err)
+    assert "\\x1b[2J\\x07 \\u202eMoss" in done.out
 
 
 @pytest.mark.parametrize(
@@ -461,6 +461,22 @@ def terminal(openai_server: OpenAIServer, ada: Path) -> Iterator[Terminal]:
     backbone = f"openai/words:base_url={openai_server.url},max_retries=0"
     with Terminal("chat", "--record", ada, "--backbone", backbone) as made:
         yield made
+
+
+def test_in_a_terminal_no_word_is_broken(openai_server: OpenAIServer, terminal: Terminal):
+    reply = f"{'Thank you for asking me about it, doctor. ' * 6}\nIt {'a' * 90} burns."
+    openai_server.hook = Play(reply)
+    terminal.expect("Doctor: ")
+    terminal.type("What brings you here?")
+    terminal.expect("burns.")
+    terminal.expect("Doctor: ")
+    said = terminal.seen.partition("Patient: ")[2].removesuffix("\nDoctor: ")
+    assert said.split() == reply.split()
+    lines = f"Patient: {said}".split("\n")
+    assert all(len(line) <= 80 for line in lines if "aaa" not in line)
+    assert min(len(line) for line in lines[:3]) > 70
+    terminal.end()
+    assert terminal.code() == 0
 
 
 def test_in_a_terminal_a_reply_can_be_stopped(openai_server: OpenAIServer, terminal: Terminal):

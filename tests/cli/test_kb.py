@@ -96,7 +96,7 @@ def test_a_run_uses_the_users_folder(own: Path, tmp_path: Path):
     assert {json.loads(line)["id"] for line in lines} == {"DER-01-0001", "DER-01-0002"}
     scored = inside(
         "score", records, "--judge", "rules", "-m", "accuracy", "--kb", own,
-        "--run", tmp_path / "scored",
+        "--out", tmp_path / "scored",
     )  # fmt: skip
     assert scored.code == 0, scored
     assert "1.0000" in scored.out
@@ -121,7 +121,7 @@ def test_an_index_is_used_where_it_fits_and_passed_over_where_not(own: Path, mon
     changed = (own / "dragon_pox.yaml").read_text().replace("Dragon pox", "Dragon rash")
     (own / "dragon_pox.yaml").write_text(changed)
     assert Library(own).get("Dragon rash").id == "DER-01"
-    monkeypatch.setattr("bench.knowledge.library.parse_yaml", None)  # reading would fail
+    monkeypatch.setattr("bench.knowledge.library.read_yaml", None)  # reading would fail
     assert len(Library().listings) == 96
 
 

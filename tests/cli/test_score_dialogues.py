@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from commands import KEY, inside, script
@@ -13,7 +12,8 @@ from patients import patient
 from bench.records.dialogue import Dialogue
 from bench.records.dialogue_files import write_dialogues
 from bench.records.record_files import write_records
-from bench.report.results import read_results
+from bench.report.pivot import measure_of
+from bench.report.results import Result, read_results
 
 TRANSCRIPT = """=== P1
 Style: reserved
@@ -51,13 +51,11 @@ def records(tmp_path: Path) -> Path:
     return path
 
 
-def scores(path: Path) -> dict[str, dict[str, Any]]:
-    """The scores over all items, by metric and part."""
-    return {
-        "/".join(filter(None, (one["metric"], one["part"]))): one
-        for one in json.loads(path.read_text())
-        if one["by"] == "all"
-    }
+def scores(group: str = "all") -> dict[str, Result]:
+    """The scores of a group of the only run, by metric and part."""
+    (path,) = Path("runs").glob("*/results.csv")
+    every = (one for one in read_results(path) if one.minus is None)
+    return {measure_of(one.score): one for one in every if one.score.group == group}
 
 
 def item_values(metric: str, part: str = "") -> dict[str, list[float]]:
@@ -76,22 +74,22 @@ def by_words(seen: Seen) -> str:
 
 
 def test_a_transcript_is_scored_as_it_stands(transcript: Path, tmp_path: Path) -> None:
-    ended = script("score", transcript, "--out", tmp_path / "scores.json")
+    ended = script("score", transcript)
     assert ended.code == 0, ended
-    found = scores(tmp_path / "scores.json")
+    found = scores()
     assert {name.partition("/")[0] for name in found} == {"conduct"}
     assert item_values("conduct", "over-cap") == {"P1": [1, 0], "P2": [0]}
-    assert found["conduct/stage-directions"]["value"] == pytest.approx(1 / 3)
-    assert found["conduct/leaked-diagnosis"]["value"] is None
+    assert found["conduct/stage-directions"].score.value == pytest.approx(1 / 3)
+    assert found["conduct/leaked-diagnosis"].score.value is None
     assert "2 dialogues left out: no record to compare with (add --records FILE)" in ended.out
     assert ended.out.count("\n  conduct: ") == 1
     names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == ["runs", "scores.json", "visits.txt"]
+    assert names == ["runs", "visits.txt"]
     (run,) = (tmp_path / "runs").iterdir()
     assert run.name.startswith("score-visits-")
 
 
-@pytest.mark.parametrize("option", ["", "--records", "--out", "--journal", "--run"])
+@pytest.mark.parametrize("option", ["", "--records", "--out", "--journal"])
 def test_a_name_that_no_file_can_have_is_one_sentence(
     option: str, transcript: Path, tmp_path: Path
 ) -> None:
@@ -105,33 +103,27 @@ def test_judge_and_rater_are_asked_once_and_kept(
 ) -> None:
     openai_server.hook = by_words
     roles = ("--judge", "openai/judge-1", "--rater", "openai/rater-1")
-    out = tmp_path / "scores.json"
-    asked = ("score", transcript, *roles, "--records", records, "--out", out)
+    asked = ("score", transcript, *roles, "--records", records)
     where = {"OPENAI_BASE_URL": openai_server.url, "OPENAI_API_KEY": KEY}
     ended = inside(*asked, **where)
     assert ended.code == 0, ended
-    assert "records for 2 of 2 dialogues" in ended.err
-    found = scores(out)
+    assert "records for 2 of 2 dialogues" in ended.out
+    found = scores()
     consistency = found["dialogue-consistency"]
     assert item_values("dialogue-consistency") == {"P1": [1, 0], "P2": [1]}
-    assert (consistency["value"], consistency["n"]) == (pytest.approx(2 / 3), 3)
-    assert consistency["cell"]["judge"] == "openai/judge-1"
-    (urology,) = [
-        one
-        for one in json.loads(out.read_text())
-        if (one["metric"], one["group"]) == ("dialogue-consistency", "Urology")
-    ]
-    assert urology["value"] == pytest.approx(2 / 3)
+    assert consistency.score.value == pytest.approx(2 / 3)
+    assert consistency.score.n == 3
+    assert consistency.cell["judge"] == "openai/judge-1"
+    assert scores("Urology")["dialogue-consistency"].score.value == pytest.approx(2 / 3)
     for name in ("emotional-consistency", "fluency"):
         assert item_values(name) == {"P1": [3], "P2": [6]}
-        assert found[name]["value"] == 4.5
-    assert found["conduct/leaked-diagnosis"]["n"] == 2
+        assert found[name].score.value == 4.5
+    assert found["conduct/leaked-diagnosis"].score.n == 2
     total = openai_server.stats()["total"]
     assert total == 3 + 2 + 2
-    first = out.read_bytes()
     assert inside(*asked, **where).code == 0
     assert openai_server.stats()["total"] == total
-    assert out.read_bytes() == first
+    assert scores() == found
 
 
 def test_a_refusal_ends_with_three_and_shows(
@@ -162,23 +154,19 @@ def test_json_lines_with_their_own_records_are_scored_by_the_rules(tmp_path: Pat
         for name, age in (("a", 50), ("b", 50), ("c", 71))
     ]
     write_dialogues(path, told)
-    out = tmp_path / "scores.json"
-    ended = inside("score", path, "--judge", "rules", "--rater", "rules", "--out", out)
+    ended = inside("score", path, "--judge", "rules", "--rater", "rules")
     assert ended.code == 0, ended
-    found = scores(out)
     assert item_values("dialogue-consistency") == {"a": [1], "b": [1], "c": [0]}
-    assert {"fluency", "emotional-consistency"} <= set(found)
+    assert {"fluency", "emotional-consistency"} <= set(scores())
 
 
-def test_a_file_scored_again_extends_its_run(records: Path, tmp_path: Path) -> None:
-    out = tmp_path / "scores.json"
+def test_a_file_scored_again_extends_its_run(records: Path) -> None:
     assert inside("score", records, "-m", "bleu", "-m", "rouge-l").code == 0
     judges = ("--judge", "rules", "--judge", "rules:as=second")
     asked = ("-m", "accuracy", "-m", "bleu:view=values,as=bare", *judges)
-    ended = inside("score", records, *asked, "--out", out)
+    ended = inside("score", records, *asked)
     assert ended.code == 3  # angina has no outline
-    assert {one["metric"] for one in json.loads(out.read_text())} == {"accuracy", "bare"}
-    assert "second" in ended.out.split()
+    assert {"accuracy", "bare", "bleu", "rouge-l", "second"} <= set(ended.out.split())
     (run,) = Path("runs").iterdir()
     listed = inside("list", "runs").out
     assert (f"{run}  records  rules  done\n") == listed
@@ -187,9 +175,6 @@ def test_a_file_scored_again_extends_its_run(records: Path, tmp_path: Path) -> N
         ("accuracy", "rules"), ("accuracy", "second"),
         ("bleu", ""), ("rouge-l", ""), ("bare", ""),
     }  # fmt: skip
-    one_judge = inside("score", records, "-m", "accuracy", "--judge", "rules:as=second")
-    assert "accuracy" in one_judge.out
-    assert "rules" not in one_judge.out.split()
     assert inside("run", run).code == 3
 
 
@@ -205,21 +190,17 @@ def test_what_cannot_be_scored_does_not_stay_in_the_run(records: Path) -> None:
 
 def test_a_metric_and_its_file_must_fit(transcript: Path, records: Path) -> None:
     said = inside("score", transcript, "-m", "bleu").error
-    assert said == f"the metric 'bleu' scores records, and {transcript} holds dialogues"
-    said = inside("score", records, "-m", "fluency", "--rater", "rules").error
-    assert said == f"the metric 'fluency' scores dialogues, and {records} holds records"
+    assert said.startswith("the metric 'bleu' scores records, and the experiment makes none")
     said = inside("score", records, "--records", records).error
     assert said == f"{records} holds records: --records goes with dialogues"
 
 
-def test_records_are_scored_by_the_metrics_of_records_alone(records: Path, tmp_path: Path) -> None:
-    out = tmp_path / "scores.json"
-    metrics = ("-m", "bleu", "-m", "rouge-l")
-    assert inside("score", records, "--rater", "rules", *metrics, "--out", out).code == 0
-    assert set(scores(out)) == {"bleu", "rouge-l"}
-    ended = inside("score", records, "--judge", "rules", "--rater", "rules", "--out", out)
+def test_records_are_scored_by_the_metrics_of_records_alone(records: Path) -> None:
+    assert inside("score", records, "--rater", "rules", "-m", "bleu", "-m", "rouge-l").code == 0
+    assert set(scores()) == {"bleu", "rouge-l"}
+    ended = inside("score", records, "--judge", "rules", "--rater", "rules")
     assert ended.code == 3  # angina has no outline: accuracy is missing
-    assert not any(name.startswith(("conduct", "fluency", "dial")) for name in scores(out))
+    assert not any(name.startswith(("conduct", "fluency", "dial")) for name in scores())
 
 
 def test_dialogues_at_fault_are_named(tmp_path: Path, records: Path) -> None:
@@ -258,10 +239,9 @@ def test_a_role_of_a_foreign_metric_can_be_filled(records: Path, tmp_path: Path)
     package.mkdir()
     (package / "METADATA").write_text("Metadata-Version: 2.1\nName: friendly\nVersion: 1\n")
     (package / "entry_points.txt").write_text("[pzbench.metrics]\nfriendly = friendly:Friendly\n")
-    asked = ("score", records, "--neighbour", "rules", "--out", tmp_path / "scores.json")
-    ended = script(*asked, PYTHONPATH=str(tmp_path))
+    ended = script("score", records, "--neighbour", "rules", PYTHONPATH=str(tmp_path))
     assert ended.code == 0, ended
-    assert scores(tmp_path / "scores.json")["friendly"]["value"] == 1
+    assert scores()["friendly"].score.value == 1
     misspelt = script("score", records, "--nieghbour", "rules", PYTHONPATH=str(tmp_path))
     assert misspelt.error == "score has no option --nieghbour; did you mean '--neighbour'?"
     assert "--neighbour" in script("score", "--help", PYTHONPATH=str(tmp_path)).out

@@ -1,7 +1,6 @@
 """An approval is one more line of a file that is else as it was, or it is refused."""
 
 import json
-import os
 import re
 import stat
 from datetime import date
@@ -120,6 +119,12 @@ HOSTILE = {
     "braces": "{a: " * 50_000,
     "dashes": "- " * 50_000,
     "closed brackets": "[" * 5_000 + "]" * 5_000,
+    "laughs": "a0: &a0 [x, x]\n"
+    + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 60)),
+    "merged laughs": "a0: &a0 {k: x}\n"
+    + "".join(f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}\n" for n in range(1, 60)),
+    "a tower": "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 900)),
+    "what holds itself": "a: &a [*a]\n",
 }
 
 
@@ -131,4 +136,5 @@ def test_hostile_yaml_gets_one_sentence_with_its_line(kind: str):
 
 def test_a_text_of_ordinary_depth_is_read():
     assert parse_yaml(Path("x.yaml"), "[" * 90 + "]" * 90).data
-    assert os.fspath(parse_yaml(Path("x.yaml"), "a: 1").path) == "x.yaml"
+    aliases = parse_yaml(Path("x.yaml"), "a: &a {b: 1}\nc: *a\nd: {<<: *a, e: [*a, *a]}\n")
+    assert aliases.data["d"] == {"b": 1, "e": [{"b": 1}] * 2}

@@ -96,6 +96,20 @@ def test_what_is_missing_is_shown_with_its_bounds_and_why() -> None:
     assert [point.label for point in chart.points] == ["direct (2 missing)"]
 
 
+def test_a_part_without_figures_is_a_note_and_no_row() -> None:
+    whole = Result("interview", Cell(format="text"), score("conduct", 0.5, part="over-cap"))
+    lacking = score("conduct", None, part="facts", n=0, n_missing=9, notes=("no memory",))
+    results = [whole, Result("interview", Cell(format="text"), lacking)]
+    pivot = Pivot(results_of(*results), results, (Axis(MEASURE),), Axis("format"))
+    assert pivot.grid("T").rows == (("conduct/over-cap", "50.00"),)
+    assert list(pivot.score_notes()) == ["conduct/facts: no memory"]
+    grid = listing("L", results)
+    assert ([row[1] for row in grid.rows], grid.notes) == (
+        ["conduct/over-cap"],
+        ("conduct/facts: no memory",),
+    )
+
+
 def test_half_a_stand_in_is_starred_and_shares_no_axis_with_the_paper() -> None:
     results = [bleu("direct", 0.5), bleu("other", 0.25)]
     results[0] = replace(results[0], score=results[0].score.model_copy(update={"stand_in": True}))

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import signal
 import sqlite3
 from collections import Counter
 from pathlib import Path
@@ -46,9 +47,16 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, byt
         return tables(folder / "run"), Counter(stats(server)["bodies"])
 
 
-@pytest.mark.parametrize("moment", [2, 20, 36], ids=["start", "writing", "judging"])
+@pytest.mark.parametrize(
+    ("moment", "number"),
+    [(2, signal.SIGKILL), (20, signal.SIGKILL), (36, signal.SIGKILL), (20, signal.SIGTERM)],
+    ids=["start", "writing", "judging", "terminated"],
+)
 def test_kill_during_exchanges(
-    tmp_path: Path, undisturbed: tuple[dict[str, bytes], Counter[str]], moment: int
+    tmp_path: Path,
+    undisturbed: tuple[dict[str, bytes], Counter[str]],
+    moment: int,
+    number: signal.Signals,
 ) -> None:
     wanted, once = undisturbed
     assert once.total() == 10 + 20 + 20
@@ -57,7 +65,7 @@ def test_kill_during_exchanges(
         variables = {"OPENAI_BASE_URL": f"{server}/v1"}
         process = started(*arguments(tmp_path, "run"), **variables)
         until(lambda: stats(server)["total"] >= moment, process)
-        kill(process)
+        kill(process, number)
         seen = stats(server)["total"]
         kept = journal_rows(run)
         assert moment <= seen < once.total()

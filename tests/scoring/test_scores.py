@@ -116,6 +116,12 @@ def test_what_has_no_value_says_why() -> None:
     assert (found.value, found.n, found.n_missing, found.bounds) == (None, 0, 3, (1, 7))
 
 
+def test_an_interval_stays_within_the_range() -> None:
+    interval = figure(scores(POINTS, each({"a": 7, "b": 7, "c": 5}))).interval
+    assert interval is not None
+    assert (interval.low > 1, interval.high) == (True, 7)
+
+
 def test_notes_of_several_items_are_said_once() -> None:
     told = each({"a": 1, "b": 1}, notes=("by construction",), left_out={"": "no style"})
     assert figure(scores(POINTS, told)).notes == (

@@ -12,6 +12,7 @@ from rules_run import install, results_of, score_in, small
 from bench.core.errors import UserError
 from bench.core.registry import METRICS
 from bench.experiments.plan import estimate
+from bench.records.dataset import to_dataset
 from bench.records.dialogue import Dialogue
 from bench.records.dialogue_files import write_dialogues
 from bench.records.record import PatientRecord
@@ -71,7 +72,7 @@ def test_records_are_kept_and_scored(tmp_path: Path, records: Path) -> None:
 
 def test_records_may_be_a_parquet_file(tmp_path: Path) -> None:
     path = tmp_path / "mine.parquet"
-    write_records(path, PATIENTS)
+    to_dataset(PATIENTS, str(tmp_path / "cache")).to_parquet(path)
     read(tmp_path / "run", path, "bleu")
     assert items(tmp_path / "run", "mine.parquet", PatientRecord) == PATIENTS
 

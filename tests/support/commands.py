@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -114,11 +115,14 @@ def inside(*arguments: object, answers: Sequence[str] = (), **variables: str) ->
             patch.delenv(name)
         for name, value in variables.items():
             patch.setenv(name, value)
+        terminated = signal.getsignal(signal.SIGTERM)
         try:
             main()
             code = 0
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        finally:
+            signal.signal(signal.SIGTERM, terminated)
     return Ended(code, out.getvalue(), err.getvalue())
 
 

@@ -18,7 +18,8 @@ def past(text: str, quote: str = "", weight: float = 0.3) -> dict[str, Any]:
 
 
 def symptom(name: str, quote: str, moderate: float = 0.4, **more: Any) -> dict[str, Any]:
-    shares = {"mild": moderate / 2, "moderate": moderate, "severe": min(1.0, moderate * 1.2)}
+    others = {"mild": moderate / 2, "severe": min(1.0, moderate * 1.2)}
+    shares = {"typicality": moderate, "by_severity": others}
     phrases = [f"{name}, on most days", f"{name}, worse than a month ago"]
     return {"name": name, "phrases": phrases, "quote": quote, "sex": "any", **shares, **more}
 
@@ -28,7 +29,7 @@ def span(low: int, high: int, quote: str) -> dict[str, Any]:
 
 
 def examined(category: str, test: str, quote: str, **more: Any) -> dict[str, Any]:
-    plain: dict[str, Any] = {"typicality": 0.5, "measured": None, "findings": []}
+    plain: dict[str, Any] = {"typicality": 0.5, "quantity": None, "findings": []}
     return {"category": category, "test": test, "quote": quote, **plain, **more}
 
 
@@ -43,20 +44,20 @@ def measured(unit: str, high: float, expected: str, spans: list[tuple[float, flo
     }
     groups = ["children", "adults", "elderly"]
     reference = [{"low": None, "high": high, "sex": "any", "groups": groups}]
-    return {"unit": unit, "reference": reference, "expected": expected, "decimals": 1, **levels}
+    shown = {"unit": unit, "expected": expected, "decimals": 1}
+    return {**shown, "reference": reference, "patient_range": levels}
 
 
 RISKS = ("Obesity", "long hours of\nstanding", "a tight Achilles tendon", "flat feet", "running")
 PARTS: dict[str, dict[str, Any]] = {
     "identity": {
         "synonyms": [said("plantar heel pain", "also known as plantar heel pain")],
-        "icd10": said("M72.2", "the arch of the foot (ICD-10: M72.2)"),
-        "icd10cm": said("M72.2", ""),
-        "sexes": {
-            "sex": "any",
-            "female_share": 0.55,
-            "quote": "women somewhat more often than men",
+        "codes": {
+            "icd10": said("M72.2", "the arch of the foot (ICD-10: M72.2)"),
+            "icd10cm": said("M72.2", ""),
         },
+        "sex": {"value": "any", "quote": "women somewhat more often than men"},
+        "female_share": {"value": 0.55, "quote": "women somewhat more often than men"},
         "ages": [
             {"group": "adults", "weight": 0.7, "low": 40, "high": 59, "quote": "between 40 and 60"},
             {"group": "elderly", "weight": 0.3, "low": 60, "high": 80, "quote": ""},
@@ -99,9 +100,11 @@ PARTS: dict[str, dict[str, Any]] = {
     },
     "course": {
         "onset": [said("gradual over weeks", "The onset is gradual over several weeks", weight=1)],
-        "mild": span(1, 3, ""),
-        "moderate": span(3, 12, "pain for 3 to 12 months when they are first seen"),
-        "severe": span(6, 24, ""),
+        "duration": {
+            "mild": span(1, 3, ""),
+            "moderate": span(3, 12, "pain for 3 to 12 months when they are first seen"),
+            "severe": span(6, 24, ""),
+        },
         "evolution": [said("slowly better", "Four in five recover within a year", weight=1)],
         "triggers": [said("long standing", "comes back after long standing", weight=1)],
         "relief": [],
@@ -126,13 +129,13 @@ PARTS: dict[str, dict[str, Any]] = {
                 "imaging",
                 "Ultrasound of the plantar fascia",
                 "On ultrasound the band is thicker than 4 mm",
-                measured=measured("mm", 4, "high", [(4.2, 5), (4.6, 6), (5.5, 8)]),
+                quantity=measured("mm", 4, "high", [(4.2, 5), (4.6, 6), (5.5, 8)]),
             ),
             examined(
                 "laboratory",
                 "C-reactive protein",
                 "normally below 5 mg/L, stay normal",
-                measured=measured("mg/L", 5, "normal", [(0.5, 4)] * 3),
+                quantity=measured("mg/L", 5, "normal", [(0.5, 4)] * 3),
             ),
             examined(
                 "imaging",
@@ -154,7 +157,7 @@ PARTS: dict[str, dict[str, Any]] = {
         ],
         "red_flags": [said("hot red heel with fever", "the heel is hot and red with fever")],
         "never_together": [{"facts": ["C-reactive protein high"], "because": "x", "quote": ""}],
-        "works": [
+        "sources": [
             {
                 "title": "Heel Pain - Plantar Fasciitis: Clinical Practice Guidelines",
                 "kind": "guideline",

@@ -51,6 +51,7 @@ def until(condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> No
         time.sleep(0.002)
 
 
-def kill(process: subprocess.Popen[bytes]) -> None:
-    process.send_signal(signal.SIGKILL)
-    assert process.wait(PATIENCE) == -signal.SIGKILL
+def kill(process: subprocess.Popen[bytes], number: signal.Signals = signal.SIGKILL) -> None:
+    """End it; SIGTERM it sees, and says so by its exit code."""
+    process.send_signal(number)
+    assert process.wait(PATIENCE) == (143 if number is signal.SIGTERM else -number)

@@ -29,7 +29,6 @@ from bench.backbones.prompt import Message
 LIMITS = ("max_position_embeddings", "n_positions", "max_sequence_length", "max_seq_len")
 UNLIMITED = 2**20
 """Tokens that a model without positions (a state-space model, say) is trusted with."""
-HEADS = {"system": "System", "user": "User", "assistant": "Assistant"}
 
 Tokens = Sequence[int]
 
@@ -90,7 +89,7 @@ class CausalModel:
             jinja2.TemplateError: the model's chat template cannot say this chat.
         """
         if not self.tokenizer.chat_template:
-            said = "\n\n".join(f"{HEADS[one.role]}: {one.content}" for one in messages)
+            said = "\n\n".join(f"{one.role.capitalize()}: {one.content}" for one in messages)
             return [*self.begin, *self.text(f"{said}\n\nAssistant:")]
         spoken = _alternating(messages)
         try:

@@ -7,13 +7,9 @@ key is in no error text, and is looked for at the first exchange only: a replay 
 """
 
 import asyncio
-import fnmatch
 import os
 import re
-import tomllib
-from collections.abc import Callable, Sequence
-from functools import cache
-from importlib import resources
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
@@ -38,8 +34,8 @@ MODES: tuple[Mode, ...] = ("schema", "object", "text")
 _ABOUT_SCHEMA = re.compile(r"response_format|json_schema|json_object|structured|schema", re.I)
 _ABOUT_FILTER = re.compile(r"content.?filter|responsibleai|content.?policy|moderation", re.I)
 _ABOUT_PARAMETER = re.compile(
-    r"unsupported.{0,40}\b(temperature|max_tokens|max_completion_tokens)\b"
-    r"|\b(temperature|max_tokens|max_completion_tokens)\b.{0,60}\bnot support",
+    r"unsupported.{0,40}\b(temperature|max_tokens)\b"
+    r"|\b(temperature|max_tokens)\b.{0,60}\bnot support",
     re.I | re.S,
 )
 _ABOUT_ECHO = re.compile(r"echo|logprobs|max_tokens|completions? (end|operation)|chat model", re.I)
@@ -73,8 +69,6 @@ class OpenAI:
         timeout: float = 600.0,
         max_retries: int = 2,
         structured: Literal["auto", "schema", "object", "text"] = "auto",
-        omit: Sequence[str] | None = None,
-        token_limit: str | None = None,
     ) -> None:
         """Name a model; nothing is contacted before the first exchange.
 
@@ -85,8 +79,6 @@ class OpenAI:
             max_retries: Further tries after a transport failure.
             structured: How JSON is asked for: by strict schema, as any object, or in words only;
                 `auto` begins with the strictest and steps down when the server refuses it.
-            omit: Sampling parameters not to be sent, instead of what models.toml says.
-            token_limit: Name of the parameter that limits the answer, likewise.
 
         Raises:
             UserError: an option has no sense.
@@ -107,16 +99,10 @@ class OpenAI:
         self._timeout = timeout
         self._max_retries = max_retries
         self._pinned: Mode | None = None if structured == "auto" else structured
-        row = quirks(model)
-        self._omit = tuple(row.get("omit", ()) if omit is None else omit)
-        self._token_limit = token_limit or str(row.get("token_limit", "max_tokens"))
         # Empty by default; what was pinned by hand changes the answers, so it is in every key.
-        pinned: tuple[str, ...] = () if self._pinned is None else (f"structured={self._pinned}",)
-        if self._omit != tuple(row.get("omit", ())):
-            pinned += (f"omit={','.join(sorted(self._omit))}",)
-        if self._token_limit != row.get("token_limit", "max_tokens"):
-            pinned += (f"token_limit={self._token_limit}",)
-        self.version = "|".join(pinned)
+        self.version = "" if self._pinned is None else f"structured={self._pinned}"
+        self._refused: set[str] = set()
+        """Sampling parameters that the model does not take."""
         self._steps: dict[type, int] = {}
         self._client: AsyncOpenAI | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -141,8 +127,9 @@ class OpenAI:
     ) -> Completion:
         while True:
             step, mode = self._mode(prompt.answer)
+            sent = self._request(prompt, mode)
             try:
-                body = await self._post("/chat/completions", self._request(prompt, mode), on_text)
+                body = await self._post("/chat/completions", sent, on_text)
             except _Rejected as rejected:
                 fault = rejected.fault
                 if on_text is not None and _ABOUT_STREAMS.search(fault.said):
@@ -150,7 +137,7 @@ class OpenAI:
                     continue
                 if _ABOUT_FILTER.search(f"{fault.code} {fault.said}"):
                     return Completion(text=fault.said, outcome="refusal")
-                if not self._step_down(prompt.answer, step, mode, fault):
+                if not self._step_down(prompt.answer, step, mode, fault, sent):
                     raise AskError(f"{self.name} refused the request: {fault.said}") from None
                 continue
             return _completion(body)
@@ -208,10 +195,12 @@ class OpenAI:
         step = self._steps.get(answer, 0)
         return step, MODES[step]
 
-    def _step_down(self, answer: type, step: int, mode: Mode | None, fault: "Fault") -> bool:
-        """Ask less of a server that refused the schema; whether there is anything to step to.
+    def _step_down(
+        self, answer: type, step: int, mode: Mode | None, fault: "Fault", sent: dict[str, Any]
+    ) -> bool:
+        """Ask less of a server that refused the schema or a parameter; whether less can be asked.
 
-        Kept for each answer type, since a server may refuse one schema and take another.
+        The schema's step is kept for each answer type, since a server may take another.
 
         Raises:
             UserError: the refusal is of a setting, so all items would meet it.
@@ -227,12 +216,10 @@ class OpenAI:
             # The furthest step wins: many requests may learn of the refusal at once.
             self._steps[answer] = max(self._steps.get(answer, 0), step + 1)
             return True
-        if _ABOUT_PARAMETER.search(f"{fault.code} {fault.said}"):
-            raise UserError(
-                f"{self.name} refuses a sampling parameter ({fault.said}): set the backbone's "
-                "omit or token_limit, or add a row to bench/backbones/openai/models.toml."
-            )
-        return False
+        parameter = _ABOUT_PARAMETER.search(f"{fault.code} {fault.said}")
+        refused = "" if parameter is None else (parameter[1] or parameter[2]).lower()
+        self._refused.add(refused)
+        return refused in sent  # else it was not asked for: this is about something else
 
     def _request(self, prompt: Prompt[Any], mode: Mode | None) -> dict[str, Any]:
         messages = list(prompt.messages)
@@ -241,9 +228,12 @@ class OpenAI:
         body: dict[str, Any] = {
             "model": self._model,
             "messages": [_spoken(message) for message in messages],
-            self._token_limit: prompt.sampling.max_tokens,
-            "temperature": prompt.sampling.temperature,
         }
+        # Reasoning models want another name for the limit, and draw at their own temperature.
+        limit = "max_completion_tokens" if "max_tokens" in self._refused else "max_tokens"
+        body[limit] = prompt.sampling.max_tokens
+        if "temperature" not in self._refused:
+            body["temperature"] = prompt.sampling.temperature
         if mode == "schema":
             body["response_format"] = {
                 "type": "json_schema",
@@ -255,7 +245,7 @@ class OpenAI:
             }
         elif mode == "object":
             body["response_format"] = {"type": "json_object"}
-        return {name: value for name, value in body.items() if name not in self._omit}
+        return body
 
     async def _post(
         self, path: str, body: dict[str, Any], on_text: Callable[[str], None] | None = None
@@ -362,7 +352,6 @@ class Azure(OpenAI):
         *,
         endpoint: str | None = None,
         api_version: str | None = None,
-        model: str | None = None,
         **options: Any,
     ) -> None:
         """Name a deployment.
@@ -371,7 +360,6 @@ class Azure(OpenAI):
             deployment: Its name in the resource.
             endpoint: https://<resource>.openai.azure.com; or AZURE_OPENAI_ENDPOINT.
             api_version: For instance 2024-10-21; or OPENAI_API_VERSION.
-            model: The model behind it, where the name does not tell; see models.toml.
             options: As for OpenAI, base_url excepted.
 
         Raises:
@@ -379,9 +367,6 @@ class Azure(OpenAI):
         """
         if "base_url" in options:
             raise UserError("azure takes an endpoint, not a base_url.")
-        row = quirks(model or deployment)
-        options.setdefault("omit", row.get("omit", ()))
-        options.setdefault("token_limit", row.get("token_limit"))
         super().__init__(deployment, **options)
         self._azure_endpoint = endpoint
         self._api_version = api_version
@@ -420,18 +405,6 @@ class Azure(OpenAI):
             max_retries=self._max_retries,
             http_client=wire.Checked(timeout=limit),
         )
-
-
-@cache
-def _table() -> tuple[dict[str, Any], ...]:
-    source = resources.files("bench.backbones.openai").joinpath("models.toml")
-    return tuple(tomllib.loads(source.read_text("utf-8"))["model"])
-
-
-def quirks(model: str) -> dict[str, Any]:
-    """The row of models.toml for a model; empty for one that takes everything."""
-    last = model.rpartition("/")[2].lower()
-    return next((row for row in _table() if fnmatch.fnmatchcase(last, row["pattern"])), {})
 
 
 def _host(address: str) -> str:

@@ -14,8 +14,6 @@ class StreamedAnswer:
         self._refusal: list[str] = []
         self._rest: dict[str, Any] = {}
         self._finish: str | None = None
-        self.begun = False
-        """Whether any choice has come."""
 
     @property
     def ended(self) -> bool:
@@ -26,7 +24,6 @@ class StreamedAnswer:
         """Take one chunk."""
         self._rest.update({key: chunk[key] for key in ("model", "usage") if chunk.get(key)})
         for choice in (chunk.get("choices") or ())[:1]:
-            self.begun = True
             delta = choice.get("delta") or {}
             self._finish = choice.get("finish_reason") or self._finish
             self._refusal.append(text_of(delta.get("refusal")))

@@ -11,7 +11,7 @@ Imports the client at once, which costs tenths of a second: import this module l
 import errno
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -161,55 +161,28 @@ async def stream(
         openai.APIError: as the client raises it, and for an answer that breaks off.
     """
     asked = {**body, "stream": True, "stream_options": {"include_usage": True}}
-    response = await client.post(path, cast_to=httpx2.Response, body=asked, stream=True)
+    kind = openai.AsyncStream[object]
+    chunks = await client.post(path, cast_to=object, body=asked, stream=True, stream_cls=kind)
+    response = chunks.response
     whole: dict[str, Any] | None = response.extensions.get("completion")
     if whole is not None:
         return whole
     made = StreamedAnswer(on_text)
+    fault = "only the beginning of an answer"
     try:
-        async for chunk in _chunks(response):
-            made.add(chunk)
-        if not made.ended:
-            part = "only the beginning of an answer" if made.begun else "no answer"
-            raise httpx2.RemoteProtocolError(part, request=response.request)
-    except (aiohttp.ClientError, httpx2.TransportError, TimeoutError) as error:
+        async for chunk in chunks:
+            if isinstance(chunk, dict):
+                made.add(chunk)
+        if made.ended:
+            return made.body()
+    except (aiohttp.ClientError, TimeoutError) as error:
         raise openai.APIConnectionError(request=response.request) from error
+    except (ValueError, RecursionError):
+        fault = "broken JSON amid a stream"
     finally:
         await response.aclose()
-    return made.body()
-
-
-async def _chunks(response: httpx2.Response) -> AsyncIterator[dict[str, Any]]:
-    """The data of a stream of server-sent events.
-
-    Raises:
-        httpx2.RemoteProtocolError: it holds something else, or the server's word of an error.
-    """
-    async for line in _lines(response):
-        if not line.startswith(b"data:"):
-            continue  # a comment, or a field that says nothing here
-        data = line.removeprefix(b"data:").strip()
-        if data == b"[DONE]":
-            return
-        try:
-            chunk = json.loads(data)
-        except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-            said = "broken JSON amid a stream"
-            raise httpx2.RemoteProtocolError(said, request=response.request) from error
-        if not isinstance(chunk, dict) or chunk.get("error"):
-            raise httpx2.RemoteProtocolError(_without_choice(chunk), request=response.request)
-        yield chunk
-
-
-async def _lines(response: httpx2.Response) -> AsyncIterator[bytes]:
-    """Lines ended by "\n" alone: JSON may hold the other line ends as they are."""
-    rest = b""
-    async for part in response.aiter_bytes():
-        *lines, rest = (rest + part).split(b"\n")
-        for line in lines:
-            yield line
-    if rest:
-        yield rest
+    broken = httpx2.RemoteProtocolError(fault, request=response.request)
+    raise openai.APIConnectionError(request=response.request) from broken
 
 
 def fault(error: openai.APIError, secret: str) -> Fault:
@@ -257,6 +230,8 @@ def _transport(error: BaseException) -> tuple[str, bool]:
         if isinstance(cause, aiohttp.ServerTimeoutError | TimeoutError):
             return "no answer within the time limit", False
     last = list(_causes(error))[-1]
+    if type(last) is openai.APIError:  # said amid a stream
+        return str(last), False
     return f"the connection broke ({type(last).__name__})", False
 
 

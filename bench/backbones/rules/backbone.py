@@ -26,15 +26,16 @@ from bench.backbones.requests import (
     Request,
     Write,
 )
-from bench.backbones.rules.choosing import choose
-from bench.backbones.rules.extracting import extract
+from bench.backbones.rules.facts import extract
 from bench.backbones.rules.judge import judge
-from bench.backbones.rules.questioning import ask
-from bench.backbones.rules.rating import rate
-from bench.backbones.rules.reflecting import reflect
-from bench.backbones.rules.relating import relate
-from bench.backbones.rules.replying import reply
+from bench.backbones.rules.labels import label
+from bench.backbones.rules.lesson import reflect
+from bench.backbones.rules.options import choose
+from bench.backbones.rules.questions import ask
+from bench.backbones.rules.ratings import rate
+from bench.backbones.rules.replies import reply
 from bench.backbones.rules.writer import write
+from bench.core import text
 from bench.journal.journal import key_of
 from bench.knowledge import course, outline
 from bench.knowledge.library import Library
@@ -44,7 +45,7 @@ ANSWERERS: dict[type[Request], Answerer] = {
     Write: write,
     Judge: judge,
     Extract: extract,
-    LabelFacts: relate,
+    LabelFacts: label,
     Rate: rate,
     Reply: reply,
     Ask: ask,
@@ -66,7 +67,7 @@ class Rules:
     reads: Literal["request"] = "request"
     stand_in = True
 
-    def __init__(self, name: str = "", *, library: Library | None = None) -> None:
+    def __init__(self, name: str = "", library: Library | None = None) -> None:
         """`name` must be empty; `library` is the knowledge to answer from, ours by default."""
         if name:
             raise ValueError(f"there is one rules backbone, and no {name!r} of it")
@@ -79,10 +80,11 @@ class Rules:
 
     @cached_property
     def version(self) -> str:
-        """Hash of the rules' code, what they draw with, and the knowledge: any changes answers."""
+        """Hash of the rules' code, what they draw and compare with, and the knowledge."""
         hashed = hashlib.sha256(self._library.digest.encode())
         own = (path for path in Path(__file__).parent.iterdir() if path.suffix in (".py", ".txt"))
-        for path in (*sorted(own), Path(course.__file__), Path(outline.__file__)):
+        others = (Path(str(module.__file__)) for module in (course, outline, text))
+        for path in (*sorted(own), *others):
             hashed.update(path.read_bytes())
         return hashed.hexdigest()[:16]
 
@@ -100,8 +102,10 @@ class Rules:
                 "name a language model for this role"
             )
         made = answer(prompt.request, self._library, random.Random(stream(prompt)))
-        text = made if isinstance(made, str) else made.model_dump_json()
-        return Completion(text=text, model="rules")
+        if isinstance(made, str):
+            return Completion(text=made, model="rules")
+        wanted = set(prompt.answer.model_fields)  # reasons, for instance, only where asked for
+        return Completion(text=made.model_dump_json(include=wanted), model="rules")
 
     async def close(self) -> None:
         """Nothing is held."""

@@ -12,7 +12,7 @@ import pytest
 from openai_server import Kind, OpenAIServer, logprob_of, tokens_of
 from pydantic import BaseModel, Field
 
-from bench.backbones.openai.backbone import Azure, OpenAI, quirks
+from bench.backbones.openai.backbone import Azure, OpenAI
 from bench.backbones.openai.wire import MOST_WAIT
 from bench.backbones.prompt import (
     AskError,
@@ -288,44 +288,24 @@ def test_a_server_that_goes_away_later_is_unreachable(
     ran(backbone, before_and_after())
 
 
-def test_a_refused_parameter_ends_the_run_with_the_way_out(openai_server: OpenAIServer) -> None:
-    said = "Unsupported parameter: 'max_tokens' is not supported with this model."
-    openai_server.fail("status", status=400, code="unsupported_parameter", message=said)
-    with pytest.raises(UserError, match=r"token_limit, or add a row to .*models\.toml"):
-        ask(made(openai_server))
+def test_a_refused_parameter_is_left_out_for_good(openai_server: OpenAIServer) -> None:
+    def refuse(said: str, name: str) -> None:
+        openai_server.fail("status", status=400, message=said, when=lambda seen: name in seen.body)
+
+    refuse("Unsupported parameter: 'max_tokens' is not supported with this model.", "max_tokens")
+    refuse("'temperature' does not support 0 with this model.", "temperature")
+    backbone = made(openai_server, "o3")
+    for _ in range(2):
+        parse(ask(backbone).text, Report)
+    bodies = [set(seen.body) for seen in openai_server.seen]
+    assert len(bodies) == 4
+    assert not {"temperature", "max_tokens"} & (bodies[2] | bodies[3])
+    assert "max_completion_tokens" in bodies[3]
+    assert backbone.version == ""
 
 
-@pytest.mark.parametrize(
-    ("model", "omitted", "limit"),
-    [
-        ("gpt-4o-2024-08-06", (), "max_tokens"),
-        ("o3-mini", ("temperature",), "max_completion_tokens"),
-        ("openai/o1", ("temperature",), "max_completion_tokens"),
-        ("gpt-5-mini", ("temperature",), "max_completion_tokens"),
-        ("gpt-5-chat-latest", (), "max_completion_tokens"),
-        ("olmo-2", (), "max_tokens"),
-    ],
-)
-def test_the_table_says_what_a_model_takes(
-    openai_server: OpenAIServer, model: str, omitted: tuple[str, ...], limit: str
-) -> None:
-    ask(made(openai_server, model))
-    body = openai_server.seen[0].body
-    assert ("temperature" in body) == ("temperature" not in omitted)
-    assert limit in body
-    assert len({"max_tokens", "max_completion_tokens"} & set(body)) == 1
-    assert tuple(quirks(model).get("omit", ())) == omitted
-
-
-def test_options_stand_above_the_table(openai_server: OpenAIServer) -> None:
-    ask(made(openai_server, "o3", omit=[], token_limit="max_tokens"))
-    assert {"temperature", "max_tokens"} <= set(openai_server.seen[0].body)
-
-
-def test_options_that_change_what_is_sent_are_in_the_version() -> None:
-    assert OpenAI("o3").version == OpenAI("o3", token_limit="max_completion_tokens").version == ""
-    assert OpenAI("o3", token_limit="max_tokens").version == "token_limit=max_tokens"
-    assert OpenAI("o3", omit=[], structured="text").version == "structured=text|omit="
+def test_a_pinned_format_is_in_the_version() -> None:
+    assert OpenAI("m", structured="text").version == "structured=text"
 
 
 def test_a_missing_key_is_one_sentence(openai_server: OpenAIServer) -> None:
@@ -400,13 +380,12 @@ def test_azure_takes_its_own_settings(
     monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", openai_server.azure_endpoint)
     monkeypatch.setenv("OPENAI_API_VERSION", "2024-10-21")
     openai_server.key = SECRET
-    backbone = Azure("dep", model="o3-mini", max_retries=1)
+    backbone = Azure("dep", max_retries=1)
     assert backbone.name == "azure/dep"
     parse(ask(backbone).text, Report)
     seen = openai_server.seen[0]
     assert seen.path == "/openai/deployments/dep/chat/completions?api-version=2024-10-21"
     assert seen.headers["api-key"] == SECRET
-    assert "temperature" not in seen.body
     openai_server.fail("status", status=404, message="The deployment does not exist.")
     with pytest.raises(UserError, match="check the deployment's name") as caught:
         ask(backbone)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from bench.backbones.requests import ChooseAnswer, ChosenOption
-from bench.backbones.rules.matching import words
+from bench.backbones.rules.phrases import words
 from bench.knowledge.cases import derive_seed
 from bench.knowledge.library import Library
 from bench.knowledge.outline import Outline
@@ -27,24 +27,24 @@ def choose(task: ChooseAnswer, library: Library, drawn: random.Random) -> Chosen
     Ties go by a hash of question and option, so that no memory at all and a memory that is silent
     give the same answer; `drawn` is not needed.
     """
-    texts = (*_outlines(library), *((_title(one), _bag(one)) for one in task.memory))
+    texts = (*_outlines(library), *((_title(text), _bag(text)) for text in task.memory))
     weight = _weights([bag for _, bag in texts])
     question = _bag(task.question)
     near = sorted(
         ((_likeness(question, bag, weight), title, bag) for title, bag in texts),
-        key=lambda found: (-found[0], found[1]),
+        key=lambda text: (-text[0], text[1]),
     )[:NEAREST]
     scores = {
         letter: sum(likeness * _share(_bag(text), bag, weight) for likeness, _, bag in near)
         for letter, text in task.options.items()
     }
     best = max(scores.values())
-    tied = [one for one, score in scores.items() if score == best]
-    letter = min(tied, key=lambda one: derive_seed(task.question, task.options[one]))
-    told = ", ".join(f"{one} {score:.3f}" for one, score in scores.items())
+    tied = [letter for letter, score in scores.items() if score == best]
+    chosen = min(tied, key=lambda letter: derive_seed(task.question, task.options[letter]))
+    shown = ", ".join(f"{name} {score:.3f}" for name, score in scores.items())
     return ChosenOption(
-        reasons=f"Nearest: {'; '.join(title for _, title, _ in near)}. By shared words: {told}.",
-        letter=letter,
+        reasons=f"Nearest: {'; '.join(title for _, title, _ in near)}. By shared words: {shown}.",
+        letter=chosen,
     )
 
 
@@ -60,7 +60,7 @@ def _told(outline: Outline) -> Iterator[str]:
         yield from (symptom.name, *symptom.phrases)
     course = outline.course
     for part in (course.onset, course.evolution, course.triggers, course.relief):
-        yield from (one.text for one in part)
+        yield from (phrase.text for phrase in part)
     for _, items in outline.history:
         yield from (item.text for item in items)
     for guide in outline.examinations:
@@ -83,9 +83,9 @@ def _weights(bags: Sequence[Bag]) -> Mapping[str, float]:
     return {word: math.log(1 + len(bags) / count) for word, count in counted.items()}
 
 
-def _mass(bag: Bag, weight: Mapping[str, float]) -> float:
+def _mass(bag: Bag, weight: Mapping[str, float], unknown: float = 0.0) -> float:
     # Sorted: the order of a set of strings, and so the last bits of a sum, differs by process.
-    return sum(weight.get(word, 0.0) for word in sorted(bag))
+    return sum(weight.get(word, unknown) for word in sorted(bag))
 
 
 def _likeness(question: Bag, text: Bag, weight: Mapping[str, float]) -> float:
@@ -96,6 +96,5 @@ def _likeness(question: Bag, text: Bag, weight: Mapping[str, float]) -> float:
 
 def _share(option: Bag, text: Bag, weight: Mapping[str, float]) -> float:
     """How much of an option a text holds; words that no text has count as the rarest."""
-    rarest = max(weight.values(), default=1.0)
-    whole = sum(weight.get(word, rarest) for word in sorted(option))
+    whole = _mass(option, weight, max(weight.values(), default=1.0))
     return _mass(option & text, weight) / whole if whole else 0.0
