@@ -104,7 +104,8 @@ class Rules:
         made = answer(prompt.request, self._library, random.Random(stream(prompt)))
         if isinstance(made, str):
             return Completion(text=made, model="rules")
-        wanted = set(prompt.answer.model_fields)  # reasons, for instance, only where asked for
+        # Reasons, for instance, only where asked for; whoever asks for words gets all.
+        wanted = None if prompt.answer is str else set(prompt.answer.model_fields)
         return Completion(text=made.model_dump_json(include=wanted), model="rules")
 
     async def close(self) -> None:
