@@ -121,7 +121,7 @@ def test_an_index_is_used_where_it_fits_and_passed_over_where_not(own: Path, mon
     changed = (own / "dragon_pox.yaml").read_text().replace("Dragon pox", "Dragon rash")
     (own / "dragon_pox.yaml").write_text(changed)
     assert Library(own).get("Dragon rash").id == "DER-01"
-    monkeypatch.setattr("bench.knowledge.library.read_yaml", None)  # reading would fail
+    monkeypatch.setattr("bench.knowledge.library.parse_yaml", None)  # reading would fail
     assert len(Library().listings) == 96
 
 
