@@ -1,6 +1,7 @@
 """Conduct: exact values on dialogues made by hand."""
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -141,47 +142,26 @@ def test_a_closing_turn_of_the_doctor_is_no_reply() -> None:
     assert found["leaked-diagnosis"].n_missing == 1 + 1
 
 
-@pytest.mark.parametrize(
-    "aside",
-    [
-        "sighs",
-        "Sigh",
-        "looks away",
-        "looks down at the floor",
-        "The patient pauses",
-        "long pause",
-        "nervously fidgeting with her ring",
-        "nervously",
-        "takes a deep breath",
-        "in a shaky voice",
-        "with a weak smile",
-        "voice trembling",
-        "eyes welling up",
-        "silence",
-        "winces and holds his side",
-    ],
-)
+ACTS = """
+sighs|Sigh|looks away|looks down at the floor|The patient pauses|long pause|nervously
+nervously fidgeting with her ring|takes a deep breath|in a shaky voice|with a weak smile
+voice trembling|eyes welling up|silence|winces and holds his side
+"""
+NO_ACTS = """
+It *really* hurts.|I take metoprolol (about 50 mg).|It hurts (looks like a rash to me).
+My skin (dry and red) itches.|It began [last Monday].|She sighs a lot, my wife.|2 * 3 * 4
+I take two drugs (start of May).|It is **very** bad.|*
+"""
+
+
+@pytest.mark.parametrize("aside", re.split(r"[|\n]", ACTS.strip()))
 def test_acts(aside: str) -> None:
     assert is_act(aside)
     for staged in (f"*{aside}* It hurts.", f"It hurts ({aside}).", f"[{aside}]", f"**{aside}**"):
         assert stage_directions(replies("x", staged)) == [1.0], staged
 
 
-@pytest.mark.parametrize(
-    "reply",
-    [
-        "It *really* hurts.",
-        "I take metoprolol (about 50 mg).",
-        "It hurts (looks like a rash to me).",
-        "My skin (dry and red) itches.",
-        "It began [last Monday].",
-        "She sighs a lot, my wife.",
-        "2 * 3 * 4",
-        "I take two drugs (start of May).",
-        "It is **very** bad.",
-        "*",
-    ],
-)
+@pytest.mark.parametrize("reply", re.split(r"[|\n]", NO_ACTS.strip()))
 def test_no_acts(reply: str) -> None:
     assert stage_directions(replies("x", reply)) == [0.0]
 
