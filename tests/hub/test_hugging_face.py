@@ -150,34 +150,25 @@ def equals(found: dict[str, Any], scores: list[Score]) -> bool:
 
 @pytest.mark.parametrize("form", [json_line, lambda r: r, lambda r: r.model_dump(mode="json")])
 def test_a_metric_gives_the_same_through_evaluate(form: Any) -> None:
-    found = evaluate_metric("bleu").compute(predictions=[form(record) for record in RECORDS])
-    assert equals(found, native("bleu"))
+    async def cell() -> Any:  # of a notebook, where a loop runs already
+        return evaluate_metric("bleu").compute(predictions=[form(record) for record in RECORDS])
+
+    assert equals(asyncio.run(cell()), native("bleu"))
 
 
-def test_options_and_roles_are_passed_on() -> None:
-    metric = evaluate_metric("rouge-l", options={"view": "values"})
-    assert equals(metric.compute(predictions=RECORDS), native("rouge-l", view="values"))
+def test_options_roles_and_batches_are_passed_on() -> None:
+    metric = evaluate_metric("rouge-l", options={"view": "values"}, keep_in_memory=True)
+    metric.add_batch(predictions=RECORDS[:6])
+    for record in RECORDS[6:]:
+        metric.add(prediction=record)
+    assert equals(metric.compute(), native("rouge-l", view="values"))
+    few = metric.compute(predictions=RECORDS[:5])
+    assert equals(few, native("rouge-l", RECORDS[:5], view="values"))
     roles = {"judge": "rules"}
     known = [patient(f"k{i}", "orthopedics", "pain", disease="sciatica") for i in range(3)]
     scores = native("accuracy", known, roles)
     assert scores[0].n == len(known)
     assert equals(evaluate_metric("accuracy", roles=roles).compute(predictions=known), scores)
-
-
-def test_a_metric_works_where_a_loop_runs_already() -> None:
-    async def cell() -> Any:
-        return evaluate_metric("bleu").compute(predictions=RECORDS)
-
-    assert equals(asyncio.run(cell()), native("bleu"))
-
-
-def test_records_can_be_added_in_batches_and_one_by_one() -> None:
-    metric = evaluate_metric("bleu", keep_in_memory=True)
-    metric.add_batch(predictions=RECORDS[:6])
-    for record in RECORDS[6:]:
-        metric.add(prediction=record)
-    assert equals(metric.compute(), native("bleu"))
-    assert equals(metric.compute(predictions=RECORDS[:5]), native("bleu", RECORDS[:5]))
 
 
 def test_the_script_loads_and_combines_like_any_other() -> None:
@@ -193,29 +184,25 @@ def test_the_script_loads_and_combines_like_any_other() -> None:
     )
 
 
-def test_faults_are_said_in_one_sentence() -> None:
+def test_faults_are_said_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match="did you mean 'bleu'"):
         evaluate_metric("blue")
-    with pytest.raises(UserError, match="no option 'vew'; did you mean 'view'"):
+    with pytest.raises(UserError, match="did you mean 'view'"):
         evaluate_metric("bleu", options={"vew": "full"})
-    with pytest.raises(UserError, match="record 2: field disease_information: Field required"):
+    with pytest.raises(UserError, match="record 2: field disease_information"):
         bad = RECORDS[1].model_dump(mode="json", exclude={"disease_information"})
         evaluate_metric("bleu").compute(predictions=[RECORDS[0], bad])
     with pytest.raises(UserError, match="not JSON"):
         evaluate_metric("bleu").compute(predictions=["chest pain"])
-    with pytest.raises(UserError, match="id 'urology-0' stands in record 1 too"):
+    with pytest.raises(UserError, match=r"id 'urology-0' .* record 1"):
         evaluate_metric("bleu").compute(predictions=[RECORDS[0], RECORDS[0]])
-    with pytest.raises(UserError, match="nobody is named for the role 'judge'"):
+    with pytest.raises(UserError, match="role 'judge'"):
         evaluate_metric("accuracy").compute(predictions=RECORDS)
-
-
-def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("evaluate", "datasets"):
         monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(UserError, match=r"pip install 'patient-zero-bench\[hf\]'"):
-        evaluate_metric("bleu")
-    with pytest.raises(UserError, match=r"pip install 'patient-zero-bench\[hf\]'"):
-        to_dataset(RECORDS)
+    for ours in (lambda: evaluate_metric("bleu"), lambda: to_dataset(RECORDS)):
+        with pytest.raises(UserError, match=r"pip install '.*\[hf\]'"):
+            ours()
 
 
 # Evaluate for us
@@ -253,22 +240,18 @@ def test_pairs_once_computed_are_taken_from_the_journal(tmp_path: Path) -> None:
     assert asked.read_text() == "." * 12
     native("evaluate", RECORDS[:5], journal=journal, path=path, better="lower")
     assert asked.read_text() == "." * 20
-
-
-def test_every_item_names_the_pairs_behind_it(tmp_path: Path) -> None:
-    path = script(tmp_path, "shared", SHARED)
     metric = make_metric(Choice(name="evaluate", options={"path": path, "better": "lower"}))
 
-    async def keys() -> list[tuple[str, ...]]:
-        journal = Journal.open(None)
-        found = await paired(metric, Context(journal, LIBRARY), RECORDS[3:7])
-        assert all(journal.get(key) for one in found.evaluations[ONE] for key in one.keys)
-        await journal.close()
+    async def behind() -> list[tuple[str, ...]]:
+        kept = Journal.open(journal)
+        found = await paired(metric, Context(kept, LIBRARY), RECORDS[3:7])
+        assert all(kept.get(key) for one in found.evaluations[ONE] for key in one.keys)
+        await kept.close()
         return [one.keys for one in found.evaluations[ONE]]
 
-    behind = asyncio.run(keys())
-    assert [len(some) for some in behind] == [1, 1, 1, 1]
-    assert behind[0] == behind[1] != behind[2] == behind[3]
+    one, same, other, alike = asyncio.run(behind())
+    assert one == same != other == alike
+    assert len(one) == len(other) == 1
 
 
 def test_a_local_measurement_is_scored_over_records(tmp_path: Path) -> None:
@@ -284,7 +267,7 @@ def test_a_local_measurement_is_scored_over_records(tmp_path: Path) -> None:
     assert each.value == pytest.approx(sum(lengths) / 10)
     assert total.value == pytest.approx(sum(lengths))
     assert (each.interval is None, total.interval) == (False, None)
-    assert total.notes == ("one figure for all records: no interval",)
+    assert "no interval" in total.notes[0]
     (none,) = native("evaluate", [], result="lengths", **options)
     assert (none.value, none.n) == (None, 0)
 
@@ -319,15 +302,17 @@ def test_two_methods_are_compared(tmp_path: Path) -> None:
     assert figure(asyncio.run(difference(path=pairs))).n == 9
 
 
-def test_faults_of_a_script_are_said_in_one_sentence(tmp_path: Path) -> None:
+def test_faults_of_a_script_are_said_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lengths = script(tmp_path, "lengths", LENGTHS)
-    with pytest.raises(UserError, match=r"no evaluate script .*bleu\.py: .*the hub is not asked"):
+    with pytest.raises(UserError, match=r"no evaluate script .*bleu\.py"):
         native("evaluate", path="bleu", better="lower")
     with pytest.raises(UserError, match=r"refuses its options.*'better'"):
         native("evaluate", path=lengths)
-    with pytest.raises(UserError, match="takes data: over='pairs' is for two texts"):
+    with pytest.raises(UserError, match="over='pairs'"):
         native("evaluate", path=lengths, better="lower")
-    with pytest.raises(UserError, match="gives lengths, total, longest: name one"):
+    with pytest.raises(UserError, match="lengths, total, longest"):
         native("evaluate", path=lengths, better="lower", over="records")
     with pytest.raises(UserError, match="gives longest="):
         native("evaluate", path=lengths, better="lower", over="records", result="longest")
@@ -339,11 +324,8 @@ def test_faults_of_a_script_are_said_in_one_sentence(tmp_path: Path) -> None:
     ):
         with pytest.raises(UserError, match=rf"{name}\.py cannot be loaded"):
             native("evaluate", path=script(tmp_path, name, text), better="lower")
-
-
-def test_too_many_pairs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("metrics.evaluate.MOST", 10)
-    with pytest.raises(UserError, match="20 computes for a group of 5 records, more than 10"):
+    with pytest.raises(UserError, match="20 computes"):
         native("evaluate", path=script(tmp_path, "shared", SHARED), better="lower")
 
 

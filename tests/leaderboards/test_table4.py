@@ -156,7 +156,7 @@ def test_several_methods_are_a_column_and_are_compared() -> None:
     assert main.columns[:4] == ("Backbone", "Method", "Dialogues", "Metric")
     assert [row[1] for row in main.rows] == ["direct"] * 9 + ["patient-zero"] * 9
     assert formats.columns[:4] == main.columns[:4]
-    assert methods.title == "Table 4, paired differences between methods"
+    assert "between methods" in methods.title
     assert methods.columns == ("Backbone", "Difference", "Dialogues", "Metric", "JSON")
     assert methods.rows[0][1:3] == ("patient-zero - direct", "cross, with update")
 
@@ -165,8 +165,8 @@ def test_how_the_dialogues_were_held_is_said() -> None:
     results = results_of(GPT_4O)
     (main, *_) = Table4().grids(results)
     notes = "\n".join(main.notes)
-    assert "13 questions a round; triplets per-fact; update algorithm" in notes
-    assert "items that could not be made: interview 2" in notes
+    for told in ("13 questions", "triplets per-fact", "update algorithm", "interview 2"):
+        assert told in notes
     for name in ("patient: gpt", "judge: gpt", "rater: gpt (openai/gpt-4o-2024-08-06)"):
         assert name in notes
     assert "by construction" not in notes
@@ -225,12 +225,11 @@ def test_what_is_missing_is_shown_as_missing() -> None:
     main, _, further = Table4().grids(results)
     assert main.rows[2][3] == "not scored\nn 0, 60 missing\npaper: 6.93†"
     place = "(single, with update, JSON)"
-    assert f"fluency: every value failed: refusal 60 {place}" in main.notes
+    assert any(note.endswith(f"refusal 60 {place}") for note in main.notes)
     assert main.rows[2][4] == "6.00\nn 59, 1 missing\nbounds 5.90 to 6.10\npaper: 6.93†"
     assert further.rows[0][5] == "not scored\nn 0, 60 missing"
-    assert further.notes == (
-        "conduct/over-cap: 60 dialogues left out: no style (single, with update, atomic facts)",
-    )
+    (left_out,) = further.notes
+    assert left_out.endswith("no style (single, with update, atomic facts)")
     partly = tuple(one for one in results.results if one.get("format") != "text")
     (main, *_) = Table4().grids(replace(results, results=partly))
     assert main.columns[3:] == ("JSON", "atomic facts")

@@ -194,10 +194,7 @@ def test_a_dialogue_without_record_is_missing_and_says_so(openai_server: OpenAIS
     told = [of("a", [("?", "x")]), bare]
     score = figure(scores(openai_server, told))
     assert (score.value, score.n, score.n_missing) == (1.0, 1, 2)
-    assert score.notes == (
-        "1 dialogue left out: no record to compare with (add --records FILE)",
-        TOO_FEW,
-    )
+    assert "--records" in score.notes[0]
     assert failures_of(evaluations(openai_server, told)) == []
     alone = figure(scores(openai_server, [bare]))
     assert (alone.value, alone.interval, alone.bounds) == (None, None, (0.0, 1.0))

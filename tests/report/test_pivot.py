@@ -75,7 +75,7 @@ def test_differences_are_laid_out_like_their_scores() -> None:
     assert grid.rows == (
         ("gpt", "ours - theirs", "-0.2500\n[-0.5000, 0.0000]", "+3 -1 of 10 = +20.00\np = 0.5"),
     )
-    assert any("1 tests here, and no p is corrected" in note for note in grid.notes)
+    assert any("1 tests here" in note for note in grid.notes)
     assert replace(pivot, results=results_of(*chosen)).apart("method").grids("D") == []
 
 
@@ -137,9 +137,8 @@ def test_ties_are_of_one_measure_and_one_place() -> None:
     results = [judged("a", "direct", 0.5), judged("a", "other", 0.5), bleu("direct", 0.5)]
     results += [judged("b", "direct", 0.5), judged("b", "other", 0.25), bleu("other", 0.25)]
     pivot = Pivot(results_of(*results), results, (BACKBONE, METHOD), Axis(MEASURE))
-    assert list(pivot.ties("method")) == [
-        "a: the methods tie on accuracy, so it says nothing about them"
-    ]
+    (tie,) = pivot.ties("method")
+    assert tie.startswith("a: the methods tie on accuracy")
 
 
 def test_of_two_of_one_name_that_with_default_options_is_the_papers() -> None:

@@ -156,12 +156,12 @@ def test_a_journal_that_is_gone_or_another_is_refused(tmp_path):
 
 def test_what_is_unfinished_is_said_to_be(tmp_path):
     made = run(tmp_path / "runs/r", methods=["direct"], metrics=["bleu"])
-    assert inside("list", "runs").out == "runs/r  small  rules  done\n"
+    assert inside("list", "runs").out.split() == ["runs/r", "small", "rules", "done"]
     extended = small(methods=["direct"], metrics=["bleu", "rouge-l"])
     made.save_experiment(extended.as_data())
-    assert inside("list", "runs").out == "runs/r  small  rules  extended, not finished\n"
+    assert "extended, not finished" in inside("list", "runs").out
     (made.path / "manifest.json").unlink()
-    assert inside("list", "runs").out == "runs/r  small  rules  not finished\n"
+    assert "rules  not finished" in inside("list", "runs").out
     assert f"`pzbench run {made.path}`" in inside("show", made.path).error
     assert inside("run", made.path).code == 0
     assert {one.score.metric for one in read_results(made.results)} == {"bleu", "rouge-l"}

@@ -49,8 +49,8 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, byt
 
 @pytest.mark.parametrize(
     ("moment", "number"),
-    [(2, signal.SIGKILL), (20, signal.SIGKILL), (36, signal.SIGKILL), (20, signal.SIGTERM)],
-    ids=["start", "writing", "judging", "terminated"],
+    [(20, signal.SIGKILL), (36, signal.SIGKILL), (20, signal.SIGTERM)],
+    ids=["writing", "judging", "terminated"],
 )
 def test_kill_during_exchanges(
     tmp_path: Path,
@@ -83,23 +83,20 @@ def test_kill_during_exchanges(
 
 
 def test_kill_while_the_rules_answer(tmp_path: Path) -> None:
-    file = experiment(tmp_path / "rules.yaml", cases_per_department=80, metrics=["accuracy"])
+    """Nobody is waited for: what is asked and what is stored are under way at once."""
+    file = experiment(tmp_path / "rules.yaml", cases_per_department=40, metrics=["accuracy"])
     free, run = tmp_path / "free", tmp_path / "run"
     assert inside("run", file, "--out", free).code == 0
     exchanges = journal_rows(free)
-
-    kept = [0]
-    for share in (0.1, 0.5):
-        process = started("run", file, "--out", run)
-        until(lambda share=share: journal_rows(run) >= share * exchanges, process)  # type: ignore[misc]
-        kill(process)
-        kept.append(journal_rows(run))
-        assert kept[-2] < kept[-1] < exchanges
-        assert not (run / "manifest.json").exists()
+    process = started("run", file, "--out", run)
+    until(lambda: journal_rows(run) >= 0.1 * exchanges, process)
+    kill(process)
+    kept = journal_rows(run)
+    assert kept < exchanges
+    assert not (run / "manifest.json").exists()
 
     assert inside("run", file, "--out", run).code == 0
     assert tables(run) == tables(free)
-    assert journal_rows(run) == exchanges
     roles = json.loads((run / "manifest.json").read_text())["roles"]
-    assert sum(role["asked"] for role in roles) == exchanges - kept[-1]
-    assert sum(role["replayed"] for role in roles) == kept[-1]
+    assert sum(role["asked"] for role in roles) == exchanges - kept
+    assert sum(role["replayed"] for role in roles) == kept

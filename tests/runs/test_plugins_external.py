@@ -410,7 +410,7 @@ def test_unknown_names_get_the_nearest_theirs_among_them(
 def test_unknown_option_of_theirs(pzbench: Go, tmp_path: Path) -> None:
     file = experiment(tmp_path / "x.yaml", methods=[{"name": "theirs", "mor": 1}])
     said = pzbench("run", file, "--out", "run").error
-    assert said.startswith("the generator 'theirs' has no option 'mor'; did you mean 'more'?")
+    assert "did you mean 'more'?" in said
 
 
 def test_a_file_that_hides_ours_is_named(tmp_path: Path) -> None:

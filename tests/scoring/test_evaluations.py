@@ -87,9 +87,9 @@ def test_a_file_of_evaluations_gives_them_back(
 def test_a_broken_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "cell.jsonl"
     path.write_text('{"item": "a"}\n{"item"')
-    with pytest.raises(UserError, match=r"cell\.jsonl cannot be read"):
+    with pytest.raises(UserError, match=r"cell\.jsonl"):
         list(EvaluationFile(path))
-    with pytest.raises(UserError, match="the same command writes it anew"):
+    with pytest.raises(UserError, match=r"none\.jsonl"):
         list(EvaluationFile(tmp_path / "none.jsonl"))
 
 

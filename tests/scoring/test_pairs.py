@@ -110,7 +110,7 @@ def test_a_lone_record_is_missing_and_said() -> None:
     found = scores(Items(records, lacking=lacking(3, "surgery")))
     whole = figure(found)
     assert (whole.n, whole.n_missing) == (5, 1 + 3)
-    assert whole.notes[0] == "1 group(s) of one record left out"
+    assert "left out" in whole.notes[0]
     assert [(one.group, one.value is None, one.n, one.n_missing) for one in found[1:]] == [
         ("cardiology", False, 5, 0),
         ("urology", True, 0, 1),
@@ -154,23 +154,6 @@ def test_other_groupings(pairs: Any, groups: list[int]) -> None:
 # Differences
 
 
-def test_a_difference_is_on_the_cases_both_have() -> None:
-    first, second = (patients(seed, cardiology=6, urology=4) for seed in (5, 6))
-    del first[2], second[7]  # in the middle of a department, one on each side
-    found = differences(first, second)
-    shared = {record.id for record in first} & {record.id for record in second}
-    expected = {}
-    for name in ("cardiology", "urology"):
-        one, other = ([r for r in of(side, name) if r.id in shared] for side in (first, second))
-        expected[name] = pair_mean(one) - pair_mean(other)
-    whole = figure(found)
-    assert whole.value == pytest.approx(np.mean(list(expected.values())))
-    assert departments(found) == pytest.approx(expected)
-    assert (whole.n, figure(found, group="urology").n) == (8, 3)
-    turned = differences(second, first)
-    assert figure(turned).value == pytest.approx(-np.mean(list(expected.values())))
-
-
 def test_an_interval_of_a_difference_is_that_of_the_kernels_difference() -> None:
     first, second = (patients(seed, cardiology=6) for seed in (7, 8))
     del second[3]
@@ -192,10 +175,6 @@ def test_a_difference_from_itself_is_nothing() -> None:
     records = patients(7, cardiology=5)
     found = figure(differences(records, records[::-1]))
     assert (found.value, *ends(found.interval)) == (0, 0, 0)
-
-
-def test_too_few_shared_cases_compare_to_nothing() -> None:
-    assert differences(patients(8, cardiology=5), patients(8, urology=5)) == []
 
 
 class Drawn(PairMetric):
@@ -274,6 +253,9 @@ def test_blocks_join_to_the_whole_whatever_either_side_lacks(
         means = by_hand([side])
         known = {k: v for k, v in departments(found.scores[cell]).items() if v is not None}
         assert known == pytest.approx(means)
+        if means:
+            whole = figure(found.scores[cell]).value
+            assert whole == pytest.approx(np.mean(list(means.values())))
     means = by_hand(sides)
     apart = found.differences[ONE, OTHER]
     assert departments(apart) == pytest.approx(means)

@@ -82,11 +82,11 @@ def test_dialogues_of_one_patient_are_one_cluster() -> None:
 
 def test_a_mean_without_spread_says_why_it_has_no_interval() -> None:
     found = figure(scores(POINTS, clustered({"a": 7.0, "b": 7.0, "c": 7.0})))
-    assert (found.interval, found.notes) == (None, ("no interval: all patients alike",))
+    assert (found.interval, "alike" in found.notes[0]) == (None, True)
     assert figure(scores(POINTS, clustered({"a": 7, "b": 6, "c": 5, "d": 4}))).notes == ()
     assert figure(scores(SHARE, clustered({"a": 1, "b": 1, "c": 1}))).notes == ()
     few = figure(scores(POINTS, clustered({"a": 7, "b": 6})))
-    assert (few.interval, few.notes) == (None, ("no interval: fewer than three patients",))
+    assert (few.interval, "fewer than" in few.notes[0]) == (None, True)
 
 
 def test_an_item_without_a_cluster_is_one_of_its_own() -> None:
@@ -107,12 +107,10 @@ def test_an_item_without_a_cluster_is_one_of_its_own() -> None:
 def test_what_has_no_value_says_why() -> None:
     assert figure(scores(POINTS, [])).notes == ("nothing to score",)
     lacking = Counter({About(""): 6})
-    assert figure(scores(POINTS, [], lacking=lacking)).notes == (
-        "nothing to score: no dialogue was made",
-    )
+    assert "no dialogue" in figure(scores(POINTS, [], lacking=lacking)).notes[0]
     evaluations = [failed("a", "refusal"), failed("b", "invalid"), failed("c", "refusal")]
     found = figure(scores(POINTS, evaluations))
-    assert found.notes == ("every value failed: invalid 1, refusal 2",)
+    assert "invalid 1, refusal 2" in found.notes[0]
     assert (found.value, found.n, found.n_missing, found.bounds) == (None, 0, 3, (1, 7))
 
 
@@ -124,10 +122,9 @@ def test_an_interval_stays_within_the_range() -> None:
 
 def test_notes_of_several_items_are_said_once() -> None:
     told = each({"a": 1, "b": 1}, notes=("by construction",), left_out={"": "no style"})
-    assert figure(scores(POINTS, told)).notes == (
-        "by construction",
-        "2 dialogues left out: no style",
-    )
+    first, second = figure(scores(POINTS, told)).notes
+    assert first == "by construction"
+    assert second.startswith("2 dialogues") and "no style" in second
 
 
 @given(
@@ -202,7 +199,7 @@ def test_each_group_has_its_own_figures() -> None:
     ]
     assert figure(found, group="Urology").interval == wilson(2, 3)
     assert figure(found, group="Surgery").bounds == (0.0, 1.0)
-    assert figure(found, group="Surgery").notes == ("nothing to score: no record was made",)
+    assert "no record" in figure(found, group="Surgery").notes[0]
 
 
 def test_parts_have_their_own_unit_and_pins() -> None:

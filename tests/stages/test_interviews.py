@@ -245,7 +245,7 @@ def test_interviews_formats_interactions_patients_and_metrics_extend_a_run(tmp_p
         ({"formats": ["json", "json"]}, "twice"),
         ({"styles": ["plain", "plain"]}, "twice"),
         ({"interactions": ["single-with", {**THRICE, "name": "single-with"}]}, "twice"),
-        ({"interactions": ["single"]}, "'single' is none of single-with"),
+        ({"interactions": ["single"]}, "'single' is none"),
         ({"interactions": [{**THRICE, "rounds": 0}]}, "rounds"),
         ({"styles": ["plan"]}, "did you mean 'plain'"),
         ({"formats": ["jsn"]}, "did you mean 'json'"),

@@ -109,7 +109,7 @@ def test_records_of_other_dialogues_and_of_records_are_refused(
 ) -> None:
     others = tmp_path / "others.jsonl"
     write_records(others, [patient("X", "Urology", "a cough")])
-    with pytest.raises(UserError, match="holds no record with the id of a dialogue"):
+    with pytest.raises(UserError, match="no record with the id"):
         read(tmp_path / "a", talks, "conduct", records=others)
     with pytest.raises(UserError, match="--records goes with dialogues"):
         read(tmp_path / "b", records, "bleu", records=others)

@@ -310,7 +310,7 @@ def test_a_pinned_format_is_in_the_version() -> None:
 
 def test_a_missing_key_is_one_sentence(openai_server: OpenAIServer) -> None:
     backbone = OpenAI("gpt-4o")  # nothing is needed before the first exchange
-    with pytest.raises(UserError, match="set the environment variable OPENAI_API_KEY"):
+    with pytest.raises(UserError, match="OPENAI_API_KEY"):
         ask(backbone)
 
 
@@ -323,7 +323,7 @@ def test_the_key_goes_out_and_into_no_error(
     assert ask(OpenAI("words"), prompt(str)).text
     assert "response_format" not in openai_server.seen[0].body
     openai_server.key = "another"  # the server's 401 repeats the key it was given
-    with pytest.raises(UserError, match=r"Incorrect API key provided: \*\*\*") as caught:
+    with pytest.raises(UserError, match=r"\*\*\*") as caught:
         ask(OpenAI("words"))
     assert SECRET not in str(caught.value)
     assert caught.value.__cause__ is None and caught.value.__context__ is None
