@@ -19,32 +19,14 @@ from bench.knowledge.outline import (
 from bench.knowledge.provenance import recall
 
 
+@lru_cache(maxsize=512)
 def describe(outline: Outline, severity: Severity | None = None) -> str:
     """The outline as headed lines; findings and values for one severity level, or all.
 
     Shares are those of adults, with those of other age groups where they differ. Kept for the next
     prompt about the outline.
     """
-    return _described(_Same(outline), severity)
-
-
-class _Same:
-    """An outline as a key: nobody changes it, and its mappings have no hash."""
-
-    def __init__(self, outline: Outline) -> None:
-        self.outline = outline
-
-    def __hash__(self) -> int:
-        return id(self.outline)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.outline is self.outline
-
-
-@lru_cache(maxsize=512)
-def _described(same: _Same, severity: Severity | None) -> str:
-    levels = SEVERITIES if severity is None else (severity,)
-    return "\n".join(_lines(same.outline, levels))
+    return "\n".join(_lines(outline, SEVERITIES if severity is None else (severity,)))
 
 
 def trace(outline: Outline, provenance: Provenance) -> str:

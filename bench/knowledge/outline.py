@@ -398,6 +398,9 @@ class Outline(Model):
     approval: Approval | None = None
     """Who checked the draft; without it a draft is no knowledge yet."""
 
+    def __hash__(self) -> int:
+        return hash(self.id)
+
     def band(self, age: int) -> AgeBand | None:
         """The age band that holds an age in years, or none where the disease is not met."""
         return next((band for band in self.ages if band.low <= age <= band.high), None)
