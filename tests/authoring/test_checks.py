@@ -10,8 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.authoring.inspection import inspect_outlines
-from bench.authoring.overlap import overlaps
+from bench.authoring.inspection import INCIDENTAL, copied, inspect_outlines
 from bench.authoring.units import known_unit
 from bench.knowledge.library import FOLDER, Library
 
@@ -307,9 +306,8 @@ def test_all_of_ours_pass():
 
 
 def test_no_two_of_ours_share_more_than_incidental_text():
-    worst = next(iter(overlaps(LIBRARY, most=0.0)), None)
-    assert worst is not None  # a phrase such as a vaccine's is shared by chance
-    assert worst.share <= 0.03, worst
+    shared = [share for *_, share, _ in copied(LIBRARY, most=0.0)]
+    assert 0 < max(shared) <= INCIDENTAL  # a phrase such as a vaccine's is shared by chance
 
 
 UNITS = (
