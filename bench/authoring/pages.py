@@ -19,10 +19,9 @@ HIDDEN = (
 )
 INLINE = ("a", "abbr", "b", "code", "em", "i", "mark", "small", "span", "strong", "sub", "u")
 _BLANKS = re.compile(r"\s+")
-_NUMBERS = re.compile(r"[-−–+]?\d+(\s*[,;−–-]\s*\d+)*")
+_NUMBER = re.compile(r"[-−–+]?\d")
+_MINUS = str.maketrans("−–", "--")
 _BRACKETED = re.compile(r"[\[(].*[\])]", re.DOTALL)
-_TEN = re.compile(r"(?<![\d.,])10\s*$")
-_UNIT = re.compile(r"(?<![^\W\d_])([^\W\d_]|[cdkmnµμ]m|ft|in)$")
 
 
 def html_text(data: str | bytes) -> str:
@@ -82,19 +81,11 @@ def check_text(text: str) -> None:
 
 
 def _raised(sup: Any) -> str:
-    """A superscript as text: a power is written so, the number of a note is left out."""
+    """A superscript as text: a number behind "^", the mark of a note left out."""
     text = _BLANKS.sub(" ", sup.get_text()).strip()
-    before = str(sup.find_previous(string=True) or "")
-    following = sup.next_sibling
     if _is_note(sup) or _BRACKETED.fullmatch(text):
         return ""
-    if not _NUMBERS.fullmatch(text):
-        return text
-    if _TEN.search(before) or not text[0].isdigit():
-        return "^" + text.replace("−", "-").replace("–", "-")
-    isotope = not before or before[-1].isspace()
-    isotope = isotope and isinstance(following, str) and following[:1].isalpha()
-    return text if isotope or _UNIT.search(before) else ""
+    return f"^{text}".translate(_MINUS) if _NUMBER.match(text) else text
 
 
 def _is_note(sup: Any) -> bool:
