@@ -1,5 +1,6 @@
 """The disease outline: the knowledge a record is grounded in (paper section 3.1, step 1)."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Annotated, Literal
 
@@ -81,6 +82,12 @@ class Frequency(Model):
     """Denominator, for instance 100000."""
     population: Text
     """Who was counted, for instance "adults in high-income countries"."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Frequency":
+        if not self.low <= self.high <= self.per:
+            raise ValueError(f"{self.low:g} to {self.high:g} of {self.per} is no range")
+        return self
 
 
 class Symptom(Model):
@@ -308,7 +315,7 @@ class Source(Model):
 
     title: Text
     kind: Literal["guideline", "textbook", "review"]
-    year: int
+    year: int = Field(ge=1950, le=2100)
     publisher: Text
     """Publisher or issuing body; for a textbook also its edition."""
 
@@ -407,12 +414,21 @@ class Outline(Model):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Outline":
-        if (self.sex == "any") != (self.female_share is not None):
-            raise ValueError("female_share goes with sex 'any', and only with it")
-        groups = [band.group for band in self.ages]
-        if len(set(groups)) != len(groups):
-            raise ValueError("an age group stands twice in ages")
+        check_people(self.sex, self.female_share, self.ages)
         return self
+
+
+def check_people(sex: Sex, female_share: object, ages: Sequence[AgeBand]) -> None:
+    """See whether who has a disease is told without contradiction.
+
+    Raises:
+        ValueError: saying what is wrong.
+    """
+    if (sex == "any") != (female_share is not None):
+        raise ValueError("female_share goes with sex 'any', and only with it")
+    groups = [band.group for band in ages]
+    if len(set(groups)) != len(groups):
+        raise ValueError("an age group stands twice in ages")
 
 
 def age_group(age: int) -> AgeGroup:
