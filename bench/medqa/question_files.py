@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.core.errors import UserError
-from bench.medqa.question import QuestionSet, Row, question_set
-from bench.medqa.shapes import is_question, question_fields
+from bench.medqa.question import QuestionSet, question_set
+from bench.medqa.shapes import is_question
 from bench.records.record_files import json_lines, without_none
 
 ENDINGS = (".jsonl", ".json")
@@ -23,47 +23,26 @@ def read_questions(path: Path) -> QuestionSet:
     Raises:
         UserError: naming file and place of what is wrong, in one sentence.
     """
-    try:
-        file = _test_file(path) if path.is_dir() else path
-        if not file.is_file():
-            raise UserError(f"there is no file or folder {path} of MedQA questions")
-        text = file.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise UserError(f"{str(path)[:250]} cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{file} is no UTF-8 text: give JSON Lines or a JSON list, unpacked"
-        ) from error
-    return question_set(_rows(file, text), str(file))
+    file = _test_file(path) if path.is_dir() else path
+    if not file.is_file():
+        raise UserError(f"there is no file or folder {path} of MedQA questions")
+    return question_set(_rows(file), str(file))
 
 
-def _rows(path: Path, text: str) -> Iterator[Row]:
-    """The questions of a file in its order, whatever holds them.
+def _rows(path: Path) -> Iterator[tuple[str, object]]:
+    """The items of a JSON list, of an object by their names, as MIRAGE has them, or of each line.
 
     Raises:
-        UserError: naming the line that is not JSON, or the value that is no question.
+        UserError: if the file, or naming the line that, is not JSON.
     """
-    for where, value in json_lines(path) if _is_lines(path, text) else _items(path, text):
-        yield where, question_fields(value, f"{path}, {where}")
-
-
-def _is_lines(path: Path, text: str) -> bool:
-    """Whether there is one question a line, as in hub copies named `.json`, too."""
-    start = text.lstrip()
-    if path.suffix.lower() != ".json":
-        return not start.startswith("[")
+    data = path.read_bytes()
     try:
-        return is_question(json.loads(start.partition("\n")[0]))
-    except (ValueError, RecursionError):
-        return False
-
-
-def _items(path: Path, text: str) -> Iterator[tuple[str, object]]:
-    """The items of a JSON list, or of an object by their names, as MIRAGE has them."""
-    try:
-        whole = without_none(json.loads(text))
+        whole = without_none(json.loads(data))
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: not JSON ({error})") from error
+        if data.lstrip().startswith(b"["):
+            raise UserError(f"{path}: not JSON ({error})") from error
+        yield from json_lines(path)
+        return
     if isinstance(whole, dict):
         whole = whole.get(MIRAGE_SET, whole)
     if isinstance(whole, dict) and not is_question(whole):

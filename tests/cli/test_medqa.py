@@ -14,7 +14,8 @@ from bench.authoring import question_labels
 from bench.authoring.question_labels import agreement
 from bench.medqa.audit import DEPARTMENTS, audited
 from bench.medqa.labels import CHOICES, Label, read_labels
-from bench.medqa.question import Question, QuestionSet, question_id
+from bench.medqa.question import Question, QuestionSet
+from bench.medqa.shapes import question_id
 
 KEY = "sk-very-secret-0123456789"
 
