@@ -9,9 +9,8 @@ import pytest
 from invented import endings, mirage, original, shuffled
 
 from bench.core.errors import UserError
-from bench.medqa.question_files import read_questions
 from bench.medqa.shapes import question_id
-from bench.medqa.sources import VARIABLE, load_questions
+from bench.medqa.sources import VARIABLE, load_questions, read_questions
 
 GONE = {"A": "Tea", "B": "Milk", "C": "Rain", "D": "Fog", "E": None}
 """Options as a Parquet file of four- and five-option questions has them."""
