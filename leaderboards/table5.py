@@ -84,7 +84,7 @@ def _pivots(exam: Results) -> tuple[Pivot, Pivot, Pivot] | None:
     scores = [one for one in exam.scores if one.score.metric == label]
     if not stage or not scores:
         return None
-    ended = [one for one in scores if one.get(PATIENTS) in ("0", str(stage["cases"]))]
+    ended = [one for one in scores if one.get(PATIENTS) in ("0", str(stage["settings"]["cases"]))]
     methods = exam.values("method", scores)
     names = {one: one if one == ZERO_SHOT else f"trained on {one}" for one in methods}
     student = Axis("method", "Student", names)
@@ -156,7 +156,7 @@ def _training(exam: Results) -> Grid:
 
 def _notes(exam: Results, main: Pivot) -> Iterator[str]:
     stage = _stage(exam)
-    questions = stage["set"]
+    questions, settings = stage["set"], stage["settings"]
     yield (
         f"{sum(questions['questions'].values())} questions of {questions['source']}, "
         f"{questions['options']} options each; right answers of those put to the student, with "
@@ -165,7 +165,7 @@ def _notes(exam: Results, main: Pivot) -> Iterator[str]:
     sizes = sorted(set(stage["patients"].values()))
     yield (
         f"a student for each department, who practised on {'-'.join(map(str, sizes))} of its "
-        f"patients, the same for every method; at most {stage['budget']} words of memory with a "
+        f"patients, the same for every method; at most {settings['budget']} words of memory with a "
         "question"
     )
     if questions["audited"]:
@@ -182,7 +182,7 @@ def _notes(exam: Results, main: Pivot) -> Iterator[str]:
         yield "the paper's figures are not beside: it asked MedQA's US test questions, not these"
     suspects = sorted((name, one["suspects"]) for name, one in stage["training"].items())
     near = ", ".join(f"{name} {count}" for name, count in suspects if count)
-    left = "left out for all methods" if stage["guard"] else "trained on nevertheless"
+    left = "left out for all methods" if settings["guard"] else "trained on nevertheless"
     yield f"records nearly identical to a test question, {left}: {near or 'none'}"
     if any(role["role"] == "student" and role["stand_in"] for role in exam.manifest["roles"]):
         yield (

@@ -23,7 +23,7 @@ from bench.core.concurrency import ordered_map
 from bench.core.schema import Model
 from bench.core.text import one_line
 from bench.records.record import PatientRecord
-from bench.students.choice import OF_FAILURE, ROLE, Outcome, choose
+from bench.students.answer import OF_FAILURE, ROLE, Outcome, choose
 from bench.students.experience import Experience, ExperienceEntry, Limits, count_words, within
 from bench.students.practice import Kind, Practice, PracticeItem
 from bench.students.summary import summarize

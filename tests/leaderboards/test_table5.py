@@ -21,8 +21,7 @@ from bench.report.writer import table_texts, write_texts
 from bench.scoring.scores import differences_of, scores_of
 from bench.stages.exam.settings import ExamSettings
 from bench.stages.generate import GenerateSettings
-from bench.students.answer import Answered
-from bench.students.choice import Outcome
+from bench.students.answer import Answered, Outcome
 from leaderboards.rows import Rows
 from leaderboards.table5 import Table5
 from metrics.medqa_accuracy import MedqaAccuracy
@@ -115,9 +114,7 @@ def results_of(
                         "questions": {name: len(one) for name, one in first.items()},
                     },
                     "patients": dict.fromkeys(first, 2),
-                    "cases": 2,
-                    "budget": 600,
-                    "guard": True,
+                    "settings": {"cases": 2, "budget": 600, "guard": True},
                     "training": trained,
                 }
             }

@@ -10,8 +10,7 @@ from bench.api.context import Context
 from bench.api.item import Items
 from bench.api.score import Score
 from bench.scoring.intervals import bonett_price, mcnemar, wilson
-from bench.students.answer import Answered
-from bench.students.choice import OUTCOMES
+from bench.students.answer import OUTCOMES, Answered
 from metrics.medqa_accuracy import MedqaAccuracy
 
 METRIC = MedqaAccuracy()

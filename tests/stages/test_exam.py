@@ -351,7 +351,7 @@ def test_a_record_that_is_a_question_is_left_out_for_all_methods(
     (suspect,) = rows(folder / "details/exam/rules/direct/suspects.jsonl", Suspect)
     assert suspect.record == copied.id
     details = results.manifest["stages"]["exam"]
-    assert details["guard"] is guard
+    assert details["settings"]["guard"] is guard
     assert details["training"]["rules direct"]["suspects"] == 1
 
 

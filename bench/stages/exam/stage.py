@@ -25,12 +25,11 @@ from bench.core.errors import UserError
 from bench.core.schema import Model
 from bench.medqa.question import Question
 from bench.records.record import PatientRecord
-from bench.runs.roles import GENERATOR, factor_of, spread
+from bench.runs.roles import GENERATOR, spread
 from bench.stages.exam.classes import Pool, deal, pool_of
 from bench.stages.exam.questions import read_test
 from bench.stages.exam.settings import ExamSettings
-from bench.students.answer import Answered, answer
-from bench.students.choice import OF_FAILURE, ROLE, choose
+from bench.students.answer import ROLE, Answered, answer, choose
 from bench.students.experience import Experience
 from bench.students.practice import Practice
 from bench.students.training import Training, train
@@ -147,14 +146,20 @@ class Exam(Stage):
                 yield failure
         if not self._reached(cell):
             return
+        known = {
+            name: learned.experience.after(int(cell[PATIENTS]))
+            if isinstance(learned, Training)
+            else learned
+            for name, learned in taught.items()
+        }
         places = [
-            (question, department, taught.get(department))
-            for department, questions in self.test.questions.items()
+            (question, name, known.get(name, Experience()))
+            for name, questions in self.test.questions.items()
             for question in questions
         ]
 
-        async def one(place: tuple[Question, str, Training | Failure | None]) -> Answered:
-            return await self._put(cell, *place, context)
+        async def one(place: tuple[Question, str, Experience | Failure]) -> Answered:
+            return await answer(*place, self.own.limits, context, REPLICATE)
 
         async for given_answer in ordered_map(one, places, context.at_once):
             yield given_answer
@@ -205,30 +210,6 @@ class Exam(Stage):
             for learned in self._taught.get(cell.without(PATIENTS), {}).values()
         )
 
-    async def _put(
-        self,
-        cell: Cell,
-        question: Question,
-        department: str,
-        learned: Training | Failure | None,
-        context: Context,
-    ) -> Answered:
-        """One question; a student whose training failed is not asked."""
-        given: Answered | Failure
-        if isinstance(learned, Failure):
-            given = learned
-        else:
-            known = learned.experience if learned else Experience()
-            if cell[PATIENTS] != str(self.own.cases):
-                known = known.after(int(cell[PATIENTS]))
-            work = answer(question, department, known, self.own.limits, context, REPLICATE)
-            given = await guarded(work, question.id, self.card.name)
-        if isinstance(given, Answered):
-            return given
-        outcome = OF_FAILURE[given.outcome]
-        place = {"id": question.id, "department": department}
-        return Answered(**place, outcome=outcome, reason=given.reason)
-
     def compared(self, cells: Sequence[Cell]) -> Iterable[tuple[Cell, Cell]]:
         """Students at the end, each after the earlier ones of its backbone, untrained first."""
         final = {UNTRAINED, str(self.own.cases)}
@@ -271,9 +252,6 @@ class Exam(Stage):
         return {
             "set": self.test.described,
             "patients": self._sizes,
-            "cases": self.own.cases,
-            "budget": self.own.budget,
-            "guard": self.own.guard,
             "settings": self.own.model_dump(
                 mode="json", exclude={"questions", "labels", "digest", "roles"}
             ),
@@ -318,18 +296,8 @@ class Exam(Stage):
         """Put some practice and test questions; without memory, so that no encoder is loaded."""
         questions, tried = self.test.all, self.test.all[:TRIED]
         memory = self.own.budget * TOKENS_OF_WORD
-        untrained: set[str] = set()
         for cell in cells:
-            shown = {ROLE: memory * len(questions)}
-            if cell[PATIENTS] == UNTRAINED:
-                # One student is asked untrained but once, whoever wrote the records; two labels of
-                # one model are two students.
-                writer = "" if ROLE in self.scope.roles else cell.get(factor_of(GENERATOR), "")
-                student = cell.get(ROLE, writer)
-                if student in untrained:
-                    continue
-                untrained.add(student)
-                shown = {}
+            shown = {} if cell[PATIENTS] == UNTRAINED else {ROLE: memory * len(questions)}
             context = trial.context(self, cell)
             for question in tried:
                 asked = (question.question, question.options, (), question.id)
