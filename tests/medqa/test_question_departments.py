@@ -10,9 +10,9 @@ import pytest
 
 from bench.core.errors import UserError
 from bench.medqa import audit
-from bench.medqa.audit import DEPARTMENTS, audited, manifest
+from bench.medqa.audit import audited, manifest
 from bench.medqa.departments import Assigned, Departments, department_of
-from bench.medqa.labels import CHOICES, Label, read_labels
+from bench.medqa.labels import CHOICES, DEPARTMENTS, Label, read_labels
 from bench.medqa.question import Question, QuestionSet
 
 LISTED = next(row for row in audited().values() if row.department == "Urology")

@@ -271,7 +271,7 @@ class Exam(Stage):
         return {
             "patients": sum(learned.practised for learned in known),
             **totals,
-            "suspects": len(self._pool(cell).suspects),
+            "records near a test question": len(self._pool(cell).suspects),
         }
 
     def describe(self, item: Answered, form: str = "text") -> str:
