@@ -128,18 +128,25 @@ class Weighted(Bound):
     weight: Weight = 1.0
 
 
-class Duration(Model):
+class Range(Model):
+    """A closed numeric range."""
+
+    low: float
+    high: float
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Range":
+        if self.low > self.high:
+            raise ValueError(f"low {self.low} is above high {self.high}")
+        return self
+
+
+class Duration(Range):
     """How long the complaints have lasted when the patient is seen."""
 
     low: int = Field(gt=0)
     high: int = Field(gt=0)
     unit: Literal["hours", "days", "weeks", "months", "years"]
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "Duration":
-        if self.low > self.high:
-            raise ValueError(f"low {self.low} is above high {self.high}")
-        return self
 
 
 class Course(Model):
@@ -223,19 +230,6 @@ class Reference(Bound):
         if self.high is None:
             return f">{shown(self.low)}"
         return f"{shown(self.low)}{' to ' if self.low < 0 else '-'}{shown(self.high)}"
-
-
-class Range(Model):
-    """A closed numeric range."""
-
-    low: float
-    high: float
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "Range":
-        if self.low > self.high:
-            raise ValueError(f"low {self.low} is above high {self.high}")
-        return self
 
 
 class Quantity(Model):

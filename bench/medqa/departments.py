@@ -42,7 +42,6 @@ class Departments:
     def __init__(self, questions: QuestionSet, labels: Mapping[str, Label] | None = None) -> None:
         """`labels` are the user's, by question id."""
         self._set = questions
-        self._labels = labels
         self.assigned = [department_of(one, labels or {}) for one in questions.questions]
         """Of each question in order; none where no source knows one."""
         self.without = self.assigned.count(None)
@@ -88,5 +87,3 @@ class Departments:
         labelled = sum(one.source == "labels" for one in given)
         if labelled:
             yield f"{labelled} questions have their department by the labels file"
-        elif self._labels is not None:
-            yield "no question has a label: is this the labels file made for them?"

@@ -24,14 +24,12 @@ from bench.core.concurrency import ordered_map
 from bench.core.errors import UserError
 from bench.core.schema import Model
 from bench.medqa.question import Question
-from bench.records.record import PatientRecord
 from bench.runs.roles import GENERATOR, spread
 from bench.stages.exam.classes import Pool, deal, pool_of
 from bench.stages.exam.questions import read_test
 from bench.stages.exam.settings import ExamSettings
 from bench.students.answer import ROLE, Answered, answer, choose
 from bench.students.experience import Experience
-from bench.students.practice import Practice
 from bench.students.training import Training, train
 
 ZERO_SHOT = "zero-shot"
@@ -43,6 +41,8 @@ REPLICATE = "exam"
 """Of the questions, alike for all students: the same words are one exchange."""
 TRIED = 6
 """Test questions that a plan tries."""
+PRACTICE = 2
+"""Practice questions of a record, mostly."""
 WRONG = 0.5
 """Share of practice questions taken to be answered wrong: each costs a rule and two more tries."""
 TOKENS_OF_WORD = 1.4
@@ -293,37 +293,23 @@ class Exam(Stage):
         return "\n".join(lines)
 
     async def plan(self, cells: Sequence[Cell], given: Mapping[Cell, Items], trial: Trial) -> None:
-        """Put some practice and test questions; without memory, so that no encoder is loaded."""
-        questions, tried = self.test.all, self.test.all[:TRIED]
-        memory = self.own.budget * TOKENS_OF_WORD
+        """Put some test questions, to which practice questions are much alike; without memory."""
+        tried = self.test.all[:TRIED]
         for cell in cells:
-            shown = {} if cell[PATIENTS] == UNTRAINED else {ROLE: memory * len(questions)}
             context = trial.context(self, cell)
             for question in tried:
                 asked = (question.question, question.options, (), question.id)
                 await choose(context.role(ROLE), *asked)
-            scale = len(questions) / len(tried)
-            trial.count(self, cell, context, scale, tokens_in=shown, guessed=True)
+            exchanges = float(len(self.test.all))
             if cell[PATIENTS] == str(self.own.cases):
-                await self._plan_practice(cell, given, trial, memory)
-
-    async def _plan_practice(
-        self, cell: Cell, given: Mapping[Cell, Items], trial: Trial, memory: float
-    ) -> None:
-        source = next(other for other in given if other.within(cell))
-        records: list[PatientRecord] = list(given[source])
-        if not records:
-            return
-        context = trial.context(self, cell)
-        practice = Practice(records, context.outlines, 0)
-        items = [item for record in records for item in practice.items(record)]
-        for item in items:
-            await choose(context.role(ROLE), item.question, item.options, (), item.record)
-        planned = len(records) + given[source].missing
-        patients = min(planned, len(self.test.questions) * self.own.cases)
-        scale = patients * (1 + 3 * WRONG) / len(records)
-        shown = {ROLE: memory * len(items) * scale}
-        trial.count(self, cell, context, scale, tokens_in=shown, guessed=True)
+                records = next(items for other, items in given.items() if other.within(cell))
+                planned = sum(1 for _ in records) + records.missing
+                patients = min(planned, len(self.test.questions) * self.own.cases)
+                exchanges += patients * PRACTICE * (1 + 3 * WRONG)
+            words = 0 if cell[PATIENTS] == UNTRAINED else self.own.budget
+            shown = {ROLE: words * TOKENS_OF_WORD * exchanges}
+            scale = exchanges / len(tried)
+            trial.count(self, cell, context, scale, tokens_in=shown, guessed=True)
 
 
 def _untrained(backbone: Cell, given: Sequence[Cell]) -> Cell:
