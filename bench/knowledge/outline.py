@@ -352,7 +352,14 @@ class Provenance(Model):
     unsupported: tuple[str, ...]
     """Paths of the fields that no span of a source stands behind: check these first."""
     told: dict[str, str] = {}
-    """What was drafted at each path above and at the items on the way: places shift by mending."""
+    """What was drafted at each path above."""
+    about: dict[str, str] = {}
+    """Each path with the items of lists by what they are about: places shift by mending."""
+
+    @property
+    def paths(self) -> list[str]:
+        """The paths of all fields that are traced or marked."""
+        return [*(span.field for span in self.evidence), *self.unsupported]
 
 
 class Approval(Model):
