@@ -1,14 +1,14 @@
-"""Source texts as plain text, and where in them a quotation stands."""
+"""Source texts as a reader sees them, one block a line, and where in them a quotation stands."""
 
 import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rapidfuzz import fuzz
 
-from bench.authoring.pages import check_text, html_text, markdown_text
 from bench.core.errors import UserError
 from bench.core.text import one_line, words
 from bench.knowledge.outline import Evidence
@@ -25,6 +25,23 @@ FEWEST = 4
 """Letters and figures of a quotation; a shorter one would be found anywhere."""
 CLOSE = 92.0
 """Similarity, of 100, from which a quotation counts as one that was copied with slips."""
+HIDDEN = (
+    "script",
+    "style",
+    "title",
+    "meta",
+    "link",
+    "base",
+    "nav",
+    "footer",
+    "noscript",
+    "template",
+)
+INLINE = ("a", "abbr", "b", "code", "em", "i", "mark", "small", "span", "strong", "sub", "u")
+_BLANKS = re.compile(r"\s+")
+_NUMBER = re.compile(r"[-−–+]?\d")
+_MINUS = str.maketrans("−–", "--")
+_BRACKETED = re.compile(r"[\[(].*[\])]", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -63,6 +80,14 @@ class SourceText:
             quote=self.text[first:last],
             exact=exact,
         )
+
+
+_ALIKE = str.maketrans("\n‘’“”–—−‑İ", " ''\"\"----i")
+"""What tells no texts apart beside letter case, each for one character, so that places stay."""
+
+
+def _folded(text: str) -> str:
+    return text.translate(_ALIKE).lower()
 
 
 def _exactly(wanted: str, folded: str) -> tuple[int, int] | None:
@@ -143,16 +168,56 @@ def plain_lines(text: str) -> str:
 
 
 def _plain(data: bytes, kind: str) -> str:
-    if kind in HTML:
-        return html_text(data)
-    text = data.decode("utf-8-sig")
-    check_text(text)
-    return markdown_text(text) if kind in MARKDOWN else text
+    """What a reader of the text sees.
+
+    Raises:
+        ValueError: if it is none.
+        UserError: if the libraries that read pages are not installed.
+    """
+    text = data.decode("utf-8-sig") if kind in PLAIN else _page_text(data, kind)
+    if found := re.search(r"[\x00-\x08\x0e-\x1f\ufffd]", text):
+        raise ValueError(f"it is not text (it holds {found[0]!a})")
+    return text
 
 
-_ALIKE = str.maketrans("\n‘’“”–—−‑İ", " ''\"\"----i")
-"""What tells no texts apart beside letter case, each for one character, so that places stay."""
+def _page_text(data: bytes, kind: str) -> str:
+    try:
+        from bs4 import BeautifulSoup
+        from bs4.dammit import UnicodeDammit
+        from bs4.element import NavigableString
+        from markdown_it import MarkdownIt
+    except ImportError as error:
+        raise UserError(
+            "reading HTML and Markdown needs the extra: pip install 'patient-zero-bench[kb]'"
+        ) from error
+    if kind in MARKDOWN:
+        html = str(MarkdownIt("commonmark").enable("table").render(data.decode("utf-8-sig")))
+    else:
+        html = UnicodeDammit(data, is_html=True).unicode_markup or "\ufffd"
+    page = BeautifulSoup(html, "html.parser")
+    for hidden in page(list(HIDDEN)):
+        hidden.decompose()
+    for raised in page("sup"):
+        raised.replace_with(_raised(raised))
+    for inline in page(list(INLINE)):
+        inline.unwrap()
+    page.smooth()
+    for text in page.find_all(string=lambda text: type(text) is NavigableString):
+        text.replace_with(_BLANKS.sub(" ", text))  # only blocks begin new lines
+    return page.get_text("\n")
 
 
-def _folded(text: str) -> str:
-    return text.translate(_ALIKE).lower()
+def _raised(sup: Any) -> str:
+    """A superscript as text: a number behind "^", the mark of a note left out."""
+    text = _BLANKS.sub(" ", sup.get_text()).strip()
+    if _is_note(sup) or _BRACKETED.fullmatch(text):
+        return ""
+    return f"^{text}".translate(_MINUS) if _NUMBER.match(text) else text
+
+
+def _is_note(sup: Any) -> bool:
+    """Whether it links to another place of the page, or says that it is a reference."""
+    links = [*sup("a"), *(one for one in sup.parents if one.name == "a")]
+    if any("#" in str(link.get("href", "")) for link in links):
+        return True
+    return bool({"reference", "citation", "footnote", "noprint"} & set(sup.get("class", ())))
