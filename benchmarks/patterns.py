@@ -28,7 +28,7 @@ from bench.backbones.requests import (
 from bench.backbones.rules.backbone import Rules
 from bench.backbones.structured import parse
 from bench.core.errors import UserError
-from bench.core.text import sentences, stems
+from bench.core.text import runs, sentences, stems
 from bench.journal.journal import Journal
 from bench.knowledge.library import Library
 from bench.records.dialogue import Dialogue
@@ -36,7 +36,6 @@ from bench.records.dialogue_files import DialogueFile
 from bench.records.formats import Text
 from bench.records.record import PatientRecord
 from bench.report.text import csv_text, printable
-from bench.students.contamination import runs_of
 from metrics.conduct import Conduct
 
 SHORT = 20_000
@@ -126,7 +125,7 @@ READERS: dict[str, Reader] = {
     "a record as text": lambda text: Text().render(record(text)),
     "a cell of CSV": lambda text: csv_text(["a"], [[text]]),
     "the terminal": printable,
-    "runs of eight words": runs_of,
+    "runs of eight words": runs,
     "rules: judge": judged,
     "rules: labels": lambda text: asked(
         LabelFacts(statements=(text,), facts={"F1": text, "F2": "Age: 50"}), Labels

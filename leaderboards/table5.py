@@ -23,6 +23,7 @@ LAST = {ANSWERED: "right of the answered", WORDS: "words shown with a question"}
 """Parts of the metric that are no outcomes."""
 PAPER = {ZERO_SHOT: BASELINE, "direct": GENERATED, "patient-zero": OURS}
 """The paper's column of each method."""
+NEAR = "records near a test question"
 WRITER = Axis("backbone", "Records by")
 CURVE = "all departments; patients of each department that its student practised on"
 ANSWERS = (
@@ -30,16 +31,6 @@ ANSWERS = (
     "for a backbone that cannot be reached or whatever else went wrong, and count in the bounds "
     "alone"
 )
-COUNTS = {
-    "patients without": "patients without a practice question",
-    "questions": "practice questions",
-    "right": "right at once",
-    "error": "failed",
-    "cases": "cases kept",
-    "rules missing": "no rule",
-    "suspects": "near a test question",
-}
-"""Titles of the counts of a training, where they are not their names."""
 
 
 class Table5:
@@ -84,7 +75,7 @@ def _pivots(exam: Results) -> tuple[Pivot, Pivot, Pivot] | None:
     scores = [one for one in exam.scores if one.score.metric == label]
     if not stage or not scores:
         return None
-    ended = [one for one in scores if one.get(PATIENTS) in ("0", str(stage["cases"]))]
+    ended = [one for one in scores if one.get(PATIENTS) in ("0", str(stage["settings"]["cases"]))]
     methods = exam.values("method", scores)
     names = {one: one if one == ZERO_SHOT else f"trained on {one}" for one in methods}
     student = Axis("method", "Student", names)
@@ -146,17 +137,14 @@ def _training(exam: Results) -> Grid:
     """What was learned; a column a student."""
     trainings = _stage(exam)["training"]
     names = dict.fromkeys(name for one in trainings.values() for name in one if name != "factors")
-    rows = (
-        (COUNTS.get(name, name), *(str(one.get(name, 0)) for one in trainings.values()))
-        for name in names
-    )
+    rows = ((name, *(str(one.get(name, 0)) for one in trainings.values())) for name in names)
     title = f"Table 5, training{pivot.standing(exam)}"
     return Grid(title, ("Training", *trainings), tuple(rows) if trainings else ())
 
 
 def _notes(exam: Results, main: Pivot) -> Iterator[str]:
     stage = _stage(exam)
-    questions = stage["set"]
+    questions, settings = stage["set"], stage["settings"]
     yield (
         f"{sum(questions['questions'].values())} questions of {questions['source']}, "
         f"{questions['options']} options each; right answers of those put to the student, with "
@@ -165,7 +153,7 @@ def _notes(exam: Results, main: Pivot) -> Iterator[str]:
     sizes = sorted(set(stage["patients"].values()))
     yield (
         f"a student for each department, who practised on {'-'.join(map(str, sizes))} of its "
-        f"patients, the same for every method; at most {stage['budget']} words of memory with a "
+        f"patients, the same for every method; at most {settings['budget']} words of memory with a "
         "question"
     )
     if questions["audited"]:
@@ -180,9 +168,9 @@ def _notes(exam: Results, main: Pivot) -> Iterator[str]:
         )
     else:
         yield "the paper's figures are not beside: it asked MedQA's US test questions, not these"
-    suspects = sorted((name, one["suspects"]) for name, one in stage["training"].items())
+    suspects = sorted((name, one[NEAR]) for name, one in stage["training"].items())
     near = ", ".join(f"{name} {count}" for name, count in suspects if count)
-    left = "left out for all methods" if stage["guard"] else "trained on nevertheless"
+    left = "left out for all methods" if settings["guard"] else "trained on nevertheless"
     yield f"records nearly identical to a test question, {left}: {near or 'none'}"
     if any(role["role"] == "student" and role["stand_in"] for role in exam.manifest["roles"]):
         yield (

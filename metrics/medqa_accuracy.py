@@ -12,8 +12,7 @@ from bench.api.context import Context
 from bench.api.evaluation import Evaluation, Reason
 from bench.api.failure import Failure
 from bench.api.metric import MetricCard, PartCard
-from bench.students.answer import PUT, Answered
-from bench.students.choice import OF_FAILURE, OUTCOMES
+from bench.students.answer import OF_FAILURE, OUTCOMES, PUT, Answered
 
 ANSWERED = "answered"
 WORDS = "words"

@@ -41,7 +41,6 @@ LISTS = (
     "sources",
 )
 """Fields in which nothing stands twice."""
-FIRST_YEAR, LAST_YEAR = 1950, 2100
 _ICD10 = re.compile(r"[A-Z]\d\d(\.\d{1,2})?")
 _ICD10CM = re.compile(r"[A-Z]\d[0-9A-Z](\.[0-9A-Z]{1,4})?")
 
@@ -53,10 +52,6 @@ class OutlineFault(NamedTuple):
     """Path of the field."""
     says: str
     """What is wrong, as a sentence without its full stop."""
-
-    def __str__(self) -> str:
-        """For instance "symptoms.3.name: ..."."""
-        return f"{'.'.join(str(part) for part in self.where)}: {self.says}"
 
 
 Check = Callable[[Outline], Iterator[OutlineFault]]
@@ -166,13 +161,6 @@ def _ages(outline: Outline) -> Iterator[OutlineFault]:
                     ("symptoms", place, "by_age", group),
                     f"a share for {group}, who are not among the outline's ages",
                 )
-
-
-def _frequency(outline: Outline) -> Iterator[OutlineFault]:
-    rate = outline.frequency
-    if rate is not None and not rate.low <= rate.high <= rate.per:
-        says = f"{rate.low:g} to {rate.high:g} of {rate.per} is no range of a frequency"
-        yield OutlineFault(("frequency",), says)
 
 
 def _symptoms(outline: Outline) -> Iterator[OutlineFault]:
@@ -298,24 +286,6 @@ def _wrong_side(quantity: Quantity, reference: Reference, span: Range) -> str | 
     )
 
 
-def _contradictions(outline: Outline) -> Iterator[OutlineFault]:
-    """A level that the outline itself expects cannot be impossible."""
-    expected = {
-        f"{guide.test} {guide.quantity.expected}".lower()
-        for guide in outline.examinations
-        if guide.quantity is not None
-    }
-    for place, rule in enumerate(outline.never_together):
-        if len(rule.facts) == 1 and rule.facts[0].lower() in expected:
-            yield OutlineFault(("never_together", place), f"{rule.facts[0]!r} is what is expected")
-
-
-def _sources(outline: Outline) -> Iterator[OutlineFault]:
-    for place, source in enumerate(outline.sources):
-        if not FIRST_YEAR <= source.year <= LAST_YEAR:
-            yield OutlineFault(("sources", place, "year"), f"{source.year} is no year of a source")
-
-
 CHECKS: tuple[Check, ...] = (
     _thin,
     _twice,
@@ -323,12 +293,9 @@ CHECKS: tuple[Check, ...] = (
     _names,
     _sexes,
     _ages,
-    _frequency,
     _symptoms,
     _negatives,
     _course,
     _findings,
     _quantities,
-    _contradictions,
-    _sources,
 )

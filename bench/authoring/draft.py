@@ -106,11 +106,8 @@ def assemble(
         evidence=tuple(trace.evidence),
         unsupported=tuple(trace.unsupported),
     )
-    outline = Outline.model_validate(data | {"provenance": provenance})
-    drafted = record(outline, [*(entry.field for entry in trace.evidence), *trace.unsupported])
-    return outline.model_copy(
-        update={"provenance": provenance.model_copy(update={"told": drafted})}
-    )
+    outline = Outline.model_validate(data)
+    return outline.model_copy(update={"provenance": record(outline, provenance)})
 
 
 def figures(words: str) -> set[float]:

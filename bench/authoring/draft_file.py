@@ -41,7 +41,7 @@ def plan_subject(
         what = "a draft" if listing.draft else "an outline"
         raise UserError(
             f"{disease!r} has {what} already, {listing.id} {listing.name} "
-            f"({library.filed[listing.id].path}); --replace drafts one that takes its place"
+            f"({listing.path}); --replace drafts one that takes its place"
         )
     if listing is not None:
         return DraftSubject(listing.id, listing.name, department or listing.department)
@@ -75,7 +75,7 @@ def draft_path(folder: Path, subject: DraftSubject) -> Path:
     """
     filed = file_folder(folder) if holds_outlines(folder) else {}
     if subject.id in filed:
-        if not filed[subject.id].listing.draft:
+        if not filed[subject.id].draft:
             raise UserError(
                 f"{filed[subject.id].path} is no draft: move it away before another takes its place"
             )

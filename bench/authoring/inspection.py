@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from bench.authoring.checks import faults
-from bench.authoring.overlap import overlaps
 from bench.core.errors import UserError
-from bench.core.text import folded
+from bench.core.text import RUN, Runs, folded, overlap, runs, words
 from bench.core.yaml_lines import Location, YamlFile, read_yaml
 from bench.knowledge.approval import is_draft
 from bench.knowledge.library import outline_files
@@ -18,6 +18,8 @@ from bench.knowledge.outline import Outline
 Kept = dict[str, tuple[Outline, YamlFile]]
 Told = list[tuple[Path, str]]
 """Files, each with a sentence on what is wrong."""
+INCIDENTAL = 0.03
+"""Largest share of runs in common by which no text was copied."""
 
 
 @dataclass
@@ -117,10 +119,35 @@ def _between(kept: Kept) -> Iterator[tuple[Path, str]]:
             owner = owners.setdefault(folded(name), identity)
             if owner != identity:
                 yield file.path, f"{file.place(where)}: {name!r} is a name of {owner} as well"
-    for overlap in overlaps(outline for outline, _ in kept.values()):
-        path = kept[overlap.second][1].path
+    for first, second, share, example in copied(outline for outline, _ in kept.values()):
+        path = kept[second][1].path
         yield (
             path,
-            f"{path}: {overlap.share:.1%} of its text is that of {overlap.first}, for instance "
-            f"{overlap.example!r}; write it anew",
+            f"{path}: {share:.1%} of its text is that of {first}, for instance {example!r}; "
+            "write it anew",
         )
+
+
+def copied(
+    outlines: Iterable[Outline], most: float = INCIDENTAL
+) -> Iterator[tuple[str, str, float, str]]:
+    """Ids of pairs that share more than `most` of their runs of words, the share and an example."""
+    held = {outline.id: _runs(outline) for outline in outlines}
+    for (first, own), (second, other) in combinations(held.items(), 2):
+        if (share := overlap(own, other)) > most:
+            yield first, second, share, " ".join(max(own & other))
+
+
+def _runs(outline: Outline) -> Runs:
+    """Runs of an outline's text; none reaches from one statement into the next."""
+    fields = outline.model_dump(exclude={"sources", "id", "provenance", "approval"})
+    long = (runs(text) for text in _texts(fields) if len(words(text)) >= RUN)
+    return frozenset[tuple[str, ...]]().union(*long)
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list | tuple):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _texts(inner)

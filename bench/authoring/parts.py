@@ -14,7 +14,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import Field, create_model
 
 from bench.core.schema import Model
-from bench.knowledge.outline import Course, History, Outline, Probability, Sex, Text
+from bench.knowledge.outline import Course, History, Outline, Probability, Sex, Text, check_people
 
 
 class Quoted(Model):
@@ -163,10 +163,5 @@ def check_part(part: Any) -> None:
     Raises:
         ValueError: in words for the model that gave the part.
     """
-    if "ages" not in type(part).model_fields:
-        return
-    if (part.sex.value == "any") != (part.female_share is not None):
-        raise ValueError("female_share is null where one sex alone has it, and only then")
-    groups = [band.group for band in part.ages]
-    if len(set(groups)) != len(groups):
-        raise ValueError("an age group stands twice in ages")
+    if "ages" in type(part).model_fields:
+        check_people(part.sex.value, part.female_share, part.ages)

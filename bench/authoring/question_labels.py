@@ -18,8 +18,8 @@ from bench.backbones.templates import Template
 from bench.core.concurrency import ordered_map
 from bench.core.errors import UserError
 from bench.core.schema import Model
-from bench.medqa.audit import DEPARTMENTS, audited, is_audited_split
-from bench.medqa.labels import CHOICES, NONE, Label
+from bench.medqa.audit import audited, is_audited_split
+from bench.medqa.labels import CHOICES, DEPARTMENTS, NONE, Label
 from bench.medqa.question import Question, QuestionSet
 from bench.scoring.agreement import cohen_kappa
 

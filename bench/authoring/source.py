@@ -1,16 +1,14 @@
-"""Source texts as plain text, and where in them a quotation stands."""
+"""Source texts as a reader sees them, one block a line, and where in them a quotation stands."""
 
 import hashlib
 import re
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from rapidfuzz import fuzz
 
-from bench.authoring.pages import check_text, html_text, markdown_text
 from bench.core.errors import UserError
 from bench.core.text import one_line, words
 from bench.knowledge.outline import Evidence
@@ -27,6 +25,23 @@ FEWEST = 4
 """Letters and figures of a quotation; a shorter one would be found anywhere."""
 CLOSE = 92.0
 """Similarity, of 100, from which a quotation counts as one that was copied with slips."""
+HIDDEN = (
+    "script",
+    "style",
+    "title",
+    "meta",
+    "link",
+    "base",
+    "nav",
+    "footer",
+    "noscript",
+    "template",
+)
+INLINE = ("a", "abbr", "b", "code", "em", "i", "mark", "small", "span", "strong", "sub", "u")
+_BLANKS = re.compile(r"\s+")
+_NUMBER = re.compile(r"[-−–+]?\d")
+_MINUS = str.maketrans("−–", "--")
+_BRACKETED = re.compile(r"[\[(].*[\])]", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -39,24 +54,19 @@ class SourceText:
     text: str
     """Its plain text: what spans count characters in."""
 
-    @cached_property
-    def _folded(self) -> tuple[str, list[int]]:
-        return _fold(self.text)
-
     def find(self, quote: str, field: str) -> Evidence | None:
         """Where a quotation stands, or none.
 
         Letter case, spacing, dashes and quotation marks may differ, and a few letters of a long
         one; a short one must be whole words.
         """
-        wanted = _fold(quote)[0].strip()
-        folded, places = self._folded
-        span = _exactly(wanted, folded)
+        wanted, held = _folded(one_line(quote)), _folded(self.text)
+        span = _exactly(wanted, held)
         exact = span is not None
-        span = span or _nearly(wanted, folded)
+        span = span or _nearly(wanted, held)
         if span is None:
             return None
-        first, last = places[span[0]], places[span[1] - 1] + 1
+        first, last = span
         # Whole words and numbers: of "40", "4" was not said.
         while first > 0 and self.text[first - 1].isalnum() and self.text[first].isalnum():
             first -= 1
@@ -70,6 +80,14 @@ class SourceText:
             quote=self.text[first:last],
             exact=exact,
         )
+
+
+_ALIKE = str.maketrans("\n‘’“”–—−‑İ", " ''\"\"----i")
+"""What tells no texts apart beside letter case, each for one character, so that places stay."""
+
+
+def _folded(text: str) -> str:
+    return text.translate(_ALIKE).lower()
 
 
 def _exactly(wanted: str, folded: str) -> tuple[int, int] | None:
@@ -136,44 +154,70 @@ def _read(path: Path, name: str) -> SourceText:
     try:
         data = path.read_bytes()
         text = _plain(data, kind)
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{path} is not UTF-8 text (byte {error.start}): save it as such"
-        ) from error
-    except RecursionError as error:
-        raise UserError(f"{path} is nested too deep to be read") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path} cannot be read ({error})") from error
-    text = "\n".join(filter(None, map(one_line, text.splitlines())))
+    text = plain_lines(text)
     if not text:
         raise UserError(f"{path} holds no text")
     return SourceText(one_line(name), hashlib.sha256(data).hexdigest(), text)
 
 
+def plain_lines(text: str) -> str:
+    """A text with one space for each run of white space, and without empty lines."""
+    return "\n".join(filter(None, map(one_line, text.splitlines())))
+
+
 def _plain(data: bytes, kind: str) -> str:
-    if kind in HTML:
-        return html_text(data)
-    text = data.decode("utf-8-sig")
-    check_text(text)
-    return markdown_text(text) if kind in MARKDOWN else text
+    """What a reader of the text sees.
+
+    Raises:
+        ValueError: if it is none.
+        UserError: if the libraries that read pages are not installed.
+    """
+    text = data.decode("utf-8-sig") if kind in PLAIN else _page_text(data, kind)
+    if found := re.search(r"[\x00-\x08\x0e-\x1f\ufffd]", text):
+        raise ValueError(f"it is not text (it holds {found[0]!a})")
+    return text
 
 
-_MARKS = str.maketrans(
-    {"‘": "'", "’": "'", "“": '"', "”": '"', "–": "-", "—": "-", "−": "-", "‑": "-"}
-)
+def _page_text(data: bytes, kind: str) -> str:
+    try:
+        from bs4 import BeautifulSoup
+        from bs4.dammit import UnicodeDammit
+        from bs4.element import NavigableString
+        from markdown_it import MarkdownIt
+    except ImportError as error:
+        raise UserError(
+            "reading HTML and Markdown needs the extra: pip install 'patient-zero-bench[kb]'"
+        ) from error
+    if kind in MARKDOWN:
+        html = str(MarkdownIt("commonmark").enable("table").render(data.decode("utf-8-sig")))
+    else:
+        html = UnicodeDammit(data, is_html=True).unicode_markup or "\ufffd"
+    page = BeautifulSoup(html, "html.parser")
+    for hidden in page(list(HIDDEN)):
+        hidden.decompose()
+    for raised in page("sup"):
+        raised.replace_with(_raised(raised))
+    for inline in page(list(INLINE)):
+        inline.unwrap()
+    page.smooth()
+    for text in page.find_all(string=lambda text: type(text) is NavigableString):
+        text.replace_with(_BLANKS.sub(" ", text))  # only blocks begin new lines
+    return page.get_text("\n")
 
 
-def _fold(text: str) -> tuple[str, list[int]]:
-    """Text without differences that do not matter, and for each character its place before."""
-    folded: list[str] = []
-    places: list[int] = []
-    for place, character in enumerate(text):
-        for one in unicodedata.normalize("NFKC", character).translate(_MARKS).casefold():
-            if not one.isspace():
-                folded.append(one)
-            elif not folded or folded[-1] != " ":
-                folded.append(" ")
-            else:
-                continue
-            places.append(place)
-    return "".join(folded), places
+def _raised(sup: Any) -> str:
+    """A superscript as text: a number behind "^", the mark of a note left out."""
+    text = _BLANKS.sub(" ", sup.get_text()).strip()
+    if _is_note(sup) or _BRACKETED.fullmatch(text):
+        return ""
+    return f"^{text}".translate(_MINUS) if _NUMBER.match(text) else text
+
+
+def _is_note(sup: Any) -> bool:
+    """Whether it links to another place of the page, or says that it is a reference."""
+    links = [*sup("a"), *(one for one in sup.parents if one.name == "a")]
+    if any("#" in str(link.get("href", "")) for link in links):
+        return True
+    return bool({"reference", "citation", "footnote", "noprint"} & set(sup.get("class", ())))

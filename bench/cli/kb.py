@@ -216,7 +216,7 @@ def approve_draft(
     filed = library.filed[outline.id]
     if outline.provenance is None:
         raise UserError(f"{outline.id} {outline.name} is no draft: there is nothing to approve")
-    if not filed.listing.draft and outline.approval is not None:
+    if not filed.draft and outline.approval is not None:
         told = outline.approval
         raise UserError(f"{outline.id} {outline.name} was approved by {told.by} on {told.on}")
     if not by.strip():

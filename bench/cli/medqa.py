@@ -37,9 +37,9 @@ def show_questions(
     """Count a set's questions by department, and see whether it is the audited MedQA test split."""
     from bench.api.table import Grid
     from bench.cli.screen import show_grids
-    from bench.medqa.audit import DEPARTMENTS, is_audited_split, manifest
+    from bench.medqa.audit import is_audited_split, manifest
     from bench.medqa.departments import Departments
-    from bench.medqa.labels import read_labels
+    from bench.medqa.labels import DEPARTMENTS, read_labels
 
     questions = _read(medqa)
     dealt = Departments(questions, read_labels(labels) if labels else None)

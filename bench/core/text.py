@@ -38,6 +38,25 @@ def _singular(word: str) -> str:
     return word if kept else word[:-1]
 
 
+# Copies
+
+RUN = 8
+"""Words of a run; shorter ones are shared by chance."""
+Runs = frozenset[tuple[str, ...]]
+
+
+def runs(text: str) -> Runs:
+    """Every run of eight words of a text; a shorter text is one run."""
+    held = words(text)
+    last = max(1, len(held) - RUN + 1)
+    return frozenset(held[at : at + RUN] for at in range(last)) - {()}
+
+
+def overlap(one: Runs, other: Runs) -> float:
+    """Share of the smaller set that both have, in [0, 1]."""
+    return len(one & other) / min(len(one), len(other)) if one and other else 0.0
+
+
 # Sentences
 
 # Possessive, and never from within a run: a long run of marks is read once.

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.knowledge.library import Library
-from bench.knowledge.outline import AgeBand, AgeGroup, Gender, Outline
+from bench.knowledge.outline import AgeGroup, Gender, Outline
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def plan_case(outline: Outline, number: int, seed: int) -> Case:
     drawn = random.Random(derive_seed(seed, outline.id, number))
     first_is_female = derive_seed(seed, outline.id, "sex") % 2 == 0
     alternate: Gender = "female" if (number % 2 == 0) == first_is_female else "male"
-    band = _draw_band(outline.ages, drawn)
+    (band,) = drawn.choices(outline.ages, weights=[band.weight for band in outline.ages])
     return Case(
         id=f"{outline.id}-{number + 1:04d}",
         department=outline.department,
@@ -66,8 +66,3 @@ def plan_case(outline: Outline, number: int, seed: int) -> Case:
         age=drawn.randint(band.low, band.high),
         seed=drawn.getrandbits(64),
     )
-
-
-def _draw_band(bands: Sequence[AgeBand], drawn: random.Random) -> AgeBand:
-    (band,) = drawn.choices(bands, weights=[band.weight for band in bands])
-    return band

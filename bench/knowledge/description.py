@@ -19,32 +19,14 @@ from bench.knowledge.outline import (
 from bench.knowledge.provenance import recall
 
 
+@lru_cache(maxsize=512)
 def describe(outline: Outline, severity: Severity | None = None) -> str:
     """The outline as headed lines; findings and values for one severity level, or all.
 
     Shares are those of adults, with those of other age groups where they differ. Kept for the next
     prompt about the outline.
     """
-    return _described(_Same(outline), severity)
-
-
-class _Same:
-    """An outline as a key: nobody changes it, and its mappings have no hash."""
-
-    def __init__(self, outline: Outline) -> None:
-        self.outline = outline
-
-    def __hash__(self) -> int:
-        return id(self.outline)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.outline is self.outline
-
-
-@lru_cache(maxsize=512)
-def _described(same: _Same, severity: Severity | None) -> str:
-    levels = SEVERITIES if severity is None else (severity,)
-    return "\n".join(_lines(same.outline, levels))
+    return "\n".join(_lines(outline, SEVERITIES if severity is None else (severity,)))
 
 
 def trace(outline: Outline, provenance: Provenance) -> str:
@@ -56,10 +38,11 @@ def trace(outline: Outline, provenance: Provenance) -> str:
     lines = [f"Drafted by {provenance.backbone} from {sources}"]
     if outline.approval is not None:
         lines[0] += f"; checked by {outline.approval.by} on {outline.approval.on}"
+    fields = recall(outline, provenance)
     for span in provenance.evidence:
         how = "" if span.exact else ", not to the letter"
         place = f"{span.source}, characters {span.start}-{span.end}{how}"
-        field = recall(outline, span.field, provenance.told)
+        field = fields.get(span.field)
         drafted = provenance.told.get(span.field)
         where = field.path if field else f"{span.field}, mended or taken out since"
         lines.append(f'- {where}: "{one_line(span.quote)}" ({place})')
@@ -68,22 +51,18 @@ def trace(outline: Outline, provenance: Provenance) -> str:
         if field is not None:
             lines.append(f"  says: {one_line(field.value)}")
     lines.append("In no source, check these first:")
-    lines += _unsupported(outline, provenance) or ["- nothing"]
-    return "\n".join(lines)
-
-
-def _unsupported(outline: Outline, provenance: Provenance) -> list[str]:
-    lines: list[str] = []
-    mended = 0
-    for path in provenance.unsupported:
-        field = recall(outline, path, provenance.told)
-        if field is None or provenance.told.get(path, field.value) != field.value:
-            mended += 1
-        else:
-            lines += [f"- {field.path}", f"  says: {one_line(field.value)}"]
-    if mended:
+    kept = [
+        field
+        for path in provenance.unsupported
+        if (field := fields.get(path)) and provenance.told.get(path, field.value) == field.value
+    ]
+    for field in kept:
+        lines += [f"- {field.path}", f"  says: {one_line(field.value)}"]
+    if mended := len(provenance.unsupported) - len(kept):
         lines.append(f"- (and {mended} that were mended or taken out since)")
-    return lines
+    elif not kept:
+        lines.append("- nothing")
+    return "\n".join(lines)
 
 
 def _lines(outline: Outline, levels: tuple[Severity, ...]) -> Iterator[str]:

@@ -4,12 +4,11 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from bench.core.errors import UserError
 from bench.core.registry import nearest
@@ -37,19 +36,18 @@ class Listing(Model):
     """Hash of the file."""
     draft: bool = False
     """Whether a machine drafted it and nobody has approved it as it stands."""
+    folder: Path = Field(default=Path(), exclude=True)
+    """Where the outline lies; no index says so."""
+
+    @property
+    def path(self) -> Path:
+        """The outline's file."""
+        return self.folder / self.file
 
     @property
     def names(self) -> tuple[str, ...]:
         """What it answers to."""
         return (self.id, self.name, *self.synonyms)
-
-
-@dataclass(frozen=True)
-class Filed:
-    """A listing and where its outline lies."""
-
-    listing: Listing
-    path: Path
 
 
 def read_outline(path: Path) -> Outline:
@@ -110,7 +108,7 @@ def outline_files(folder: Path) -> list[Path]:
     return files
 
 
-def file_folder(folder: Path, *, indexed: bool = True) -> dict[str, Filed]:
+def file_folder(folder: Path, *, indexed: bool = True) -> dict[str, Listing]:
     """What a folder holds, by id and in its order; only what the index does not know is read.
 
     Everything is read if it is not to be `indexed`.
@@ -119,23 +117,24 @@ def file_folder(folder: Path, *, indexed: bool = True) -> dict[str, Filed]:
         UserError: if an outline cannot be read, or two share an id.
     """
     index = _read_index(folder) if indexed else {}
-    filed: dict[str, Filed] = {}
+    filed: dict[str, Listing] = {}
     for path in outline_files(folder):
-        listing = _listing(path, path.relative_to(folder).as_posix(), index)
+        listing = _listing(folder, path, index)
         if listing.id in filed:
             other = filed[listing.id].path
             raise UserError(f"{path}: the id {listing.id} is taken by {other}")
-        filed[listing.id] = Filed(listing, path)
-    return {identity: filed[identity] for identity in sorted(filed)}
+        filed[listing.id] = listing
+    return dict(sorted(filed.items()))
 
 
-def _listing(path: Path, file: str, index: Mapping[tuple[str, str], Listing]) -> Listing:
+def _listing(folder: Path, path: Path, index: Mapping[tuple[str, str], Listing]) -> Listing:
+    file = path.relative_to(folder).as_posix()
     try:
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         raise UserError(f"the outline {path} cannot be read ({error})") from error
     if (known := index.get((file, sha256))) is not None:
-        return known
+        return known.model_copy(update={"folder": folder})
     text = read_text(path, "the outline")
     outline = _outline_in(path, text)
     return Listing(
@@ -146,6 +145,7 @@ def _listing(path: Path, file: str, index: Mapping[tuple[str, str], Listing]) ->
         file=file,
         sha256=sha256,
         draft=is_draft(outline, text),
+        folder=folder,
     )
 
 
@@ -156,7 +156,7 @@ def build_index(folder: Path = FOLDER) -> str:
         UserError: as `file_folder`.
     """
     every = file_folder(folder, indexed=False).values()
-    ordered = [filed.listing.model_dump(exclude_defaults=True) for filed in every]
+    ordered = [listing.model_dump(exclude_defaults=True) for listing in every]
     return json.dumps(ordered, indent=1, ensure_ascii=False) + "\n"
 
 
@@ -170,23 +170,22 @@ def _read_index(folder: Path) -> dict[tuple[str, str], Listing]:
     return {(listing.file, listing.sha256): listing for listing in listings}
 
 
-def _owners(every: Iterable[Filed], clashing: bool) -> dict[str, Filed]:
+def _owners(every: Iterable[Listing], clashing: bool) -> dict[str, Listing]:
     """Whose each name is: ids go before names, and the names of drafts come last.
 
     Raises:
         UserError: if two share a name, unless it is a draft's and `clashing` lets it pass.
     """
-    ordered = sorted(every, key=lambda filed: filed.listing.draft)
-    named = [(filed.listing.id, filed) for filed in ordered]
-    named += [(name, filed) for filed in ordered for name in filed.listing.names[1:]]
-    owners: dict[str, Filed] = {}
-    for name, filed in named:
-        owner = owners.setdefault(folded(name), filed)
-        if owner is not filed and not (clashing and filed.listing.draft):
+    ordered = sorted(every, key=lambda listing: listing.draft)
+    named = [(listing.id, listing) for listing in ordered]
+    named += [(name, listing) for listing in ordered for name in listing.names[1:]]
+    owners: dict[str, Listing] = {}
+    for name, listing in named:
+        owner = owners.setdefault(folded(name), listing)
+        if owner is not listing and not (clashing and listing.draft):
             raise UserError(
-                f"{filed.path}: the name {name!r} of {filed.listing.id} is taken by "
-                f"{owner.listing.id} in {owner.path}; rename it, or give it that id to "
-                "replace the other"
+                f"{listing.path}: the name {name!r} of {listing.id} is taken by {owner.id} in "
+                f"{owner.path}; rename it, or give it that id to replace the other"
             )
     return owners
 
@@ -211,43 +210,40 @@ class Library:
         self._drafts = drafts
         self._clashing = clashing
         self._outlines: dict[str, Outline] = {}
-        self._owners: dict[str, Filed] = {}
+        self._owners: dict[str, Listing] = {}
 
     @cached_property
-    def _found(self) -> tuple[dict[str, Filed], ...]:
+    def _found(self) -> tuple[dict[str, Listing], ...]:
         """What each folder holds, drafts included."""
         return tuple(file_folder(folder) for folder in self.folders)
 
     @cached_property
-    def filed(self) -> dict[str, Filed]:
+    def filed(self) -> dict[str, Listing]:
         """Every outline by id, in order of id; drafts only where they were asked for.
 
         Raises:
             UserError: if an outline cannot be read, or two diseases share a name.
         """
-        outlines: dict[str, Filed] = {}
-        for folder in self._found:
-            outlines |= {
-                identity: filed
-                for identity, filed in folder.items()
-                if self._drafts or not filed.listing.draft
-            }
+        outlines = {
+            listing.id: listing
+            for folder in self._found
+            for listing in folder.values()
+            if self._drafts or not listing.draft
+        }
         self._owners = _owners(outlines.values(), self._clashing)
-        return {identity: outlines[identity] for identity in sorted(outlines)}
+        return dict(sorted(outlines.items()))
 
     @cached_property
     def listings(self) -> tuple[Listing, ...]:
         """The diseases there are, in order of id; drafts only where they were asked for."""
-        return tuple(filed.listing for filed in self.filed.values())
+        return tuple(self.filed.values())
 
     @cached_property
     def _by_name(self) -> dict[str, Listing]:
         # "Graves disease (hyperthyroidism)" is found without its brackets too.
         short = [(folded(one.name.partition(" (")[0]), one) for one in self.listings]
         counted = Counter(key for key, _ in short)
-        return {key: one for key, one in short if counted[key] == 1} | {
-            key: filed.listing for key, filed in self._owners.items()
-        }
+        return {key: one for key, one in short if counted[key] == 1} | self._owners
 
     @cached_property
     def digest(self) -> str:
@@ -274,8 +270,7 @@ class Library:
 
     def listing(self, disease: str) -> Listing | None:
         """The listing of a disease by id, name or synonym in any letter case; none if unknown."""
-        filed = self.filed.get(disease)
-        return filed.listing if filed else self._by_name.get(folded(disease))
+        return self.filed.get(disease) or self._by_name.get(folded(disease))
 
     def find(self, disease: str) -> Outline | None:
         """The outline of a disease by id, name or synonym in any letter case; none if unknown."""
@@ -291,7 +286,7 @@ class Library:
         outline = self.find(disease)
         if outline is None and (draft := self._left_out(disease)) is not None:
             raise UserError(
-                f"{draft.listing.id} {draft.listing.name} is a draft that nobody has approved "
+                f"{draft.id} {draft.name} is a draft that nobody has approved "
                 f"({draft.path}): check it and run `pzbench kb approve`, or add --drafts"
             )
         if outline is None:
@@ -302,16 +297,16 @@ class Library:
             raise UserError(f"no outline of {disease!r}; {hint}")
         return outline
 
-    def _left_out(self, disease: str) -> Filed | None:
+    def _left_out(self, disease: str) -> Listing | None:
         """The draft of a disease, where drafts were not asked for."""
-        every = () if self._drafts else (filed for own in self._found for filed in own.values())
-        drafts = (filed for filed in every if filed.listing.draft)
+        every = (listing for own in self._found for listing in own.values())
+        drafts = (listing for listing in every if listing.draft and not self._drafts)
         key = folded(disease)
-        return next((filed for filed in drafts if key in map(folded, filed.listing.names)), None)
+        return next((draft for draft in drafts if key in map(folded, draft.names)), None)
 
     def _load(self, listing: Listing) -> Outline:
         if listing.id not in self._outlines:
-            self._outlines[listing.id] = read_outline(self.filed[listing.id].path)
+            self._outlines[listing.id] = read_outline(listing.path)
         return self._outlines[listing.id]
 
     def __iter__(self) -> Iterator[Outline]:

@@ -1,5 +1,6 @@
 """The disease outline: the knowledge a record is grounded in (paper section 3.1, step 1)."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Annotated, Literal
 
@@ -82,6 +83,12 @@ class Frequency(Model):
     population: Text
     """Who was counted, for instance "adults in high-income countries"."""
 
+    @model_validator(mode="after")
+    def _ordered(self) -> "Frequency":
+        if not self.low <= self.high <= self.per:
+            raise ValueError(f"{self.low:g} to {self.high:g} of {self.per} is no range")
+        return self
+
 
 class Symptom(Model):
     """One complaint and how typical it is."""
@@ -121,18 +128,25 @@ class Weighted(Bound):
     weight: Weight = 1.0
 
 
-class Duration(Model):
+class Range(Model):
+    """A closed numeric range."""
+
+    low: float
+    high: float
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Range":
+        if self.low > self.high:
+            raise ValueError(f"low {self.low} is above high {self.high}")
+        return self
+
+
+class Duration(Range):
     """How long the complaints have lasted when the patient is seen."""
 
     low: int = Field(gt=0)
     high: int = Field(gt=0)
     unit: Literal["hours", "days", "weeks", "months", "years"]
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "Duration":
-        if self.low > self.high:
-            raise ValueError(f"low {self.low} is above high {self.high}")
-        return self
 
 
 class Course(Model):
@@ -218,19 +232,6 @@ class Reference(Bound):
         return f"{shown(self.low)}{' to ' if self.low < 0 else '-'}{shown(self.high)}"
 
 
-class Range(Model):
-    """A closed numeric range."""
-
-    low: float
-    high: float
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "Range":
-        if self.low > self.high:
-            raise ValueError(f"low {self.low} is above high {self.high}")
-        return self
-
-
 class Quantity(Model):
     """A test whose result is a number."""
 
@@ -308,7 +309,7 @@ class Source(Model):
 
     title: Text
     kind: Literal["guideline", "textbook", "review"]
-    year: int
+    year: int = Field(ge=1950, le=2100)
     publisher: Text
     """Publisher or issuing body; for a textbook also its edition."""
 
@@ -351,7 +352,14 @@ class Provenance(Model):
     unsupported: tuple[str, ...]
     """Paths of the fields that no span of a source stands behind: check these first."""
     told: dict[str, str] = {}
-    """What was drafted at each path above and at the items on the way: places shift by mending."""
+    """What was drafted at each path above."""
+    about: dict[str, str] = {}
+    """Each path with the items of lists by what they are about: places shift by mending."""
+
+    @property
+    def paths(self) -> list[str]:
+        """The paths of all fields that are traced or marked."""
+        return [*(span.field for span in self.evidence), *self.unsupported]
 
 
 class Approval(Model):
@@ -398,18 +406,30 @@ class Outline(Model):
     approval: Approval | None = None
     """Who checked the draft; without it a draft is no knowledge yet."""
 
+    def __hash__(self) -> int:
+        return hash(self.id)
+
     def band(self, age: int) -> AgeBand | None:
         """The age band that holds an age in years, or none where the disease is not met."""
         return next((band for band in self.ages if band.low <= age <= band.high), None)
 
     @model_validator(mode="after")
     def _consistent(self) -> "Outline":
-        if (self.sex == "any") != (self.female_share is not None):
-            raise ValueError("female_share goes with sex 'any', and only with it")
-        groups = [band.group for band in self.ages]
-        if len(set(groups)) != len(groups):
-            raise ValueError("an age group stands twice in ages")
+        check_people(self.sex, self.female_share, self.ages)
         return self
+
+
+def check_people(sex: Sex, female_share: object, ages: Sequence[AgeBand]) -> None:
+    """See whether who has a disease is told without contradiction.
+
+    Raises:
+        ValueError: saying what is wrong.
+    """
+    if (sex == "any") != (female_share is not None):
+        raise ValueError("female_share goes with sex 'any', and only with it")
+    groups = [band.group for band in ages]
+    if len(set(groups)) != len(groups):
+        raise ValueError("an age group stands twice in ages")
 
 
 def age_group(age: int) -> AgeGroup:

@@ -1,13 +1,13 @@
-"""Which item of a draft a path of its provenance means, after items were mended or taken out.
+"""Which field of an outline a path of its draft means, after items were mended or taken out.
 
-A path such as "symptoms.3" counts places, and these shift. So what was drafted there is kept, and
-an item is known again by what it is about.
+A path such as "symptoms.3" counts places, and these shift. So a draft keeps for each of its paths
+where it led, with the items of lists named by what they are about.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from bench.knowledge.outline import Outline
+from bench.knowledge.outline import Outline, Provenance
 
 _ABOUT = ("name", "text", "test", "title", "group", "facts")
 """Keys that tell what an item is about; without one of them it is all that it holds."""
@@ -18,55 +18,47 @@ class Field(NamedTuple):
 
     path: str
     value: str
-    """What it says now."""
+    """What it says."""
+    about: str
+    """Its path with the items of lists by what they are about, one step a line."""
 
 
-def record(outline: Outline, paths: Iterable[str]) -> dict[str, str]:
-    """What an outline says at paths and at the items of lists on the way to them."""
-    data = outline.model_dump(mode="json")
-    return {step: _words(_at(data, step)) for path in paths for step in _milestones(path)}
+def record(outline: Outline, provenance: Provenance) -> Provenance:
+    """The provenance with what the outline says at its paths."""
+    at = {field.path: field for field in _fields(outline)}
+    named = {path: at[path] for path in provenance.paths}
+    told = {path: field.value for path, field in named.items()}
+    about = {path: field.about for path, field in named.items()}
+    return provenance.model_copy(update={"told": told, "about": about})
 
 
-def recall(outline: Outline, path: str, told: Mapping[str, str]) -> Field | None:
-    """The field that a path of the draft means; none if its item was mended or taken out."""
-    node: Any = outline.model_dump(mode="json", exclude={"provenance"})
-    drafted: list[str] = []
-    now: list[str] = []
-    for part in path.split("."):
-        drafted.append(part)
-        place = part
-        if isinstance(node, list):
-            place_now = _place(node, int(part), told.get(".".join(drafted)))
-            if place_now is None:
-                return None
-            node, place = node[place_now], str(place_now)
-        elif isinstance(node, dict) and part in node:
-            node = node[part]
-        else:
-            return None
-        now.append(place)
-    return Field(".".join(now), _words(node))
+def recall(outline: Outline, provenance: Provenance) -> dict[str, Field]:
+    """The fields that the paths of the draft mean; without those mended or taken out."""
+    now = list(_fields(outline))
+    at, about = ({getattr(field, key): field for field in now} for key in ("path", "about"))
+    drafted = provenance.about
+    fields = {
+        path: about.get(drafted[path]) if path in drafted else at.get(path)
+        for path in provenance.paths
+    }
+    return {path: field for path, field in fields.items() if field is not None}
 
 
-def _place(items: list[Any], place: int, about: str | None) -> int | None:
-    """Where in a list the item stands that stood at a place."""
-    if place < len(items) and about in (None, _words(items[place])):
-        return place
-    return next((at for at, item in enumerate(items) if _words(item) == about), None)
+def _fields(outline: Outline) -> Iterator[Field]:
+    """Every field, the inner ones too."""
+    data = outline.model_dump(mode="json", exclude={"provenance"})
+    for name, value in data.items():
+        yield from _within(value, name, name)
 
 
-def _milestones(path: str) -> Iterator[str]:
-    """A path, and the items of lists on the way to it."""
-    parts = path.split(".")
-    for length in range(1, len(parts) + 1):
-        if parts[length - 1].isdecimal() or length == len(parts):
-            yield ".".join(parts[:length])
-
-
-def _at(data: Any, path: str) -> Any:
-    for part in path.split("."):
-        data = data[int(part) if isinstance(data, list) else part]
-    return data
+def _within(value: Any, path: str, about: str) -> Iterator[Field]:
+    yield Field(path, _words(value), about)
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _within(inner, f"{path}.{key}", f"{about}\n{key}")
+    elif isinstance(value, list):
+        for place, inner in enumerate(value):
+            yield from _within(inner, f"{path}.{place}", f"{about}\n{_words(inner)}")
 
 
 def _words(value: Any) -> str:

@@ -9,33 +9,17 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from bench.core.schema import Model
+from bench.medqa.labels import Label
 
 LIST = Path(__file__).with_name("departments.v1.jsonl")
 MANIFEST = LIST.with_name("departments.v1.manifest.json")
-DEPARTMENTS = (
-    "Psychiatry",
-    "Urology",
-    "Orthopedics",
-    "Ophthalmology",
-    "Endocrinology",
-    "General Surgery",
-)
-"""The six of the paper's Table 5, in its order."""
-Clarity = Literal["clear", "borderline"]
 
 
-class Audited(Model):
-    """One line of the list."""
+class Audited(Label):
+    """One line of the list; what else it says is how the question came to be read."""
 
-    id: str
-    department: str
-    label: Clarity
-    source: str
-    """How it came to be read: "rule-high", "rule-medium" or "audit-added"."""
-    rule_score: float
     dup_of: str | None
     """Id of the question that this one nearly repeats."""
 

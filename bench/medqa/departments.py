@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from bench.medqa.audit import DEPARTMENTS, Clarity, audited, is_audited_split
-from bench.medqa.labels import Label
+from bench.medqa.audit import audited, is_audited_split
+from bench.medqa.labels import DEPARTMENTS, Clarity, Label
 from bench.medqa.question import Question, QuestionSet
 
 Source = Literal["audited list", "labels", "own field"]
@@ -28,11 +28,9 @@ class Assigned:
 
 def department_of(question: Question, labels: Mapping[str, Label]) -> Assigned | None:
     """The department of a question by the first of the `SOURCES` that says one; else none."""
-    listed, labelled = audited().get(question.id), labels.get(question.id)
-    if listed is not None:
-        return Assigned(listed.department, listed.label, "audited list")
-    if labelled is not None and labelled.label != "undecided":
-        return Assigned(labelled.department, labelled.label, "labels")
+    for source, known in zip(SOURCES, (audited(), labels), strict=False):
+        if (label := known.get(question.id)) is not None and label.label != "undecided":
+            return Assigned(label.department, label.label, source)
     named = question.department.casefold()
     own = next((name for name in DEPARTMENTS if name.casefold() == named), question.department)
     return Assigned(own, "clear", "own field") if own else None
@@ -44,7 +42,6 @@ class Departments:
     def __init__(self, questions: QuestionSet, labels: Mapping[str, Label] | None = None) -> None:
         """`labels` are the user's, by question id."""
         self._set = questions
-        self._labels = labels
         self.assigned = [department_of(one, labels or {}) for one in questions.questions]
         """Of each question in order; none where no source knows one."""
         self.without = self.assigned.count(None)
@@ -90,5 +87,3 @@ class Departments:
         labelled = sum(one.source == "labels" for one in given)
         if labelled:
             yield f"{labelled} questions have their department by the labels file"
-        elif self._labels is not None:
-            yield "no question has a label: is this the labels file made for them?"

@@ -8,14 +8,12 @@ other. Not promised: the length of a download while something arrives.
 import logging
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from bench.core.errors import UserError
 from bench.core.text import one_line
-from bench.medqa.question import QuestionSet, Row, question_set
-from bench.medqa.shapes import question_fields
+from bench.medqa.question import QuestionSet, question_set
 from bench.records.record_files import without_none
 
 SCHEME = "hub:"
@@ -45,13 +43,8 @@ def read_hub(place: str) -> QuestionSet:
     commit = Path(dataset.cache_files[0]["filename"]).parent.name
     if COMMIT.fullmatch(revision) and not commit.startswith(revision):
         raise _unread(place, f"the hub does not give it, and the cache has {commit} alone")
-    source = f"{SCHEME}{repo}@{commit}"
-    return question_set(_rows(dataset, source), source)
-
-
-def _rows(dataset: Any, source: str) -> Iterator[Row]:
-    for number, row in enumerate(dataset, start=1):
-        yield f"row {number}", question_fields(without_none(row), f"{source}, row {number}")
+    rows = ((f"row {number}", without_none(row)) for number, row in enumerate(dataset, start=1))
+    return question_set(rows, f"{SCHEME}{repo}@{commit}")
 
 
 def _load(repo: str, revision: str, place: str) -> Any:

@@ -11,9 +11,18 @@ from pydantic import ConfigDict, field_validator
 from bench.core.errors import UserError
 from bench.core.registry import nearest
 from bench.core.schema import Model
-from bench.medqa.audit import DEPARTMENTS, Clarity
 from bench.records.record_files import checked_as, json_lines
 
+DEPARTMENTS = (
+    "Psychiatry",
+    "Urology",
+    "Orthopedics",
+    "Ophthalmology",
+    "Endocrinology",
+    "General Surgery",
+)
+"""The six of the paper's Table 5, in its order."""
+Clarity = Literal["clear", "borderline"]
 OTHERS = (
     "Cardiology", "Dermatology", "Emergency Medicine", "Gastroenterology", "Hematology",
     "Infectious Diseases", "Nephrology", "Neurology", "Neurosurgery", "Obstetrics and Gynecology",

@@ -1,30 +1,19 @@
-"""A multiple-choice question, what it is known by, and a checked set of them."""
+"""A multiple-choice question, and a checked set of them."""
 
-import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from string import ascii_uppercase
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import StringConstraints, ValidationInfo, field_validator
 
 from bench.core.errors import UserError
 from bench.core.schema import Model
-from bench.core.text import folded, one_line
+from bench.core.text import one_line
+from bench.medqa.shapes import question_fields
 from bench.records.record_files import checked_as
 
-Row = tuple[str, Mapping[str, Any]]
-"""Where a question stands, for instance "line 3", and its fields."""
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-
-
-def question_id(text: str) -> str:
-    """The id of a question, in hex: the same whatever its case, spacing and punctuation.
-
-    sha256 of the letters and digits alone (NFKC, case folded), as the department list has it; the
-    four- and the five-option file of MedQA give the same ids.
-    """
-    return hashlib.sha256("".join(filter(str.isalnum, folded(text))).encode()).hexdigest()
 
 
 class Question(Model):
@@ -87,39 +76,28 @@ class QuestionSet:
         return frozenset(question.id for question in self.questions)
 
 
-def question_set(rows: Iterable[Row], source: str) -> QuestionSet:
-    """The questions of some rows, checked.
+def question_set(rows: Iterable[tuple[str, object]], source: str) -> QuestionSet:
+    """The questions of some rows, checked; each comes with where it stands, as "line 3".
 
     Raises:
         UserError: for no row, one that is no question, one that stands twice, or other options.
     """
-    places: dict[str, str] = {}
-    questions: list[Question] = []
-    for where, fields in rows:
-        (question,) = checked_as(Question, [(where, fields)], source)
-        if question.id in places:
-            raise UserError(f"{source}, {where}: the same question stands in {places[question.id]}")
-        if questions and len(question.options) != len(questions[0].options):
-            raise UserError(
-                f"{source}, {where}: {len(question.options)} options, where those before have "
-                f"{len(questions[0].options)}: the variants have letters of their own, keep them "
-                "apart"
-            )
-        places[question.id] = where
-        questions.append(question)
+    fields = ((where, question_fields(row, f"{source}, {where}")) for where, row in rows)
+    questions = tuple(checked_as(Question, fields, source))
     if not questions:
         raise UserError(f"{source} holds no questions")
-    return QuestionSet(tuple(questions), source, _ambiguous(questions))
-
-
-def _ambiguous(questions: Iterable[Question]) -> tuple[str, ...]:
-    """A warning of questions with one text for two options."""
-    texts = [set(map(one_line, question.options.values())) for question in questions]
+    variants = sorted({len(question.options) for question in questions})
+    if len(variants) > 1:
+        raise UserError(
+            f"{source} holds questions of {' and of '.join(map(str, variants))} options: the "
+            "variants have letters of their own, keep them apart"
+        )
     alike = sum(
-        len(text) < len(question.options) for text, question in zip(texts, questions, strict=True)
+        len(set(map(one_line, question.options.values()))) < len(question.options)
+        for question in questions
     )
-    told = (
+    warning = (
         f"{alike} of the questions have the same text for two options: where it is the gold "
         "answer, either letter is right"
     )
-    return (told,) if alike else ()
+    return QuestionSet(questions, source, (warning,) if alike else ())

@@ -10,17 +10,27 @@ A letter is read with the options of its own row only: the four- and the five-op
 same questions with other letters. Any row may say its `department`.
 """
 
+import hashlib
 from itertools import count, takewhile
 from string import ascii_uppercase
 from typing import Any
 
 from bench.core.errors import UserError
-from bench.medqa.question import question_id
+from bench.core.text import folded
 
 SHAPES = (
     "a row has `question`, `options` and `answer_idx` (MedQA), `question`, `options` and a letter "
     "in `answer` (MIRAGE), or `sent1`, `ending0` ... and `label`"
 )
+
+
+def question_id(text: str) -> str:
+    """The id of a question, in hex: the same whatever its case, spacing and punctuation.
+
+    sha256 of the letters and digits alone (NFKC, case folded), as the department list has it; the
+    four- and the five-option file of MedQA give the same ids.
+    """
+    return hashlib.sha256("".join(filter(str.isalnum, folded(text))).encode()).hexdigest()
 
 
 def is_question(row: object) -> bool:

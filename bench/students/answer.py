@@ -1,12 +1,39 @@
-"""A test question, answered by an agent that has learned something or nothing."""
+"""One multiple-choice question to the student: practice or test, with what is remembered.
+
+No department is named: it was often told from the right answer, and would hint at it.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BeforeValidator, create_model
 
 from bench.api.context import Context
-from bench.backbones.prompt import AskError
+from bench.api.failure import Failure, guarded
+from bench.backbones.prompt import JUDGING, Answer, Prompt
+from bench.backbones.requests import ChooseAnswer, ChosenOption
+from bench.backbones.respondent import Respondent
+from bench.backbones.templates import Template
 from bench.core.schema import Model
+from bench.core.text import words
 from bench.medqa.question import Question
-from bench.students.choice import OF_FAILURE, ROLE, Outcome, choose
 from bench.students.experience import Experience, Limits
 
+ROLE = "student"
+PROMPT = Template(Path(__file__).with_name("answer.j2"))
+Outcome = Literal["right", "wrong", "refused", "invalid", "unreachable", "error"]
+"""What may become of a question."""
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+OF_FAILURE: dict[str, Outcome] = {
+    "refusal": "refused",
+    "invalid": "invalid",
+    "unreachable": "unreachable",
+    "error": "error",
+}
+"""Our names of the outcomes of an exchange that failed."""
 PUT: tuple[Outcome, ...] = ("right", "wrong", "refused", "invalid")
 """What becomes of a question that the student got; the others were never put."""
 
@@ -36,12 +63,12 @@ class Answered(Model):
 async def answer(
     question: Question,
     department: str,
-    experience: Experience,
+    experience: Experience | Failure,
     limits: Limits,
     context: Context,
     replicate: str,
 ) -> Answered:
-    """The student's answer; zero-shot where nothing was learned.
+    """The student's answer; zero-shot where nothing was learned, not asked where learning failed.
 
     The gold letter is compared here, after the answer; nothing before knows it, nor the department.
     `replicate` tells apart what is asked in the same words; it need not name the question.
@@ -49,21 +76,21 @@ async def answer(
     Raises:
         UserError: nobody is named for the role "student", or there is no encoder.
     """
+    place: dict[str, Any] = {"id": question.id, "department": department}
+    if isinstance(experience, Failure):
+        return _unanswered(place, experience)
     shown = await experience.recall(question.question, limits, context.encoder)
     memory = [entry.text for entry in shown]
-    place = {
-        "id": question.id,
-        "department": department,
+    place |= {
         "retrieved": tuple(entry.id for entry in shown),
         "words": sum(entry.words for entry in shown),
     }
     where = f"{replicate}/{question.id[:16]}"
     student = context.role(ROLE)
-    try:
-        choice = await choose(student, question.question, question.options, memory, where)
-    except AskError as failure:
-        outcome = OF_FAILURE[failure.outcome]
-        return Answered(**place, outcome=outcome, reason=failure.reason, keys=failure.keys)
+    work = choose(student, question.question, question.options, memory, where)
+    choice = await guarded(work, question.id, ROLE)
+    if isinstance(choice, Failure):
+        return _unanswered(place, choice)
     letter = choice.value.letter
     return Answered(
         **place,
@@ -72,3 +99,55 @@ async def answer(
         reason=choice.value.reasons,
         keys=choice.keys,
     )
+
+
+def _unanswered(place: Mapping[str, Any], why: Failure) -> Answered:
+    return Answered(**place, outcome=OF_FAILURE[why.outcome], reason=why.reason, keys=why.keys)
+
+
+async def choose(
+    respondent: Respondent,
+    question: str,
+    options: Mapping[str, str],
+    memory: Sequence[str],
+    replicate: str,
+) -> Answer[ChosenOption]:
+    """The letter chosen. What is right is not known here.
+
+    Greedy, so that conditions differ by what was learned and not by luck.
+
+    Raises:
+        AskError: there is none.
+    """
+    task = ChooseAnswer(question=question, options=dict(options), memory=tuple(memory))
+    messages = PROMPT.messages(question=question, options=options, memory=memory)
+    answer = choice_of(tuple(options.items()))
+    return await respondent.ask(Prompt(task, messages, answer, JUDGING, replicate))
+
+
+@lru_cache(maxsize=64)
+def choice_of(options: tuple[tuple[str, str], ...]) -> type[ChosenOption]:
+    """A choice among these letters only; any other is an invalid answer.
+
+    "c", "(C)", "**C**", "Option C" and "C. " with the text of that option mean C.
+    """
+    texts = dict(options)
+
+    def bare(value: object) -> object:
+        match = _LETTER.fullmatch(value) if isinstance(value, str) else None
+        if match is None:
+            return value
+        letter, text = match[1].upper(), _plain(match[2])
+        return letter if text in ("", _plain(texts.get(letter, ""))) else value
+
+    fields: dict[str, Any] = {
+        "letter": (Annotated[Literal[tuple(texts)], BeforeValidator(bare)], ...)
+    }
+    return create_model("ChosenOption", __base__=ChosenOption, **fields)
+
+
+_LETTER = re.compile(r"\W*(?:(?:option|answer|choice)\W+)?([A-Za-z])(?:\W+(.*))?", re.I | re.S)
+
+
+def _plain(text: str | None) -> str:
+    return " ".join(words(text or ""))

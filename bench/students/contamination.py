@@ -23,21 +23,17 @@ is up to 0.69 for independent pairs and tells little alone, drops pairs of diffe
 share boilerplate. Neither finds a paraphrase.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from bench.api.context import Context
 from bench.core.schema import Model
-from bench.core.text import words
+from bench.core.text import overlap, runs
 from bench.medqa.question import Question
 from bench.records.formats import Text
 from bench.records.record import PatientRecord
 
 COSINE = 0.4
 OVERLAP = 0.2
-RUN = 8
-"""Words of a run."""
-Runs = frozenset[tuple[str, ...]]
 
 
 class Suspect(Model):
@@ -63,18 +59,13 @@ async def guard(
     """
     texts = [Text().render(record, identity=False) for record in records]
     asked = {question.id: question.question for question in questions}
-    runs = {identity: runs_of(text) for identity, text in asked.items()}
-    holders: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
-    for identity, own in runs.items():
-        for run in own:
-            holders[run].append(identity)
-    pairs = []
-    for at, text in enumerate(texts):
-        own = runs_of(text)
-        for identity in dict.fromkeys(name for run in sorted(own) for name in holders.get(run, ())):
-            share = overlap(own, runs[identity])
-            if share >= OVERLAP:
-                pairs.append((at, identity, share))
+    asked_runs = {identity: runs(text) for identity, text in asked.items()}
+    pairs = [
+        (at, identity, share)
+        for at, own in enumerate(map(runs, texts))
+        for identity, theirs in asked_runs.items()
+        if (share := overlap(own, theirs)) >= OVERLAP
+    ]
     if not pairs:
         return []
     wanted = [text for at, identity, _ in pairs for text in (texts[at], asked[identity])]
@@ -93,15 +84,3 @@ def without(records: Iterable[PatientRecord], suspects: Iterable[Suspect]) -> li
     """The records that are not suspect."""
     barred = {suspect.record for suspect in suspects}
     return [record for record in records if record.id not in barred]
-
-
-def runs_of(text: str) -> Runs:
-    """Every run of eight words of a text; a shorter text is one run."""
-    held = words(text)
-    last = max(1, len(held) - RUN + 1)
-    return frozenset(held[at : at + RUN] for at in range(last)) - {()}
-
-
-def overlap(one: Runs, other: Runs) -> float:
-    """Share of the smaller set that both have."""
-    return len(one & other) / min(len(one), len(other)) if one and other else 0.0

@@ -23,7 +23,7 @@ from bench.core.concurrency import ordered_map
 from bench.core.schema import Model
 from bench.core.text import one_line
 from bench.records.record import PatientRecord
-from bench.students.choice import OF_FAILURE, ROLE, Outcome, choose
+from bench.students.answer import OF_FAILURE, ROLE, Outcome, choose
 from bench.students.experience import Experience, ExperienceEntry, Limits, count_words, within
 from bench.students.practice import Kind, Practice, PracticeItem
 from bench.students.summary import summarize
@@ -76,17 +76,15 @@ class Training:
     """Every practice question in order; what was not kept stands here too."""
 
     def count(self) -> dict[str, int]:
-        """How often each outcome came and what became of the rules; solved cases are `cases`.
-
-        `patients without` are those whose record gave no question.
-        """
+        """How often each outcome came and what became of the rules."""
         outcomes = Counter(step.outcome for step in self.steps)
         rules = Counter(step.rule for step in self.steps)
         return {
-            "patients without": self.practised - len({step.after for step in self.steps}),
-            "questions": len(self.steps),
+            "patients without a question": self.practised
+            - len({step.after for step in self.steps}),
+            "practice questions": len(self.steps),
             **{str(name): outcomes[name] for name in ("right", "wrong", *MISSING)},
-            "cases": sum(entry.kind == "case" for entry in self.experience.entries),
+            "cases kept": sum(entry.kind == "case" for entry in self.experience.entries),
             "rules kept": rules["kept"],
             "rules rejected": rules["rejected"] + rules["long"],
             "rules missing": sum(rules[name] for name in MISSING),

@@ -10,8 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.authoring.inspection import inspect_outlines
-from bench.authoring.overlap import overlaps
+from bench.authoring.inspection import INCIDENTAL, copied, inspect_outlines
 from bench.authoring.units import known_unit
 from bench.knowledge.library import FOLDER, Library
 
@@ -169,7 +168,7 @@ PLANTED: dict[str, tuple[Change, str]] = {
         lambda data: data["symptoms"][1]["phrases"].append(data["symptoms"][0]["name"]),
         "stands under",
     ),
-    "frequency upside down": (put("frequency", "high", value=0.1), "is no range of a frequency"),
+    "frequency upside down": (put("frequency", "high", value=0.1), "is no range"),
     "code": (put("codes", "icd10", value="pancreatitis"), "has not the form of a code"),
     "examination twice": (twice_examined, "Serum lipase is done twice in one patient"),
     "no finding for a level": (mild_findings_alone, "has none for severe disease"),
@@ -181,17 +180,8 @@ PLANTED: dict[str, tuple[Change, str]] = {
         put("risk_factors", 0, value="Alcohol for {n} years"),
         "stands outside the history",
     ),
-    "impossible and expected": (
-        lambda data: data["never_together"].append(
-            {"facts": ["serum lipase HIGH"], "because": "planted"}
-        ),
-        "is what is expected",
-    ),
-    "year of a source": (put("sources", 0, "year", value=20), "is no year of a source"),
+    "year of a source": (put("sources", 0, "year", value=20), "greater than or equal to 1950"),
     "7 symptoms": (thin("symptoms", 7), "there are 7; an outline needs 8"),
-    "4 risk factors": (thin("risk_factors", 4), "there are 4; an outline needs 5"),
-    "2 differentials": (thin("differentials", 2), "there are 2; an outline needs 3"),
-    "1 source": (thin("sources", 1), "there are 1; an outline needs 2"),
     "nothing physical": (without_category("physical"), "none is physical"),
     "no laboratory value": (laboratory_in_words, "no laboratory test has a unit"),
     "one risk factor twice": (again("risk_factors"), r"risk_factors\.\d+: .* stands twice"),
@@ -204,28 +194,13 @@ PLANTED: dict[str, tuple[Change, str]] = {
         lambda data: data.update(sources=[data["sources"][0]] * 2),
         "there are 1; an outline needs 2",
     ),
-    "a cause twice": (again("causes"), r"causes\.\d+: .* stands twice"),
-    "a differential twice": (again("differentials"), r"differentials\.\d+: .* stands twice"),
-    "a pertinent negative twice": (
-        again("pertinent_negatives"),
-        r"pertinent_negatives\.\d+: .* stands twice",
-    ),
     "synonym with a blank": (
         lambda data: data["synonyms"].append(f"{data['name'].upper()} "),
         "stands twice among",
     ),
     "empty name": (put("name", value=" "), "at least 1 character"),
-    "empty id": (put("id", value=""), "at least 1 character"),
-    "empty department": (put("department", value=""), "at least 1 character"),
-    "empty title": (put("sources", 0, "title", value=""), "at least 1 character"),
     "history of nobody": (nobody_has_a_past, r"nothing can have begun by the age of \d+, female"),
     "endless weight": (put("ages", 0, "weight", value=float("inf")), "finite number"),
-    "no number": (
-        lambda data: laboratory(data, "Serum lipase")["quantity"]["patient_range"].update(
-            mild={"low": float("nan"), "high": 900.0}
-        ),
-        "finite number",
-    ),
     "unit that is a calculation": (
         lambda data: laboratory(data, "Serum lipase")["quantity"].update(unit="9**9**9**9"),
         "is no unit",
@@ -307,9 +282,8 @@ def test_all_of_ours_pass():
 
 
 def test_no_two_of_ours_share_more_than_incidental_text():
-    worst = next(iter(overlaps(LIBRARY, most=0.0)), None)
-    assert worst is not None  # a phrase such as a vaccine's is shared by chance
-    assert worst.share <= 0.03, worst
+    shared = [share for *_, share, _ in copied(LIBRARY, most=0.0)]
+    assert 0 < max(shared) <= INCIDENTAL  # a phrase such as a vaccine's is shared by chance
 
 
 UNITS = (

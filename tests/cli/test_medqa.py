@@ -12,9 +12,10 @@ from openai_server import OpenAIServer, Seen
 
 from bench.authoring import question_labels
 from bench.authoring.question_labels import agreement
-from bench.medqa.audit import DEPARTMENTS, audited
-from bench.medqa.labels import CHOICES, Label, read_labels
-from bench.medqa.question import Question, QuestionSet, question_id
+from bench.medqa.audit import audited
+from bench.medqa.labels import CHOICES, DEPARTMENTS, Label, read_labels
+from bench.medqa.question import Question, QuestionSet
+from bench.medqa.shapes import question_id
 
 KEY = "sk-very-secret-0123456789"
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.core.text import sentences
+from bench.core.text import overlap, runs, sentences
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,12 @@ def test_nothing_but_spaces_and_bare_marks_is_lost(text):
         return "".join(filter(str.isalnum, given))
 
     assert told("".join(sentences(text))) == told(text)
+
+
+def test_overlap_is_a_share_of_the_shorter_text() -> None:
+    words = [f"w{at}" for at in range(20)]
+    whole, part = runs(" ".join(words)), runs(" ".join(words[:10]).upper() + "!")
+    assert (len(whole), len(part)) == (13, 3)
+    assert overlap(whole, part) == overlap(part, whole) == 1.0
+    assert overlap(whole, runs("another text altogether of more than eight words in all")) == 0
+    assert overlap(runs(""), whole) == 0

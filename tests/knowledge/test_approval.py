@@ -100,14 +100,6 @@ def test_line_ends_mode_and_link_stay(path: Path, tmp_path: Path):
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
-def test_a_write_protected_file_is_left_alone(path: Path):
-    path.chmod(0o400)
-    before = path.read_bytes()
-    with pytest.raises(UserError, match="write-protected"):
-        approve(path, "A", TODAY)
-    assert path.read_bytes() == before
-
-
 HOSTILE = {
     "key that is a list": "? [a, b]\n: 1\n",
     "day that is none": "a: 2024-02-30\n",

@@ -15,14 +15,13 @@ from bench.api.context import Context
 from bench.api.evaluation import Evaluation
 from bench.api.item import Items
 from bench.experiments.experiment import load_experiment
-from bench.medqa.audit import DEPARTMENTS
+from bench.medqa.labels import DEPARTMENTS
 from bench.report.results import Result, Results
 from bench.report.writer import table_texts, write_texts
 from bench.scoring.scores import differences_of, scores_of
 from bench.stages.exam.settings import ExamSettings
 from bench.stages.generate import GenerateSettings
-from bench.students.answer import Answered
-from bench.students.choice import Outcome
+from bench.students.answer import Answered, Outcome
 from leaderboards.rows import Rows
 from leaderboards.table5 import Table5
 from metrics.medqa_accuracy import MedqaAccuracy
@@ -91,8 +90,13 @@ def results_of(
             for score in differences_of(CARD, given[after], given[before]):
                 marked = score.model_copy(update={"stand_in": stand_in})
                 results.append(Result("exam", after, marked, before))
-    training = {"patients": 4, "questions": 20, "right": 5, "wrong": 7, "refused": 3}
-    training |= {"invalid": 4, "error": 1, "cases": 6, "suspects": suspects}
+    training = {"patients": 4, "practice questions": 20, "right": 5, "wrong": 7, "refused": 3}
+    training |= {
+        "invalid": 4,
+        "error": 1,
+        "cases kept": 6,
+        "records near a test question": suspects,
+    }
     trained = {
         str(c.without("patients")): {"factors": dict(c.without("patients")), **training}
         for c in ends[1:]
@@ -115,9 +119,7 @@ def results_of(
                         "questions": {name: len(one) for name, one in first.items()},
                     },
                     "patients": dict.fromkeys(first, 2),
-                    "cases": 2,
-                    "budget": 600,
-                    "guard": True,
+                    "settings": {"cases": 2, "budget": 600, "guard": True},
                     "training": trained,
                 }
             }
@@ -289,7 +291,7 @@ def test_training_and_near_questions_are_told() -> None:
     counts = {row[0]: row[1] for row in training.rows}
     assert training.columns == ("Training", "gpt direct", "gpt patient-zero")
     assert [counts[name] for name in ("patients", "practice questions")] == ["4", "20"]
-    outcomes = ("right at once", "wrong", "refused", "invalid", "failed")
+    outcomes = ("right", "wrong", "refused", "invalid", "error")
     assert [counts[name] for name in outcomes] == ["5", "7", "3", "4", "1"]
     assert training.rows[-1][1:] == ("3", "3")
     notes = "\n".join(grids[0].notes)

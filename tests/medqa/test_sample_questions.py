@@ -6,7 +6,8 @@ from collections import Counter
 from functools import cache
 
 from bench.knowledge.library import FOLDER, outline_files
-from bench.medqa.audit import DEPARTMENTS, audited
+from bench.medqa.audit import audited
+from bench.medqa.labels import DEPARTMENTS
 from bench.medqa.sources import SAMPLE_FILE, load_questions
 
 SAMPLE = load_questions("sample")

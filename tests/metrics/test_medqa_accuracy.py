@@ -9,8 +9,7 @@ from patients import compared, evaluated, failures_of, figure, scored
 from bench.api.context import Context
 from bench.api.score import Score
 from bench.scoring.intervals import mcnemar, wilson
-from bench.students.answer import Answered
-from bench.students.choice import OUTCOMES
+from bench.students.answer import OUTCOMES, Answered
 from metrics.medqa_accuracy import MedqaAccuracy
 
 METRIC = MedqaAccuracy()

@@ -161,7 +161,7 @@ def test_the_manifest_tells_what_was_trained(run: tuple[Path, Results]) -> None:
         steps = rows(folder / f"details/exam/rules/{method}/steps.jsonl", PracticeStep)
         counts = told["training"][f"rules {method}"]
         assert counts["factors"] == {"backbone": "rules", "method": method}
-        assert (counts["patients"], counts["questions"]) == (4, len(steps))
+        assert (counts["patients"], counts["practice questions"]) == (4, len(steps))
         assert counts["right"] == sum(step.outcome == "right" for step in steps)
         assert counts["rules kept"] == sum(step.rule == "kept" for step in steps)
     signature = figure(results, "direct", 2).score.signature
@@ -351,8 +351,8 @@ def test_a_record_that_is_a_question_is_left_out_for_all_methods(
     (suspect,) = rows(folder / "details/exam/rules/direct/suspects.jsonl", Suspect)
     assert suspect.record == copied.id
     details = results.manifest["stages"]["exam"]
-    assert details["guard"] is guard
-    assert details["training"]["rules direct"]["suspects"] == 1
+    assert details["settings"]["guard"] is guard
+    assert details["training"]["rules direct"]["records near a test question"] == 1
 
 
 def test_a_guard_that_leaves_nobody_costs_the_department_alone(

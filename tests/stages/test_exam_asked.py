@@ -213,24 +213,6 @@ def test_a_plan_counts_what_the_student_is_asked(
     assert 0.7 * planned <= done["student"] <= 1.3 * planned
 
 
-def test_a_plan_counts_each_student_untrained_but_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    install_twin(monkeypatch)
-
-    def planned(**roles: Any) -> list[int]:
-        wanted = settings_of(tmp_path, methods=["direct"], roles=roles, exam={"curve": []})
-        return [cost.exchanges for cost in estimate(small(**wanted)) if cost.role == "student"]
-
-    two = [{"name": "twin", "as": "one"}, {"name": "twin", "as": "other"}]
-    (alone,) = planned(generator="rules", student="twin")
-    # Two labels are two students, whoever else there is; two writers teach one student twice.
-    assert planned(generator="rules", student=two) == [alone, alone]
-    assert planned(generator=two) == [alone, alone]
-    rules = ["rules", {"name": "rules", "as": "other"}]
-    assert planned(generator=rules, student="twin") == [2 * alone - len(ALL)]
-
-
 LATENCY = 0.02
 
 

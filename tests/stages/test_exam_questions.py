@@ -8,8 +8,8 @@ import pytest
 from invented import original
 
 from bench.core.errors import UserError
-from bench.medqa.audit import DEPARTMENTS
-from bench.medqa.question import question_id
+from bench.medqa.labels import DEPARTMENTS
+from bench.medqa.shapes import question_id
 from bench.stages.exam.questions import read_test
 from bench.stages.exam.settings import ExamSettings
 

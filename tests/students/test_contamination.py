@@ -8,7 +8,7 @@ from bench.core.text import sentences
 from bench.medqa.question import Question
 from bench.medqa.sources import load_questions
 from bench.records.record import Examination, PatientRecord
-from bench.students.contamination import Suspect, guard, overlap, runs_of, without
+from bench.students.contamination import Suspect, guard, without
 
 QUESTIONS = load_questions("sample").questions
 
@@ -56,12 +56,3 @@ def test_copies_of_questions_of_all_departments_are_found() -> None:
     found = guarded(copies)
     asked = [question.id for question in QUESTIONS[::7]]
     assert [(one.record, one.question) for one in found] == list(zip(asked, asked, strict=True))
-
-
-def test_overlap_is_a_share_of_the_shorter_text() -> None:
-    words = [f"w{at}" for at in range(20)]
-    whole, part = runs_of(" ".join(words)), runs_of(" ".join(words[:10]).upper() + "!")
-    assert (len(whole), len(part)) == (13, 3)
-    assert overlap(whole, part) == overlap(part, whole) == 1.0
-    assert overlap(whole, runs_of("another text altogether of more than eight words in all")) == 0
-    assert overlap(runs_of(""), whole) == 0

@@ -74,8 +74,9 @@ def test_right_answers_make_one_case_of_a_record_and_no_rule() -> None:
     student = Student(careful)
     training = trained(student)
     assert training.count() == {
-        "patients without": 0, "questions": 10, "right": 10, "wrong": 0, "refused": 0, "invalid": 0,
-        "error": 0, "cases": 5, "rules kept": 0, "rules rejected": 0, "rules missing": 0,
+        "patients without a question": 0, "practice questions": 10, "right": 10, "wrong": 0,
+        "refused": 0, "invalid": 0, "error": 0, "cases kept": 5,
+        "rules kept": 0, "rules rejected": 0, "rules missing": 0,
     }  # fmt: skip
     first = training.experience.entries[0]
     assert (first.id, first.record, first.after) == ("case 1", "P1", 1)
@@ -91,7 +92,7 @@ def test_a_question_that_was_missed_is_no_case() -> None:
         return right if task.options[right] in TESTS.values() else wrong(task)
 
     training = trained(Student(misses_diagnoses, lambda _: "Beware."))
-    assert training.count()["cases"] == 5
+    assert training.count()["cases kept"] == 5
     assert all("Telling examination" in entry.text for entry in training.experience.entries)
     assert not any("Diagnosis" in entry.text for entry in training.experience.entries)
 
@@ -179,7 +180,7 @@ def test_refusals_and_invalid_answers_are_outcomes_of_their_own() -> None:
     training = trained(student)
     counted = training.count()
     assert (counted["refused"], counted["invalid"], counted["right"]) == (2, 2, 6)
-    assert counted["cases"] == 3
+    assert counted["cases kept"] == 3
     assert student.asked("reflect") == []
     tries = {step.outcome: len(step.keys) for step in training.steps}
     assert tries == {"refused": 1, "invalid": 3, "right": 1}
@@ -275,7 +276,7 @@ def test_a_question_that_is_rejected_costs_itself_alone() -> None:
         *[("error", "ValueError: a plug-in's fault")] * 2,
     ]
     counted = training.count()
-    assert (counted["error"], counted["right"], counted["cases"]) == (4, 6, 3)
+    assert (counted["error"], counted["right"], counted["cases kept"]) == (4, 6, 3)
 
 
 def test_a_rule_whose_trial_is_rejected_is_missing() -> None:
@@ -322,4 +323,4 @@ def test_patients_who_give_no_question_are_counted() -> None:
     silent = ward()[0].model_copy(update={"examination_results": ()})
     told = silent.disease_information.model_copy(update={"symptoms": (ALPHA,)})
     records = [silent.model_copy(update={"disease_information": told}), *ward()[1:]]
-    assert trained(Student(careful), records).count()["patients without"] == 1
+    assert trained(Student(careful), records).count()["patients without a question"] == 1

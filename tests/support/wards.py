@@ -15,7 +15,8 @@ from bench.backbones.prompt import Backbone, Completion, Prompt
 from bench.backbones.requests import ChooseAnswer, ChosenOption, Lesson, Reflect
 from bench.backbones.respondent import Respondent
 from bench.journal.journal import Journal
-from bench.medqa.question import Question, question_id
+from bench.medqa.question import Question
+from bench.medqa.shapes import question_id
 from bench.records.record import (
     BasicInformation,
     DiseaseInformation,

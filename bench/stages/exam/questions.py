@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.core.errors import UserError
-from bench.medqa.audit import DEPARTMENTS, is_audited_split, joining
+from bench.medqa.audit import is_audited_split, joining
 from bench.medqa.departments import Departments
 from bench.medqa.hub import SCHEME
-from bench.medqa.labels import read_labels
+from bench.medqa.labels import DEPARTMENTS, read_labels
 from bench.medqa.question import Question, QuestionSet
 from bench.medqa.sources import SAMPLE, SAMPLE_FILE, VARIABLE, load_questions
 from bench.stages.exam.settings import ExamSettings

@@ -24,15 +24,12 @@ from bench.core.concurrency import ordered_map
 from bench.core.errors import UserError
 from bench.core.schema import Model
 from bench.medqa.question import Question
-from bench.records.record import PatientRecord
-from bench.runs.roles import GENERATOR, factor_of, spread
+from bench.runs.roles import GENERATOR, spread
 from bench.stages.exam.classes import Pool, deal, pool_of
 from bench.stages.exam.questions import read_test
 from bench.stages.exam.settings import ExamSettings
-from bench.students.answer import Answered, answer
-from bench.students.choice import OF_FAILURE, ROLE, choose
+from bench.students.answer import ROLE, Answered, answer, choose
 from bench.students.experience import Experience
-from bench.students.practice import Practice
 from bench.students.training import Training, train
 
 ZERO_SHOT = "zero-shot"
@@ -44,6 +41,8 @@ REPLICATE = "exam"
 """Of the questions, alike for all students: the same words are one exchange."""
 TRIED = 6
 """Test questions that a plan tries."""
+PRACTICE = 2
+"""Practice questions of a record, mostly."""
 WRONG = 0.5
 """Share of practice questions taken to be answered wrong: each costs a rule and two more tries."""
 TOKENS_OF_WORD = 1.4
@@ -147,14 +146,20 @@ class Exam(Stage):
                 yield failure
         if not self._reached(cell):
             return
+        known = {
+            name: learned.experience.after(int(cell[PATIENTS]))
+            if isinstance(learned, Training)
+            else learned
+            for name, learned in taught.items()
+        }
         places = [
-            (question, department, taught.get(department))
-            for department, questions in self.test.questions.items()
+            (question, name, known.get(name, Experience()))
+            for name, questions in self.test.questions.items()
             for question in questions
         ]
 
-        async def one(place: tuple[Question, str, Training | Failure | None]) -> Answered:
-            return await self._put(cell, *place, context)
+        async def one(place: tuple[Question, str, Experience | Failure]) -> Answered:
+            return await answer(*place, self.own.limits, context, REPLICATE)
 
         async for given_answer in ordered_map(one, places, context.at_once):
             yield given_answer
@@ -205,30 +210,6 @@ class Exam(Stage):
             for learned in self._taught.get(cell.without(PATIENTS), {}).values()
         )
 
-    async def _put(
-        self,
-        cell: Cell,
-        question: Question,
-        department: str,
-        learned: Training | Failure | None,
-        context: Context,
-    ) -> Answered:
-        """One question; a student whose training failed is not asked."""
-        given: Answered | Failure
-        if isinstance(learned, Failure):
-            given = learned
-        else:
-            known = learned.experience if learned else Experience()
-            if cell[PATIENTS] != str(self.own.cases):
-                known = known.after(int(cell[PATIENTS]))
-            work = answer(question, department, known, self.own.limits, context, REPLICATE)
-            given = await guarded(work, question.id, self.card.name)
-        if isinstance(given, Answered):
-            return given
-        outcome = OF_FAILURE[given.outcome]
-        place = {"id": question.id, "department": department}
-        return Answered(**place, outcome=outcome, reason=given.reason)
-
     def compared(self, cells: Sequence[Cell]) -> Iterable[tuple[Cell, Cell]]:
         """Students at the end, each after the earlier ones of its backbone, untrained first."""
         final = {UNTRAINED, str(self.own.cases)}
@@ -271,9 +252,6 @@ class Exam(Stage):
         return {
             "set": self.test.described,
             "patients": self._sizes,
-            "cases": self.own.cases,
-            "budget": self.own.budget,
-            "guard": self.own.guard,
             "settings": self.own.model_dump(
                 mode="json", exclude={"questions", "labels", "digest", "roles"}
             ),
@@ -293,7 +271,7 @@ class Exam(Stage):
         return {
             "patients": sum(learned.practised for learned in known),
             **totals,
-            "suspects": len(self._pool(cell).suspects),
+            "records near a test question": len(self._pool(cell).suspects),
         }
 
     def describe(self, item: Answered, form: str = "text") -> str:
@@ -315,47 +293,23 @@ class Exam(Stage):
         return "\n".join(lines)
 
     async def plan(self, cells: Sequence[Cell], given: Mapping[Cell, Items], trial: Trial) -> None:
-        """Put some practice and test questions; without memory, so that no encoder is loaded."""
-        questions, tried = self.test.all, self.test.all[:TRIED]
-        memory = self.own.budget * TOKENS_OF_WORD
-        untrained: set[str] = set()
+        """Put some test questions, to which practice questions are much alike; without memory."""
+        tried = self.test.all[:TRIED]
         for cell in cells:
-            shown = {ROLE: memory * len(questions)}
-            if cell[PATIENTS] == UNTRAINED:
-                # One student is asked untrained but once, whoever wrote the records; two labels of
-                # one model are two students.
-                writer = "" if ROLE in self.scope.roles else cell.get(factor_of(GENERATOR), "")
-                student = cell.get(ROLE, writer)
-                if student in untrained:
-                    continue
-                untrained.add(student)
-                shown = {}
             context = trial.context(self, cell)
             for question in tried:
                 asked = (question.question, question.options, (), question.id)
                 await choose(context.role(ROLE), *asked)
-            scale = len(questions) / len(tried)
-            trial.count(self, cell, context, scale, tokens_in=shown, guessed=True)
+            exchanges = float(len(self.test.all))
             if cell[PATIENTS] == str(self.own.cases):
-                await self._plan_practice(cell, given, trial, memory)
-
-    async def _plan_practice(
-        self, cell: Cell, given: Mapping[Cell, Items], trial: Trial, memory: float
-    ) -> None:
-        source = next(other for other in given if other.within(cell))
-        records: list[PatientRecord] = list(given[source])
-        if not records:
-            return
-        context = trial.context(self, cell)
-        practice = Practice(records, context.outlines, 0)
-        items = [item for record in records for item in practice.items(record)]
-        for item in items:
-            await choose(context.role(ROLE), item.question, item.options, (), item.record)
-        planned = len(records) + given[source].missing
-        patients = min(planned, len(self.test.questions) * self.own.cases)
-        scale = patients * (1 + 3 * WRONG) / len(records)
-        shown = {ROLE: memory * len(items) * scale}
-        trial.count(self, cell, context, scale, tokens_in=shown, guessed=True)
+                records = next(items for other, items in given.items() if other.within(cell))
+                planned = sum(1 for _ in records) + records.missing
+                patients = min(planned, len(self.test.questions) * self.own.cases)
+                exchanges += patients * PRACTICE * (1 + 3 * WRONG)
+            words = 0 if cell[PATIENTS] == UNTRAINED else self.own.budget
+            shown = {ROLE: words * TOKENS_OF_WORD * exchanges}
+            scale = exchanges / len(tried)
+            trial.count(self, cell, context, scale, tokens_in=shown, guessed=True)
 
 
 def _untrained(backbone: Cell, given: Sequence[Cell]) -> Cell:
