@@ -2,16 +2,15 @@
 
 Over pairs, a metric of two texts (predictions and references) gives a similarity: the mean of both
 directions, for all pairs that every diversity metric takes. It costs n (n - 1) computes of 4 to
-8 ms for each group of n records, held whole; the journal keeps each pair. Over records, a metric
-of single texts is computed once on all of them.
+8 ms for each group of n records, held whole. Over records, a metric of single texts is computed
+for each of them. The journal keeps what was computed.
 
 The path is a script, or a folder that holds a script of its own name. It is code, and is run.
 """
 
 import asyncio
 import json
-import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from hashlib import sha256
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from bench.api.evaluation import Evaluation
 from bench.api.metric import MetricCard
 from bench.api.pair_metric import (
     Grouping,
@@ -34,15 +34,12 @@ from bench.api.pair_metric import (
 )
 from bench.api.score import Direction
 from bench.core.errors import UserError
-from bench.scoring.intervals import mean_interval
+from bench.records.record import PatientRecord
 
 if TYPE_CHECKING:
     from bench.api.context import Context
-    from bench.api.item import Items
 
 Over = Literal["pairs", "records"]
-MOST = 100_000
-"""Computes for one group of records above which a score is refused: some ten minutes."""
 
 
 class Evaluate:
@@ -85,6 +82,10 @@ class Evaluate:
         name = f"evaluate:{self._script.stem}" + (f".{result}" if result else "")
         self.card = replace(type(self).card, name=name, better=better)
         self._busy = Lock()
+        if over == "pairs":
+            self.kernel = self._kernel
+        else:
+            self.evaluate = self._record
 
     @cached_property
     def _module(self) -> Any:
@@ -122,14 +123,14 @@ class Evaluate:
             )
         return names
 
-    def _compute(self, *columns: Sequence[str]) -> list[float]:
-        """What the module gives for some columns of texts: one number, or one for each row.
+    def _compute(self, *texts: str) -> float:
+        """What the module gives for one text, or for two.
 
         Raises:
             UserError: if the answer lacks the key, has several and none is chosen, or holds
-                something else than finite numbers, one or as many as rows.
+                something else than one finite number.
         """
-        given = dict(zip(self._inputs(), columns, strict=True))
+        given = {name: [text] for name, text in zip(self._inputs(), texts, strict=True)}
         with self._busy:
             answer = self._module.compute(**given, **self._kwargs)
         key = next(iter(answer)) if self._result is None and len(answer) == 1 else self._result
@@ -138,16 +139,17 @@ class Evaluate:
                 f"the evaluate script {self._script} gives {', '.join(answer)}: "
                 "name one of them as `result`"
             )
-        numbers = np.atleast_1d(np.asarray(answer[key]))
-        fits = numbers.shape in ((1,), (len(columns[0]),))
-        if not fits or numbers.dtype.kind not in "biuf" or not np.isfinite(numbers).all():
+        number = np.atleast_1d(np.asarray(answer[key]))
+        if number.shape != (1,) or number.dtype.kind not in "biuf" or not np.isfinite(number[0]):
             raise UserError(f"the evaluate script {self._script} gives {key}={answer[key]!r}")
-        return [float(number) for number in numbers]
+        return float(number[0])
 
     def _request(self, *texts: str) -> dict[str, Any]:
         digests = [sha256(text.encode()).hexdigest() for text in texts]
         settings = {"kwargs": self._kwargs, "result": self._result}
-        return {"kind": "evaluate", "module": self._method, **settings, "texts": digests}
+        with self._busy:  # the module is loaded once, whichever record comes first
+            method = self._method
+        return {"kind": "evaluate", "module": method, **settings, "texts": digests}
 
     @cached_property
     def _method(self) -> str:
@@ -172,23 +174,9 @@ class Evaluate:
             return signature_of(self._method, shown, "over:records")
         return signature_of(self._method, "dir:both", shown, f"pairs:{self.pairs}", "mean:macro")
 
-    @property
-    def kernel(self) -> "Callable[[Texts, Context], Awaitable[Kernel]] | None":
-        """Both directions of each pair; none over records, which are scored as a whole."""
-        return self._kernel if self._over == "pairs" else None
-
     async def _kernel(self, texts: Texts, context: "Context") -> Kernel:
-        """Both directions of each pair, stored in the journal row by row.
-
-        Raises:
-            UserError: for more pairs than `MOST` computes allow; as `_compute`.
-        """
+        """Both directions of each pair, stored in the journal row by row."""
         n = len(texts)
-        if n * (n - 1) > MOST:
-            raise UserError(
-                f"{self.card.name} takes {n * (n - 1):,} computes for a group of {n} records, "
-                f"more than {MOST:,}: score fewer records, or compare within a disease"
-            )
         await asyncio.to_thread(self._inputs)
         matrix = np.zeros((n, n))
         keys: list[list[str]] = [[] for _ in texts]
@@ -208,38 +196,17 @@ class Evaluate:
         return MatrixKernel(matrix, [tuple(behind) for behind in keys])
 
     def _pair(self, one: str, other: str) -> bytes:
-        both = self._compute([one], [other]) + self._compute([other], [one])
-        return json.dumps(math.fsum(both) / len(both)).encode()
+        return json.dumps((self._compute(one, other) + self._compute(other, one)) / 2).encode()
 
-    async def score(self, items: "Items", context: "Context") -> dict[str, Any]:
-        """The mean over records with a Student t interval.
-
-        A module that gives one figure for all records has no interval.
-        """
-        await asyncio.to_thread(self._inputs)
-        records = list(items)
-        ids = [record.id for record in records]
-        texts = [view_text(record, self.view) for record in records]
+    async def _record(self, record: PatientRecord, context: "Context") -> Evaluation:
+        """What the module gives for one record's text."""
+        text = view_text(record, self.view)
 
         async def compute(_: str) -> bytes:
-            return json.dumps(await asyncio.to_thread(self._compute, texts)).encode()
+            return json.dumps(await asyncio.to_thread(self._compute, text)).encode()
 
-        numbers: list[float] = []
-        keys: tuple[str, ...] = ()
-        if texts:
-            entry = await context.journal.once(self._request(*texts), compute)
-            numbers, keys = json.loads(entry.body), (entry.key,)
-        each = len(numbers) == len(records)
-        value, interval = mean_interval(numbers) if numbers else (None, None)
-        return {
-            "value": value,
-            "n": len(records),
-            "interval": interval if each else None,
-            "items": dict(zip(ids, numbers, strict=True)) if each else {},
-            "keys": dict.fromkeys(ids, keys),
-            "signature": self.signature(context),
-            "notes": () if each else ("one figure for all records: no interval",),
-        }
+        entry = await context.journal.once(await asyncio.to_thread(self._request, text), compute)
+        return Evaluation(values={"": (json.loads(entry.body),)}, keys=(entry.key,))
 
 
 def _script(path: str) -> Path:

@@ -19,10 +19,9 @@ from patients import ONE, compared, departments, figure, paired, patient, scored
 from rules_run import LIBRARY
 from strategies import records as any_record
 
-from bench.api.adapters import make_metric, method_of, whole_scores
+from bench.api.adapters import make_metric
 from bench.api.choice import Choice
 from bench.api.context import Context
-from bench.api.item import Items
 from bench.api.pair_metric import view_text
 from bench.api.score import Score
 from bench.backbones.respondent import Respondent
@@ -34,8 +33,6 @@ from bench.records.dataset import from_dataset, to_dataset
 from bench.records.record import PatientRecord
 from bench.records.record_files import RecordFile, json_line, write_records
 from bench.runs.roles import make_backbone
-from bench.scoring.evaluations import of_values
-from bench.scoring.scores import differences_of
 from benchmarks.corpus import notes
 
 RECORDS = [
@@ -123,10 +120,7 @@ def native(
         }
         given = Context(kept, LIBRARY, answering)
         try:
-            if method_of(metric) != "score":
-                return await scored(metric, records, given)
-            items = Items(records)
-            return whole_scores(await metric.score(items, given), metric.card, items)[0]
+            return await scored(metric, records, given)
         finally:
             await kept.close()
 
@@ -272,21 +266,15 @@ def test_every_item_names_the_pairs_behind_it(tmp_path: Path) -> None:
 
 
 def test_a_local_measurement_is_scored_over_records(tmp_path: Path) -> None:
-    options: Any = {
-        "path": script(tmp_path, "lengths", LENGTHS),
-        "better": "lower",
-        "over": "records",
-    }
-    (each,) = native("evaluate", result="lengths", **options)
-    (total,) = native("evaluate", result="total", **options)
-    assert each.metric == "evaluate:lengths.lengths"
+    path = script(tmp_path, "lengths", LENGTHS)
+    options: Any = {"path": path, "better": "lower", "over": "records", "result": "total"}
+    scores = native("evaluate", **options)
+    score = figure(scores)
+    assert score.metric == "evaluate:lengths.total"
     lengths = [len(view_text(record, "full")) for record in RECORDS]
-    assert each.value == pytest.approx(sum(lengths) / 10)
-    assert total.value == pytest.approx(sum(lengths))
-    assert (each.interval is None, total.interval) == (False, None)
-    assert total.notes == ("one figure for all records: no interval",)
-    (none,) = native("evaluate", [], result="lengths", **options)
-    assert (none.value, none.n) == (None, 0)
+    assert score.value == pytest.approx(sum(lengths) / 10)
+    assert score.interval is not None
+    assert departments(scores)["urology"] == pytest.approx(sum(lengths[:5]) / 5)
 
 
 def test_two_methods_are_compared(tmp_path: Path) -> None:
@@ -301,21 +289,13 @@ def test_two_methods_are_compared(tmp_path: Path) -> None:
         journal = Journal.open(None)
         given = Context(journal, LIBRARY)
         try:
-            if method_of(metric) != "score":
-                return await compared(metric, *sides, given)
-            evaluations = []
-            for some in sides:
-                items = Items(some)
-                _, values, keys = whole_scores(await metric.score(items, given), metric.card, items)
-                evaluations.append(list(of_values(items, values, keys)))
-            return differences_of(metric.card, evaluations[0], evaluations[1])
+            return await compared(metric, *sides, given)
         finally:
             await journal.close()
 
     lengths, pairs = (script(tmp_path, n, t) for n, t in (("lengths", LENGTHS), ("shared", SHARED)))
     found = figure(asyncio.run(difference(path=lengths, over="records", result="lengths")))
     assert (found.n, found.metric) == (9, "evaluate:lengths.lengths")
-    assert not asyncio.run(difference(path=lengths, over="records", result="total"))
     assert figure(asyncio.run(difference(path=pairs))).n == 9
 
 
@@ -339,12 +319,6 @@ def test_faults_of_a_script_are_said_in_one_sentence(tmp_path: Path) -> None:
     ):
         with pytest.raises(UserError, match=rf"{name}\.py cannot be loaded"):
             native("evaluate", path=script(tmp_path, name, text), better="lower")
-
-
-def test_too_many_pairs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("metrics.evaluate.MOST", 10)
-    with pytest.raises(UserError, match="20 computes for a group of 5 records, more than 10"):
-        native("evaluate", path=script(tmp_path, "shared", SHARED), better="lower")
 
 
 def test_a_metric_that_needs_an_option_is_known_by_it() -> None:
