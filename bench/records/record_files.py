@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from bench.core.atomic import writing
 from bench.core.errors import UserError
+from bench.core.schema import faults
 from bench.records.record import PatientRecord
 
 M = TypeVar("M", bound=BaseModel)
@@ -112,10 +113,7 @@ def _model(kind: type[M], data: object, where: str) -> M:
     try:
         return kind.model_validate(data)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or "the whole"
-        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        raise UserError(f"{where}: field {field}: {first['msg']}{more}") from error
+        raise UserError(f"{where}: field {faults(error, most=1)}") from error
 
 
 def _parquet() -> Any:
