@@ -188,9 +188,7 @@ class Transformers:
         """
         loop = asyncio.get_running_loop()
         job = _Job(group, tokens, detail, loop.create_future())
-        if self._worker is None or self._worker.done() or self._worker.get_loop() is not loop:
-            # Rows of a loop that has ended have nobody waiting for them.
-            self._waiting = []
+        if self._worker is None or self._worker.done():
             self._worker = loop.create_task(self._work())
         self._waiting.append(job)
         return await job.done

@@ -9,7 +9,6 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Coroutine
-from email.utils import formatdate
 from pathlib import Path
 from typing import Any, Literal
 
@@ -241,19 +240,6 @@ def test_silence_is_unreachable_after_the_time_limit(openai_server: OpenAIServer
         ask(made(openai_server, timeout=0.3))
     assert time.monotonic() - begun < 5
     assert openai_server.stats()["total"] == 2
-
-
-def test_a_long_retry_after_is_capped(
-    openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("bench.backbones.openai.wire.MOST_WAIT", 1.0)
-    in_an_hour = formatdate(time.time() + 3600, usegmt=True)
-    for place, wait in enumerate(("90", "3600", in_an_hour)):
-        openai_server.fail("status", at=[2 * place], status=429, retry_after=wait)
-    begun = time.monotonic()
-    for _ in range(3):
-        parse(ask(made(openai_server)).text, Report)
-    assert 2.5 < time.monotonic() - begun < 10
 
 
 def free_port() -> int:
