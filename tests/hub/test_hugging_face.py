@@ -348,13 +348,6 @@ def test_a_dataset_is_typed_by_the_record() -> None:
     assert dataset[3]["id"] == "urology-3"
 
 
-def test_what_changed_is_never_answered_from_the_cache(tmp_path: Path) -> None:
-    path = tmp_path / "records.jsonl"
-    for some in (RECORDS[:2], RECORDS[2:5]):
-        write_records(path, some)
-        assert list(from_dataset(to_dataset(RecordFile(path)))) == some
-
-
 @pytest.mark.parametrize("kind", ["parquet", "json"])
 @pytest.mark.parametrize("streaming", [False, True])
 def test_files_of_ours_are_read_by_datasets(tmp_path: Path, kind: str, streaming: bool) -> None:

@@ -11,8 +11,9 @@ from bench.api.context import Unwatched
 from bench.experiments.engine import execute
 from bench.medqa.sources import SAMPLE_FILE, load_questions
 from bench.records.record import PatientRecord
+from bench.records.record_files import ItemFile
 from bench.report.results import Result, Results
-from bench.runs.folder import ItemFile, RunFolder
+from bench.runs.folder import RunFolder
 from bench.runs.settings import Settings
 from bench.students.answer import Answered
 from bench.students.training import PracticeStep

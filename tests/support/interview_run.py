@@ -10,8 +10,9 @@ from bench.api.context import Unwatched
 from bench.experiments.engine import execute
 from bench.records.dialogue import Dialogue
 from bench.records.record import PatientRecord
+from bench.records.record_files import ItemFile
 from bench.report.results import Results
-from bench.runs.folder import ItemFile, RunFolder
+from bench.runs.folder import RunFolder
 from bench.runs.settings import Settings
 
 MODEL = "openai/words"
