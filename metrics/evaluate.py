@@ -17,7 +17,7 @@ from hashlib import sha256
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -39,8 +39,6 @@ from bench.records.record import PatientRecord
 if TYPE_CHECKING:
     from bench.api.context import Context
 
-Over = Literal["pairs", "records"]
-
 
 class Evaluate:
     """What a local `evaluate` metric gives: its mean over pairs of records, or over records."""
@@ -58,70 +56,41 @@ class Evaluate:
         *,
         path: str,
         better: Direction,
-        over: Over = "pairs",
         config: str | None = None,
         kwargs: Mapping[str, Any] | None = None,
         result: str | None = None,
         view: View = "full",
         pairs: Grouping = "department",
     ) -> None:
-        """Choose the script, its configuration, and what is given to it; nothing is loaded yet.
+        """Load the script with its configuration, and choose what is given to it.
 
         `kwargs` go to its `compute`; `result` is the key of its answer where that has several.
+        One that takes two texts is scored over pairs, one that takes one over records.
 
         Raises:
-            UserError: if there is no such script.
+            UserError: if there is no such script, it cannot be loaded, or takes more texts.
         """
         self.view = view
         self.pairs = pairs
         self._script = _script(path)
-        self._over = over
         self._config = config
         self._kwargs = dict(kwargs or {})
         self._result = result
         name = f"evaluate:{self._script.stem}" + (f".{result}" if result else "")
         self.card = replace(type(self).card, name=name, better=better)
-        self._busy = Lock()
-        if over == "pairs":
-            self.kernel = self._kernel
-        else:
-            self.evaluate = self._record
-
-    @cached_property
-    def _module(self) -> Any:
-        """The evaluation module.
-
-        Raises:
-            UserError: if the extra is missing, or the script cannot be loaded offline.
-        """
-        try:
-            import evaluate
-        except ImportError as error:
-            raise UserError(
-                "evaluate metrics need the extra: pip install 'patient-zero-bench[hf]'"
-            ) from error
-        try:
-            return evaluate.load(str(self._script), self._config, keep_in_memory=True)
-        except (OSError, ImportError, SyntaxError, TypeError, ValueError) as error:
-            reason = " ".join(str(error).split())
-            raise UserError(
-                f"the evaluate script {self._script} cannot be loaded ({reason})"
-            ) from error
-
-    def _inputs(self) -> list[str]:
-        """The names of the module's inputs: one for each text of a pair, or one.
-
-        Raises:
-            UserError: if it takes another number of texts than it is to be given.
-        """
+        self._module = _module(self._script, config)
         features = self._module.features
-        names = list(features[0] if isinstance(features, list) else features)
-        if len(names) != (2 if self._over == "pairs" else 1):
+        self._inputs = list(features[0] if isinstance(features, list) else features)
+        if len(self._inputs) == 2:
+            self.kernel = self._kernel
+        elif len(self._inputs) == 1:
+            self.evaluate = self._record
+        else:
             raise UserError(
-                f"the evaluate script {self._script} takes {', '.join(names)}: over='pairs' is "
-                "for two texts, over='records' for one"
+                f"the evaluate script {self._script} takes {', '.join(self._inputs)}: it can be "
+                "given one text, or two"
             )
-        return names
+        self._busy = Lock()
 
     def _compute(self, *texts: str) -> float:
         """What the module gives for one text, or for two.
@@ -130,7 +99,7 @@ class Evaluate:
             UserError: if the answer lacks the key, has several and none is chosen, or holds
                 something else than one finite number.
         """
-        given = {name: [text] for name, text in zip(self._inputs(), texts, strict=True)}
+        given = {name: [text] for name, text in zip(self._inputs, texts, strict=True)}
         with self._busy:
             answer = self._module.compute(**given, **self._kwargs)
         key = next(iter(answer)) if self._result is None and len(answer) == 1 else self._result
@@ -147,9 +116,7 @@ class Evaluate:
     def _request(self, *texts: str) -> dict[str, Any]:
         digests = [sha256(text.encode()).hexdigest() for text in texts]
         settings = {"kwargs": self._kwargs, "result": self._result}
-        with self._busy:  # the module is loaded once, whichever record comes first
-            method = self._method
-        return {"kind": "evaluate", "module": method, **settings, "texts": digests}
+        return {"kind": "evaluate", "module": self._method, **settings, "texts": digests}
 
     @cached_property
     def _method(self) -> str:
@@ -170,14 +137,13 @@ class Evaluate:
     def signature(self, context: "Context") -> str:
         """What pins the meaning of the score."""
         shown = f"view:{self.view}"
-        if self._over == "records":
+        if len(self._inputs) == 1:
             return signature_of(self._method, shown, "over:records")
         return signature_of(self._method, "dir:both", shown, f"pairs:{self.pairs}", "mean:macro")
 
     async def _kernel(self, texts: Texts, context: "Context") -> Kernel:
         """Both directions of each pair, stored in the journal row by row."""
         n = len(texts)
-        await asyncio.to_thread(self._inputs)
         matrix = np.zeros((n, n))
         keys: list[list[str]] = [[] for _ in texts]
         for i in range(n - 1):
@@ -205,7 +171,7 @@ class Evaluate:
         async def compute(_: str) -> bytes:
             return json.dumps(await asyncio.to_thread(self._compute, text)).encode()
 
-        entry = await context.journal.once(await asyncio.to_thread(self._request, text), compute)
+        entry = await context.journal.once(self._request(text), compute)
         return Evaluation(values={"": (json.loads(entry.body),)}, keys=(entry.key,))
 
 
@@ -223,3 +189,22 @@ def _script(path: str) -> Path:
             "the hub is not asked"
         )
     return script
+
+
+def _module(script: Path, config: str | None) -> Any:
+    """The evaluation module of a script.
+
+    Raises:
+        UserError: if the extra is missing, or the script cannot be loaded offline.
+    """
+    try:
+        import evaluate
+    except ImportError as error:
+        raise UserError(
+            "evaluate metrics need the extra: pip install 'patient-zero-bench[hf]'"
+        ) from error
+    try:
+        return evaluate.load(str(script), config, keep_in_memory=True)
+    except (OSError, ImportError, SyntaxError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"the evaluate script {script} cannot be loaded ({reason})") from error

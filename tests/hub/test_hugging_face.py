@@ -269,7 +269,7 @@ def test_every_item_names_the_pairs_behind_it(tmp_path: Path) -> None:
 
 def test_a_local_measurement_is_scored_over_records(tmp_path: Path) -> None:
     path = script(tmp_path, "lengths", LENGTHS)
-    options: Any = {"path": path, "better": "lower", "over": "records", "result": "total"}
+    options: Any = {"path": path, "better": "lower", "result": "total"}
     scores = native("evaluate", **options)
     score = figure(scores)
     assert score.metric == "evaluate:lengths.total"
@@ -296,7 +296,7 @@ def test_two_methods_are_compared(tmp_path: Path) -> None:
             await journal.close()
 
     lengths, pairs = (script(tmp_path, n, t) for n, t in (("lengths", LENGTHS), ("shared", SHARED)))
-    found = figure(asyncio.run(difference(path=lengths, over="records", result="lengths")))
+    found = figure(asyncio.run(difference(path=lengths, result="lengths")))
     assert (found.n, found.metric) == (9, "evaluate:lengths.lengths")
     assert figure(asyncio.run(difference(path=pairs))).n == 9
 
@@ -307,12 +307,10 @@ def test_faults_of_a_script_are_said_in_one_sentence(tmp_path: Path) -> None:
         native("evaluate", path="bleu", better="lower")
     with pytest.raises(UserError, match=r"refuses its options.*'better'"):
         native("evaluate", path=lengths)
-    with pytest.raises(UserError, match="takes data: over='pairs' is for two texts"):
-        native("evaluate", path=lengths, better="lower")
     with pytest.raises(UserError, match="gives lengths, total, longest: name one"):
-        native("evaluate", path=lengths, better="lower", over="records")
+        native("evaluate", path=lengths, better="lower")
     with pytest.raises(UserError, match="gives longest="):
-        native("evaluate", path=lengths, better="lower", over="records", result="longest")
+        native("evaluate", path=lengths, better="lower", result="longest")
     for name, text in (
         ("lacking", "import no_such_library\n"),
         ("remote", "from .far import far  # From: https://example.org/far.py\n"),
