@@ -57,8 +57,8 @@ class DialogueFile(ItemFile[Dialogue]):
                 yield draft.done()
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"{self.path} cannot be read as UTF-8 text ({error})") from error
-        except _Disorder as error:
-            raise UserError(f"{self.path}, line {error.line or number}: {error}") from error
+        except ValueError as error:
+            raise UserError(f"{self.path}, line {number}: {error}") from error
 
 
 def holds_dialogues(path: Path) -> bool:
@@ -138,12 +138,6 @@ def _turn(who: str, text: str) -> str:
     return "\n  ".join([f"{who}: {first}".rstrip(), *rest])
 
 
-class _Disorder(Exception):
-    """What is wrong with the order of a transcript, at a line or the one just read."""
-
-    line: int | None = None
-
-
 @dataclass
 class _Draft:
     """A dialogue as read so far."""
@@ -159,7 +153,7 @@ class _Draft:
     """"question" or "answer": what a line without a mark goes on with; empty as a round begins."""
 
     def take(self, line: str) -> None:
-        """Read one line that is not empty."""
+        """Read one line that is not empty; ValueError says what is wrong with the order."""
         if (heading := _ROUND.fullmatch(line)) or _BREAK.fullmatch(line):
             self._next_round(heading and int(heading[1]))
         elif turn := _TURN.fullmatch(line):
@@ -170,33 +164,33 @@ class _Draft:
             if text := header[2].strip():
                 self.header[header[1].lower()] = text
         else:
-            raise _Disorder("a round begins with a line 'Doctor: ...'")
+            raise ValueError("a round begins with a line 'Doctor: ...'")
 
     def _next_round(self, number: int | None) -> None:
         if self.rounds[-1]:
             self.rounds.append([])
         self.turn = ""
         if number not in (None, len(self.rounds)):
-            raise _Disorder(f"this is round {len(self.rounds)} of {self.id!r}, not {number}")
+            raise ValueError(f"this is round {len(self.rounds)} of {self.id!r}, not {number}")
 
     def _say(self, who: str, text: str) -> None:
         again = "a turn goes on in lines without a name before them"
         if who == "doctor":
             if self.turn == "question":
-                raise _Disorder(f"the doctor's question before has no answer; {again}")
+                raise ValueError(f"the doctor's question before has no answer; {again}")
             self.rounds[-1].append({"question": text})
             self.turn = "question"
         elif self.turn == "question":
             self.rounds[-1][-1]["answer"] = text
             self.turn = "answer"
         elif self.turn:
-            raise _Disorder(f"the patient answers twice; {again}")
+            raise ValueError(f"the patient answers twice; {again}")
         else:
-            raise _Disorder("the patient speaks before any doctor's line; the doctor begins")
+            raise ValueError("the patient speaks before any doctor's line; the doctor begins")
 
     def _go_on(self, line: str) -> None:
         if (named := _NAMED.fullmatch(line)) and not _HEADER.fullmatch(line):
-            raise _Disorder(
+            raise ValueError(
                 f"{named[1]!r} is neither 'Doctor' nor 'Patient'; indent the line if it goes on "
                 "with the turn before"
             )
@@ -206,8 +200,4 @@ class _Draft:
     def done(self) -> tuple[str, dict[str, Any]]:
         """The dialogue as data, with a word for the line it began at."""
         rounds = [{"exchanges": exchanges} for exchanges in self.rounds if exchanges]
-        if not any("answer" in exchange for exchanges in self.rounds for exchange in exchanges):
-            fault = _Disorder(f"the dialogue {self.id!r} holds no question with its answer")
-            fault.line = self.line
-            raise fault
         return f"line {self.line}", {"id": self.id, **self.header, "rounds": rounds}

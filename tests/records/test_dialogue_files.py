@@ -191,7 +191,7 @@ def test_a_style_beside_the_manner_is_read_into_it(tmp_path):
         ("Doctor: a\nPatient: b\nDr. Smith: c\n", 3, "'Dr. Smith' is neither"),
         ("Doctor: a\nPatient 2: b\n", 2, "'Patient 2' is neither"),
         ("## Round 2\nDoctor: a\nPatient: b\n", 1, "this is round 1 of 'x', not 2"),
-        ("\n=== P1\nDoctor: a\n", 2, "'P1' holds no question with its answer"),
+        ("\n=== P1\nDoctor: a\n", 2, "no question has an answer"),
         ("=== P\nDoctor: a\nPatient: b\n=== P\nDoctor: a\nPatient: b\n", 4, "stands in line 1"),
     ],
 )
