@@ -8,7 +8,7 @@ from bench.api.context import Context
 from bench.api.evaluation import Evaluation, Reason
 from bench.api.metric import MetricCard
 from bench.backbones.prompt import JUDGING, Answer, Prompt
-from bench.backbones.requests import Rate, Rating, Turn
+from bench.backbones.requests import Rate, Rating, turns
 from bench.backbones.templates import Template
 from bench.records.dialogue import Dialogue
 
@@ -79,10 +79,7 @@ class RatingMetric:
     async def _ask(self, dialogue: Dialogue, context: Context) -> Answer[SevenPoint]:
         request = Rate(
             rubric=self.rubric,
-            dialogue=tuple(
-                Turn(question=exchange.question, answer=exchange.answer)
-                for exchange in dialogue.exchanges()
-            ),
+            dialogue=turns(dialogue.exchanges()),
             manner=dict(dialogue.manner),
             low=LOW,
             high=HIGH,

@@ -11,7 +11,7 @@ from bench.agents.styles import style
 from bench.agents.triplets import make_engine
 from bench.api.context import Context
 from bench.backbones.prompt import GENERATING, AskError, Prompt
-from bench.backbones.requests import Ask, Turn
+from bench.backbones.requests import Ask, Turn, turns
 from bench.backbones.respondent import Respondent
 from bench.backbones.templates import Template
 from bench.core.errors import UserError
@@ -133,9 +133,7 @@ async def _round(
     """One sitting, begun without any history."""
     exchanges: list[Exchange] = []
     for turn in range(1, setting.questions + 1):
-        history = tuple(
-            Turn(question=earlier.question, answer=earlier.answer) for earlier in exchanges
-        )
+        history = turns(exchanges)
         asked: tuple[str, ...] = ()
         try:
             left = setting.questions - len(exchanges)

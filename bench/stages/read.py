@@ -121,8 +121,7 @@ class Read(Stage):
             self.by_rules |= any("rules" in re.split("[:@]", one) for one in told)
         if record is None:
             return
-        planned = record.origin.disease if record.origin else None
-        listing = self.scope.outlines.listing(planned or record.disease_information.disease)
+        listing = self.scope.outlines.listing(record.planned_disease)
         if listing is not None and listing.draft:
             self.drafts.add(listing.id)
 
