@@ -45,7 +45,7 @@ MOST = 2.5
 """Times as long that twice the text may take."""
 TURNS = 3
 """Times of which the least counts."""
-LEAST = 0.02
+LEAST = 0.05
 """Seconds below which a ratio is noise."""
 HOSTILE = (
     "1", "1-", "9.", "1 ", "*", "(", "[a", "* a ", " ", ". ", ".", "'", "\n", "- ", "no ", "and ",

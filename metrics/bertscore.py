@@ -91,6 +91,7 @@ class BertScore(PairMetric):
         name="bertscore",
         summary="Mean BERTScore F1 over pairs of records, without idf or rescaling",
         unit="similarity",
+        range=(-1.0, 1.0),
         better="lower",
         extra="neural",
     )

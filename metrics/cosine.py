@@ -58,6 +58,7 @@ class Cosine(PairMetric):
         name="cosine",
         summary="Mean cosine similarity of record embeddings over pairs of records, -1 to 1",
         unit="similarity",
+        range=(-1.0, 1.0),
         better="lower",
         extra="neural",
     )

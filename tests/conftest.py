@@ -1,4 +1,5 @@
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import gettempdir
@@ -11,6 +12,9 @@ from openai_server import OpenAIServer
 os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"
 # The cache of the user who tests is left alone; the suite's own serves all its processes.
 os.environ["XDG_CACHE_HOME"] = str(Path(gettempdir()) / f"pzbench-tests-{os.getuid()}")
+
+# A shell without a terminal starts what is in the background deaf to Ctrl-C, and its children too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A loaded machine is no failure: examples have no deadline, the tests have one (pyproject).
 settings.register_profile("suite", deadline=None)

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from bench.api.evaluation import Evaluation
 
 
+UNIT = ("share", "similarity", "probability")
+"""Units of values from 0 to 1."""
+
+
 @dataclass(frozen=True)
 class PartCard:
     """A part of a metric that has a score of its own, for instance one section of accuracy."""
@@ -32,7 +36,8 @@ class PartCard:
     unit: str = "share"
     better: Direction = "higher"
     range: tuple[float, float] | None = None
-    """Least and greatest value: the bounds follow from it. Of a share 0 and 1."""
+    """Least and greatest value: bounds follow from it, and no interval goes beyond. Of a share, a
+    similarity and a probability 0 and 1."""
     per: Literal["item", "answer"] = "item"
     """Whether an item has one value, or one for each of its answers."""
     pins: str = ""
@@ -41,7 +46,7 @@ class PartCard:
     @property
     def ends(self) -> tuple[float, float] | None:
         """Least and greatest value; none where nobody knows."""
-        return (0.0, 1.0) if self.range is None and self.unit == "share" else self.range
+        return (0.0, 1.0) if self.range is None and self.unit in UNIT else self.range
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,13 @@ class Interval(Model):
     method: str
     """How it was made, for instance "wilson"."""
 
+    def within(self, ends: tuple[float, float] | None) -> "Interval":
+        """The interval without what lies beyond the ends of the scale, if it has any."""
+        if ends is None:
+            return self
+        low, high = max(self.low, ends[0]), min(self.high, ends[1])
+        return self.model_copy(update={"low": low, "high": high})
+
 
 class Score(Model):
     """One part of a metric in one group, or the difference of two such figures."""

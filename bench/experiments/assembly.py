@@ -4,10 +4,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import product, takewhile
+from pathlib import Path
 from typing import Any
 
 from bench.api.adapters import load_stage, make_metric
-from bench.api.cell import Cell, safe_name
+from bench.api.cell import Cell
 from bench.api.choice import Choice
 from bench.api.context import nobody
 from bench.api.stage import Scope, Stage
@@ -234,47 +235,27 @@ def _in_order(stages: Mapping[str, Stage]) -> Iterator[tuple[str, Stage]]:
             yield name, stage
 
 
-LONGEST = 200
-"""Bytes of a factor's value, which is the name of a file."""
-
-
 def _check_cells(stages: Mapping[str, Stage], cells: Mapping[str, Sequence[Cell]]) -> None:
     """Every cell has a file of its own, and can be a line of the results.
 
     Raises:
         UserError: naming the stage and the factor at fault.
     """
-    places: set[tuple[str, Cell]] = set()
+    places: set[tuple[str, Path]] = set()
     for name, stage in stages.items():
+        whose = f"the stage {name!r}"
         for cell in cells[name]:
             for factor, value in cell.items():
-                _check_factor(factor, f"the stage {name!r}")
-                _check_value(name, factor, value)
-            place = (stage.card.makes, Cell(_by_place(cell)))
-            if not cell or place in places:
+                _check_factor(factor, whose)
+                if not value:
+                    raise UserError(f"{whose} has an empty {factor}: call it something")
+            if not cell or (stage.card.makes, cell.path("")) in places:
                 what = f"two cells of {stage.card.makes} called {cell}" if cell else "a bare cell"
-                raise UserError(f"the stage {name!r} makes {what}: factors must tell them apart")
-            places.add(place)
+                raise UserError(f"{whose} makes {what}: factors must tell them apart")
+            places.add((stage.card.makes, cell.path("")))
         for first, second in stage.compared(cells[name]):
             if set(first) != set(second):
-                raise UserError(
-                    f"the stage {name!r} compares cells of other factors: {first} and {second}"
-                )
-
-
-def _by_place(cell: Cell) -> dict[str, str]:
-    """The values by their place, which make the path."""
-    return {str(place): value for place, value in enumerate(cell.values())}
-
-
-def _check_value(stage: str, factor: str, value: str) -> None:
-    if not value:
-        raise UserError(f"the stage {stage!r} has an empty {factor}: call it something")
-    if len(safe_name(value).encode()) > LONGEST:
-        raise UserError(
-            f"the {factor} {value[:40]!r}... is too long for the name of a file: call it something "
-            f"else, of at most {LONGEST} bytes"
-        )
+                raise UserError(f"{whose} compares cells of other factors: {first} and {second}")
 
 
 def _check_factor(factor: str, whose: str) -> None:

@@ -15,9 +15,10 @@ from bench.core.errors import UserError
 from bench.core.registry import nearest
 from bench.core.schema import Model
 from bench.core.text import folded
-from bench.core.yaml_lines import YamlFile, read_yaml
+from bench.core.yaml_lines import YamlFile, parse_yaml, read_text
 from bench.knowledge.approval import is_draft
 from bench.knowledge.outline import Outline
+from bench.knowledge.outline_cache import cached
 
 FOLDER = Path(__file__).parent / "outlines"
 INDEX = "index.json"
@@ -57,7 +58,12 @@ def read_outline(path: Path) -> Outline:
     Raises:
         UserError: naming the file, the line and the field at fault.
     """
-    return parse_outline(read_yaml(path, "the outline"))
+    return _outline_in(path, read_text(path, "the outline"))
+
+
+def _outline_in(path: Path, text: str) -> Outline:
+    """The outline in the text of a file, parsed only if it never was before."""
+    return cached(text, lambda: parse_outline(parse_yaml(path, text)))
 
 
 def parse_outline(file: YamlFile) -> Outline:
@@ -128,8 +134,8 @@ def _listing(path: Path, file: str, index: Mapping[tuple[str, str], Listing]) ->
         raise UserError(f"the outline {path} cannot be read ({error})") from error
     if (known := index.get((file, sha256))) is not None:
         return known
-    read = read_yaml(path, "the outline")
-    outline = parse_outline(read)
+    text = read_text(path, "the outline")
+    outline = _outline_in(path, text)
     return Listing(
         id=outline.id,
         name=outline.name,
@@ -137,7 +143,7 @@ def _listing(path: Path, file: str, index: Mapping[tuple[str, str], Listing]) ->
         department=outline.department,
         file=file,
         sha256=sha256,
-        draft=is_draft(outline, read.text),
+        draft=is_draft(outline, text),
     )
 
 

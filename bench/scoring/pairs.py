@@ -145,7 +145,9 @@ async def score_pairs(
     for cell, side in sides.items():
         own = {group: found for (who, group), found in moments.items() if who == cell}
         made = "|".join(filter(None, (pinned, side.items.signature)))
-        scores[cell] = _scores(metric, own, side.lacking, made, side.items.notes, side.alone)
+        ends = metric.card.every_part[0].ends
+        said = side.items.notes
+        scores[cell] = _scores(metric, own, side.lacking, made, said, side.alone, ends)
         evaluations[cell] = list(_evaluations(own, side))
     differences: dict[Couple, list[Score]] = {couple: [] for couple in couples}
     for couple in paired:
@@ -304,6 +306,7 @@ def _scores(
     signature: str,
     notes: Sequence[str] = (),
     alone: Sequence[str] = (),
+    ends: tuple[float, float] | None = None,
 ) -> list[Score]:
     """The macro mean over groups; where the groups are departments, each of them too.
 
@@ -321,7 +324,7 @@ def _scores(
             better=card.better,
             n=sum(one.n for one in found),
             n_missing=missing,
-            interval=interval,
+            interval=interval and interval.within(ends),
             signature=signature,
             notes=(*notes, *more, *_remarks(found)),
             **by,

@@ -125,9 +125,8 @@ def _score(
     unseen = _unseen(part, group, items)
     missing = tally.missing + unseen
     value, interval = _mean(tally, part) if flat else (None, None)
-    if interval is not None and part.ends is not None:  # one by t may reach beyond what can be
-        low, high = max(interval.low, part.ends[0]), min(interval.high, part.ends[1])
-        interval = interval.model_copy(update={"low": low, "high": high})
+    if interval is not None:  # one by t may reach beyond what can be
+        interval = interval.within(part.ends)
     notes = [*items.notes, *tally.notes, *_told(tally, items.kind, unseen, interval)]
     return _made(
         card,

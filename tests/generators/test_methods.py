@@ -1,6 +1,5 @@
 """The three methods: what each is told, what it makes of the answers, what it costs."""
 
-import asyncio
 import json
 from typing import Any
 
@@ -161,23 +160,3 @@ def test_unknown_names_and_options_are_told_apart():
         GENERATORS.load("dirct")
     with pytest.raises(UserError, match="no option 'plausability'; did you mean 'plausibility'"):
         GENERATORS.make("patient-zero", {"plausability": "regenerate"})
-
-
-def test_the_ordered_map_is_bounded_and_keeps_order():
-    from bench.core.concurrency import ordered_map
-
-    under_way = most = 0
-
-    async def work(number: int) -> int:
-        nonlocal under_way, most
-        under_way += 1
-        most = max(most, under_way)
-        await asyncio.sleep(0.001 * (7 - number % 7))
-        under_way -= 1
-        return number
-
-    async def collect() -> list[int]:
-        return [found async for found in ordered_map(work, range(50), 5)]
-
-    assert asyncio.run(collect()) == list(range(50))
-    assert most == 5

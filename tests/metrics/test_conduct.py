@@ -12,7 +12,6 @@ from bench.api.item import Items
 from bench.api.score import Score
 from bench.records.dialogue import Attempt, Dialogue, DialogueOrigin, Exchange, Fact, Learned
 from bench.records.record import Origin, PatientRecord
-from bench.scoring.intervals import cluster_bootstrap
 from bench.scoring.scores import TOO_FEW
 from metrics.conduct import MEASURES, Conduct, is_act, leaked_diagnosis, stage_directions
 
@@ -237,18 +236,3 @@ def test_what_only_our_own_dialogues_tell() -> None:
     calls = found["triplet-calls-per-turn"]
     assert calls.value == pytest.approx(12 / 5)
     assert calls.unit == "calls"
-
-
-def test_intervals_are_clustered_by_patient() -> None:
-    told = [replies(f"p{n}", "(sighs) Yes.", "No.", "*nods*" if n % 2 else "No.") for n in range(6)]
-    found = scores(*told)["stage-directions"]
-    clusters = {f"p{n}": [1.0, 0.0, float(n % 2)] for n in range(6)}
-    assert found.interval == cluster_bootstrap(clusters, share=True)[1]
-    assert found.value == 0.5
-
-
-def test_nothing_to_score_says_so() -> None:
-    found = scores(missing=3)
-    assert {one.value for one in found.values()} == {None}
-    assert {one.notes for one in found.values()} == {("nothing to score: no dialogue was made",)}
-    assert found["over-cap"].n_missing == 3

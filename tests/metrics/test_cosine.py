@@ -1,9 +1,8 @@
 import asyncio
-from typing import Any
 
 import numpy as np
 import pytest
-from patients import ONE, OTHER, context, figure, paired, patient
+from patients import ONE, context, figure, paired, patient
 
 from bench.api.pair_metric import view_text
 from bench.journal.journal import Journal
@@ -22,31 +21,6 @@ def test_closed_form_equals_brute_force() -> None:
     assert short.row_sums == pytest.approx(long.row_sums, abs=1e-12)
     assert short.sum_of_squares == pytest.approx(long.sum_of_squares, abs=1e-10)
     assert short.variance() == pytest.approx(long.variance(), rel=1e-9)
-
-
-def test_means_by_the_closed_form_differ_as_their_kernels_do() -> None:
-    draw = np.random.default_rng(1)
-    sides = [[patient(f"p{i}", "ab"[i // 7], "pain") for i in range(12)] for _ in range(2)]
-    made: list[CosineKernel] = []
-
-    class Drawn(Cosine):
-        async def kernel(self, texts: Any, context: Any) -> CosineKernel:
-            made.append(CosineKernel(draw.normal(size=(len(texts), 3))))
-            return made[-1]
-
-        def signature(self, context: Any) -> str:
-            return "drawn"
-
-    found = asyncio.run(paired(Drawn(), None, *sides))  # type: ignore[arg-type]
-
-    def mean(kernels: list[CosineKernel]) -> float:
-        groups = [kernel.vectors @ kernel.vectors.T for kernel in kernels]
-        return float(np.mean([one[np.triu_indices(len(one), 1)].mean() for one in groups]))
-
-    one, other = mean(made[:2]), mean(made[2:])
-    assert figure(found.scores[ONE]).value == pytest.approx(one)
-    assert figure(found.scores[OTHER]).value == pytest.approx(other)
-    assert figure(found.differences[ONE, OTHER]).value == pytest.approx(one - other)
 
 
 def test_scores_records_and_keeps_what_it_computed() -> None:

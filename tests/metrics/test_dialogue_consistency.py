@@ -4,7 +4,6 @@ import asyncio
 import json
 import re
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,17 +19,12 @@ from patients import (
     patient,
     scored,
 )
-from rules_run import LIBRARY, asked_of, context
+from rules_run import asked_of, context
 
-from bench.api.context import Context
 from bench.api.evaluation import Evaluation
 from bench.api.item import Items
 from bench.api.score import Score
-from bench.backbones.openai.backbone import OpenAI
-from bench.backbones.respondent import Respondent
 from bench.backbones.rules.backbone import Rules
-from bench.core.errors import UserError
-from bench.journal.journal import Journal
 from bench.records.dialogue import Dialogue, DialogueOrigin
 from bench.scoring.intervals import cluster_bootstrap
 from bench.scoring.scores import TOO_FEW
@@ -194,32 +188,6 @@ def test_a_verdict_on_what_there_is_not_is_shown_and_asked_again(
     assert fault in tries[1]
 
 
-def test_a_failed_verdict_on_a_strange_fact_is_mended_by_asking_again(
-    openai_server: OpenAIServer, tmp_path: Path
-) -> None:
-    told = [of("a", [("?", "x")])]
-
-    def verdict(said: str, retry: bool) -> Evaluation:
-        openai_server.hook = lambda _: said
-        backbone = OpenAI("judge-1", base_url=openai_server.url, max_retries=0, timeout=20.0)
-        journal = Journal.open(tmp_path / "journal.sqlite")
-
-        async def whole() -> list[Evaluation]:
-            try:
-                judge = Respondent("judge", backbone, journal, retry_failed=retry)
-                return await evaluated(METRIC, told, Context(journal, LIBRARY, {"judge": judge}))
-            finally:
-                await backbone.close()
-                await journal.close()
-
-        (found,) = asyncio.run(whole())
-        return found
-
-    assert verdict(finding("F99"), retry=False).failures[0].outcome == "invalid"
-    assert verdict(finding("F3"), retry=False).missing == {"": 1}
-    assert verdict(finding("F3"), retry=True).values == {"": (0.0,)}
-
-
 def test_a_dialogue_without_record_is_missing_and_says_so(openai_server: OpenAIServer) -> None:
     openai_server.hook = by_answer()
     bare = dialogue("b", [("?", "x"), ("?", "y")])
@@ -235,18 +203,6 @@ def test_a_dialogue_without_record_is_missing_and_says_so(openai_server: OpenAIS
     assert (alone.value, alone.interval, alone.bounds) == (None, None, (0.0, 1.0))
     nothing = figure(scores(openai_server, []))
     assert (nothing.value, nothing.bounds, nothing.notes) == (None, None, ("nothing to score",))
-
-
-def test_several_dialogues_of_one_patient_are_one_cluster(openai_server: OpenAIServer) -> None:
-    openai_server.hook = by_answer(wrong=finding("F3"))
-    record = patient("p", "Urology", "x")
-    told = [
-        dialogue(f"visit-{number}", [("?", "wrong" if number else "right")], record=record)
-        for number in range(4)
-    ]
-    score = figure(scores(openai_server, told))
-    assert score.value == pytest.approx(0.25)
-    assert score.interval is None  # one patient
 
 
 def test_the_rules_find_planted_contradictions() -> None:
@@ -265,8 +221,3 @@ def test_the_rules_find_planted_contradictions() -> None:
     with context(judge=Rules()) as given:
         score = figure(asyncio.run(scored(METRIC, [told, checked], given)))
     assert score.notes == (SELF_CHECKED, TOO_FEW)
-
-
-def test_without_a_judge_one_sentence_says_what_to_add() -> None:
-    with context() as given, pytest.raises(UserError, match="--judge"):
-        asyncio.run(scored(METRIC, [of("a", [("?", "x")])], given))

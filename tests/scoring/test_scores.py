@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from patients import departments, figure
+from patients import departments, ends, figure
 from scipy.stats import ttest_rel
 
 from bench.api.evaluation import Evaluation
@@ -233,8 +233,7 @@ def test_a_difference_of_numbers_is_the_first_minus_the_second() -> None:
     interval = expected.confidence_interval()
     assert found.value == pytest.approx((6 + 5 + 1 + 5) / 4)
     assert found.n == 4
-    assert found.interval is not None
-    assert (found.interval.low, found.interval.high) == pytest.approx((interval.low, interval.high))
+    assert ends(found.interval) == pytest.approx((interval.low, interval.high))
     assert (found.p_value, found.discordant, found.better) == (None, None, "lower")
     turned = figure(differences_of(LENGTH, each(theirs), each(ours)))
     assert turned.value == pytest.approx(-(6 + 5 + 1 + 5) / 4)
@@ -249,8 +248,7 @@ def test_a_difference_of_shares_has_statsmodels_p_value() -> None:
     assert found.p_value == pytest.approx(contingency.mcnemar(table, exact=True).pvalue)
     assert found.discordant == (table[0][1], table[1][0])
     assert found.value == pytest.approx((table[0][1] - table[1][0]) / 30)
-    assert found.interval is not None
-    assert found.interval.method == "bonett-price"
+    assert found.interval and found.interval.method == "bonett-price"
 
 
 def test_patients_are_drawn_for_both_sides_at_once() -> None:

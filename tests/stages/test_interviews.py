@@ -8,7 +8,7 @@ import pytest
 from counting import asked, files
 from interview_run import FILES, FORMATS, INTERVIEW, SETTINGS, THRICE, dialogues, held, records
 from patients import patient
-from rules_run import LIBRARY, results_of
+from rules_run import LIBRARY, results_of, score_in
 
 from bench.api.cell import Cell
 from bench.api.stage import Scope
@@ -120,9 +120,7 @@ def test_any_number_of_rounds_is_an_interaction(tmp_path: Path) -> None:
     assert [len(one.rounds) for one in once] == [1] * 4
     assert [len(one.rounds) for one in thrice] == [3] * 4
     assert {one.updating for one in thrice} == {"strict"}
-    result = results.find("conduct", "over-cap", interaction="thrice")
-    assert result is not None
-    assert result.score.n == 4 * 3 * 3
+    assert score_in(results, "conduct", "over-cap", interaction="thrice").n == 4 * 3 * 3
     # What was learned in a round is known in the next.
     rounds = {
         fact.fact.round
@@ -157,15 +155,6 @@ def test_patients_of_several_methods_are_interviewed_and_compared(tmp_path: Path
     }
     # The same record asked by the same words in another method's name is another exchange.
     assert asked(results)["doctor"] == 2 * 2 * 4 * 3
-
-
-def test_fewer_patients_than_asked_for_are_all_interviewed(tmp_path: Path) -> None:
-    interview = {"patients_per_department": 10, "formats": ["json"]}
-    results = held(tmp_path, interview=interview, metrics=["conduct"])
-    assert {len(several) for several in dialogues(tmp_path).values()} == {6}
-    result = results.find("conduct", "leaked-diagnosis")
-    assert result is not None
-    assert (result.score.n, result.score.n_missing) == (6, 0)
 
 
 def test_several_backbones_of_a_role_are_a_factor(tmp_path: Path) -> None:
@@ -216,22 +205,23 @@ def test_records_of_a_file_are_interviewed_whatever_their_department(tmp_path: P
     assert [one.id for one in several] == ["U1", "M1", "M2", "N1"]
     # Urology is the second of the plan; what is not planned comes behind all that is.
     assert [one.style for one in several] == ["tangent", "verbose", "reserved", "plain"]
-    result = results.find("conduct", "leaked-diagnosis", file="mine.jsonl")
-    assert result is not None
-    assert (result.score.n, result.score.n_missing) == (4, 0)
-    marvels = results.find("conduct", "leaked-diagnosis", "department", "Marvels")
-    assert marvels is not None
-    assert marvels.score.n == 2
+    score = score_in(results, "conduct", "leaked-diagnosis", file="mine.jsonl")
+    assert (score.n, score.n_missing) == (4, 0)
+    assert score_in(results, "conduct", "leaked-diagnosis", "department", "Marvels").n == 2
 
 
-def test_formats_interactions_patients_and_metrics_extend_a_run(tmp_path: Path) -> None:
+def test_interviews_formats_interactions_patients_and_metrics_extend_a_run(tmp_path: Path) -> None:
+    assert "patient" not in asked(results_of(tmp_path, **{**SETTINGS, "metrics": ["accuracy"]}))
     few = {"formats": ["json"], "interactions": ["cross-with"]}
-    once = asked(held(tmp_path, interview=few, metrics=["conduct"]))
+    first = held(tmp_path, interview=few, metrics=["accuracy", "conduct"])
+    assert {one.stage for one in first.select("accuracy")} == {"generate"}
+    once = asked(first)
+    assert once["generator"] == once["judge"] == 0
     before = files(tmp_path, "items/interview/**/*.jsonl")
     assert len(before) == 1
 
     more = {"formats": ["atomic", "json"], "interactions": ["single-with", "cross-with"]}
-    metrics = ["conduct", "emotional-consistency"]
+    metrics = ["accuracy", "conduct", "emotional-consistency"]
     larger = asked(held(tmp_path, interview=more, metrics=metrics))
     after = files(tmp_path, "items/interview/**/*.jsonl")
     assert before.items() <= after.items()
@@ -241,57 +231,12 @@ def test_formats_interactions_patients_and_metrics_extend_a_run(tmp_path: Path) 
     assert larger["doctor"] == 4 * (3 + 3 + 6)
     assert larger["generator"] == 0
 
-    all_six = asked(
-        held(tmp_path, interview={**more, "patients_per_department": 3}, metrics=metrics)
-    )
-    assert all_six["doctor"] == 2 * (3 + 3 + 6 + 6)
-
-
-def test_interviews_extend_a_run_of_records(tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-    assert "patient" not in asked(results_of(folder, **{**SETTINGS, "metrics": ["accuracy"]}))
-    results = held(folder, metrics=["accuracy", "conduct"])
-    larger = asked(results)
-    assert larger["generator"] == larger["judge"] == 0
-    assert larger["patient"] > 0
-    assert {one.stage for one in results.select("accuracy")} == {"generate"}
-    assert {one.stage for one in results.select("conduct", "over-cap")} == {"interview"}
-
-
-@pytest.mark.parametrize(
-    ("changed", "named"),
-    [
-        ({"interview": {"questions": 4}}, "interview.questions is 3 there and 4 now"),
-        ({"interview": {"updating": "algorithm"}}, "interview.updating is 'strict'"),
-        ({"interview": {"triplets": "per-fact"}}, "interview.triplets is 'batched'"),
-        ({"interview": {"decomposition": "model"}}, "interview.decomposition is 'rules'"),
-        ({"interview": {"styles": ["plain"]}}, "interview.styles"),
-        (
-            {"interview": {"patients_per_department": 1}},
-            "interview.patients_per_department is 2 there and 1 now",
-        ),
-        ({"interview": {"formats": ["json"]}}, "interview.formats"),
-        ({"interview": {"interactions": ["cross-with"]}}, "interview.interactions"),
-        (
-            {"roles": {**SETTINGS["roles"], "patient": {"name": "rules", "as": "other"}}},
-            "roles.patient is absent there and rules",
-        ),
-        ({"roles": {**SETTINGS["roles"], "rater": {"name": "rules", "as": "x"}}}, "roles.rater"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_a_changed_setting_is_refused(
-    run: tuple[Path, Results], changed: dict[str, Any], named: str
-) -> None:
-    with pytest.raises(UserError, match=named):
-        held(run[0], **changed)
-
-
-def test_interviews_cannot_be_taken_away(tmp_path: Path) -> None:
-    few = {"formats": ["json"], "interactions": ["single-without"], "questions": 1}
-    held(tmp_path, interview=few, metrics=[])
-    with pytest.raises(UserError, match="interview is there there and absent now"):
-        results_of(tmp_path, **{**SETTINGS, "metrics": []})
+    # More than there are: all of them.
+    last = held(tmp_path, interview={**more, "patients_per_department": 10}, metrics=metrics)
+    assert asked(last)["doctor"] == 2 * (3 + 3 + 6 + 6)
+    assert {len(several) for several in dialogues(tmp_path).values()} == {6}
+    score = score_in(last, "conduct", "leaked-diagnosis", interaction="single-with", format="json")
+    assert (score.n, score.n_missing) == (6, 0)
 
 
 @pytest.mark.parametrize(
@@ -316,42 +261,28 @@ def test_what_cannot_be_held_is_refused_before_anything_is_asked(
     assert not (tmp_path / "items").exists()
 
 
-@pytest.mark.parametrize(
-    ("changed", "named"),
-    [
-        ({"roles": {"generator": "rules", "judge": "rules"}}, "add --rater BACKBONE"),
-        ({"generate": None, "metrics": ["conduct"]}, "takes records, and no stage before it"),
-    ],
-)
-def test_what_is_missing_is_said_before_anything_is_asked(
-    tmp_path: Path, changed: dict[str, Any], named: str
-) -> None:
-    with pytest.raises(UserError, match=named):
-        held(tmp_path, **changed)
+def test_what_is_missing_is_said_before_anything_is_asked(tmp_path: Path) -> None:
+    for named, changed in (
+        ("--rater", {"roles": {"generator": "rules", "judge": "rules"}}),
+        ("takes records", {"generate": None, "metrics": ["conduct"]}),
+    ):
+        with pytest.raises(UserError, match=named):
+            held(tmp_path, **changed)
     assert not (tmp_path / "items").exists()
 
 
-def test_styles_stay_when_patients_are_added_and_where_one_is_missing(tmp_path: Path) -> None:
-    found: dict[int, dict[str, str]] = {}
-    for each in (2, 3):
-        held(tmp_path, interview={"patients_per_department": each, "formats": ["json"]})
-        several = dialogues(tmp_path)["rules/patient-zero/single-with/json"]
-        found[each] = {one.id: one.style or "" for one in several}
-    assert found[2].items() <= found[3].items()
-    assert list(found[3].values()) == ["plain", "upset", "verbose", "tangent", "pleasing", "plain"]
-
-
-def dealt(own: Sequence[PatientRecord], departments: Sequence[str]) -> list[str]:
-    """The styles that an interview deals to some records."""
-    scope = Scope(0, tuple(departments), LIBRARY, {})
-    stage = Interview(InterviewSettings(), scope)
+def dealt(own: Sequence[PatientRecord], each: int = 10) -> list[str]:
+    """The styles that an interview deals to some records of departments a to f."""
+    settings = InterviewSettings(patients_per_department=each)
+    stage = Interview(settings, Scope(0, tuple("abcdef"), LIBRARY, {}))
     cell = Cell(interaction="single-with", format="json")
     return [stage.setting(cell, place).manner["style"] for place, _ in stage.patients(own)]
 
 
 def test_the_papers_patients_have_the_styles_in_turn() -> None:
     own = [patient(f"{name}{n}", name, "a cough") for name in "abcdef" for n in range(12)]
-    styles = ["plain", "upset", "verbose", "reserved", "tangent", "pleasing"]
-    assert dealt(own, "abcdef") == styles * 10
-    # A record that is missing moves no style in another department.
-    assert dealt(own[12:], "abcdef") == (styles * 10)[10:]
+    styles = ["plain", "upset", "verbose", "reserved", "tangent", "pleasing"] * 10
+    assert dealt(own) == styles
+    # A record that is missing moves no style in another department, nor do patients to come.
+    assert dealt(own[12:]) == styles[10:]
+    assert dealt(own[:24], 2) == [*styles[:2], *styles[10:12]]

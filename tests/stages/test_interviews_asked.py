@@ -20,7 +20,7 @@ from interview_run import (
     words,
 )
 from openai_server import OpenAIServer
-from rules_run import results_of, small
+from rules_run import results_of, score_in, small
 from serving import kill, serving, stats, until
 
 from bench.experiments.plan import estimate
@@ -61,9 +61,8 @@ def test_a_patient_who_fails_costs_that_dialogue_alone(model: OpenAIServer, tmp_
     ]
     assert counted == [(3, 1)] * 6
     # Of answers, as many are missing as the dialogue would have had.
-    answers = results.find("conduct", "over-cap", interaction="cross-without")
-    assert answers is not None
-    assert (answers.score.n, answers.score.n_missing) == (3 * 4, 4)
+    answers = score_in(results, "conduct", "over-cap", interaction="cross-without")
+    assert (answers.n, answers.n_missing) == (3 * 4, 4)
 
     model.faults.clear()
     held(folder, retry_failed=True, **words())
@@ -76,22 +75,20 @@ def test_a_patient_who_fails_costs_that_dialogue_alone(model: OpenAIServer, tmp_
 def test_a_record_that_was_never_made_is_missing_among_the_dialogues(
     model: OpenAIServer, tmp_path: Path
 ) -> None:
-    settings: dict[str, Any] = {
-        "cases_per_department": 2,
-        "methods": ["direct"],
-        "roles": {"generator": MODEL, "patient": "rules"},
-        "interview": {"interactions": ["single-without"], "formats": ["json"]},
-        "metrics": ["conduct"],
-    }
     model.fail("refusal", times=1)
-    results = held(tmp_path, **settings)
+    results = held(
+        tmp_path,
+        cases_per_department=2,
+        methods=["direct"],
+        roles={"generator": MODEL, "patient": "rules"},
+        interview={"interactions": ["single-without"], "formats": ["json"]},
+        metrics=["conduct"],
+    )
     # The server writes of other diseases than planned: all that matters is who is missing.
-    made = {one.id for one in records(tmp_path, f"{MODEL.replace('/', '%2f')}/direct")}
-    lost = 4 - len(made)
-    assert lost >= 1
-    result = results.find("conduct", "leaked-diagnosis")
-    assert result is not None
-    assert (result.score.n, result.score.n_missing) == (len(made), lost)
+    made = len(records(tmp_path, f"{MODEL.replace('/', '%2f')}/direct"))
+    score = score_in(results, "conduct", "leaked-diagnosis")
+    assert (score.n, score.n_missing) == (made, 4 - made)
+    assert made < 4
 
 
 def test_a_plan_counts_what_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,81 +141,44 @@ def test_a_plan_scales_what_it_tries(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert not planned["patient"].again
 
 
-def test_a_plan_asks_nobody(model: OpenAIServer, tmp_path: Path) -> None:
-    costs = estimate(small(**settings_of(**words())))
-    assert {cost.role for cost in costs} == {"patient", "doctor", "triplets"}
-    assert model.stats()["total"] == 0
-
-
 AT_ONCE = 2
 
 
-LATENCY = 0.02
-
-
-def arguments(folder: Path, name: str) -> tuple[object, ...]:
-    """The command that runs the interviews of a model."""
-    path = folder / "talked.yaml"
+def test_killed_in_a_dialogue_and_run_again(tmp_path: Path) -> None:
+    path, wanted, folder = tmp_path / "talked.yaml", tmp_path / "wanted", tmp_path / "run"
     settings = settings_of(**words())
     settings["interview"] |= {"formats": ["json", "atomic"]}
-    experiment = small(**settings)
-    path.write_text(yaml.safe_dump(experiment.as_data()), "utf-8")
-    return "run", path, "--out", folder / name, "--at-once", AT_ONCE
+    path.write_text(yaml.safe_dump(small(**settings).as_data()), "utf-8")
+    with serving() as server:
+        at = {"OPENAI_BASE_URL": f"{server}/v1"}
+        assert inside("run", path, "--out", wanted, **at).code == 0
+        once = Counter(stats(server)["bodies"])
 
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, bytes], Counter[str]]:
-    """The files of a run that nobody killed, and how often each body was asked for."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    with serving(LATENCY) as server:
-        ended = inside(*arguments(folder, "run"), OPENAI_BASE_URL=f"{server}/v1")
-        assert ended.code == 0, ended
-        return files(folder / "run", *FILES), Counter(stats(server)["bodies"])
-
-
-@pytest.mark.parametrize("share", [0.05, 0.5, 0.97], ids=["first", "middle", "last"])
-def test_killed_in_a_dialogue_and_run_again(
-    tmp_path: Path, undisturbed: tuple[dict[str, bytes], Counter[str]], share: float
-) -> None:
-    wanted, once = undisturbed
-    folder = tmp_path / "run"
-    with serving(LATENCY) as server:
-        variables = {"OPENAI_BASE_URL": f"{server}/v1"}
-        process = started(*arguments(tmp_path, "run"), **variables)
-        until(lambda: stats(server)["total"] >= share * once.total(), process)
+        how = ("run", path, "--out", folder, "--at-once", AT_ONCE)
+        process = started(*how, **at)
+        until(lambda: stats(server)["total"] >= 1.5 * once.total(), process)
         kill(process)
         assert not (folder / "manifest.json").exists()
         assert not (folder / "results.csv").exists()
-
-        ended = inside(*arguments(tmp_path, "run"), **variables)
+        ended = inside(*how, **at)
         assert ended.code == 0, ended
-        again = Counter(stats(server)["bodies"])
+        again = Counter(stats(server)["bodies"]) - once
     assert not once - again
     assert (again - once).total() <= AT_ONCE
-    assert files(folder, *FILES) == wanted
+    assert files(folder, *FILES) == files(wanted, *FILES)
     assert (folder / "failures.jsonl").read_text("utf-8") == ""
-
-
-def reproduced(folder: Path, *more: object) -> dict[str, Any]:
-    """The experiment of a table 4 reproduced as small as can be."""
-    few = ("--questions", 1, "--department", "Urology", "--metric", "conduct", "--out", folder)
-    ended = inside("reproduce", "table4", *few, *more)
-    assert ended.code == 0, ended
-    assert "Table 4" in ended.out
-    found = RunFolder(folder).experiment()
-    assert found is not None
-    return found
 
 
 def test_reproduce_takes_who_talks_and_how_many(tmp_path: Path) -> None:
     more = ("--patients", 2, "--cases", 2, "--triplets", "rules", "--updating", "algorithm")
-    few = reproduced(tmp_path / "a", *more)
-    interview = few["interview"]
-    assert few["generate"]["cases_per_department"] == interview["patients_per_department"] == 2
+    few = ("--questions", 1, "--department", "Urology", "--metric", "conduct")
+    ended = inside("reproduce", "table4", *few, *more, "--out", tmp_path)
+    assert ended.code == 0, ended
+    assert "Table 4" in ended.out
+    found: Any = RunFolder(tmp_path).experiment()
+    interview = found["interview"]
+    assert found["generate"]["cases_per_department"] == interview["patients_per_department"] == 2
     assert (interview["questions"], interview["updating"]) == (1, "algorithm")
-    assert [one["name"] for one in few["roles"]["triplets"]] == ["rules"]
-    assert "patient" not in few["roles"]
-
-
-def test_reproduce_refuses_settings_of_a_stage_that_the_table_lacks() -> None:
+    assert [one["name"] for one in found["roles"]["triplets"]] == ["rules"]
+    assert "patient" not in found["roles"]
     assert "--questions" in inside("reproduce", "table3", "--questions", 3).err

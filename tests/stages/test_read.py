@@ -1,6 +1,5 @@
 """The stage `read`: records and dialogues of a file, made elsewhere, and what comes of them."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import pytest
 from made_dialogues import dialogue
 from patients import patient
-from rules_run import results_of, small
+from rules_run import install, results_of, score_in, small
 
 from bench.core.errors import UserError
 from bench.core.registry import METRICS
@@ -17,7 +16,7 @@ from bench.records.dataset import to_dataset
 from bench.records.dialogue import Dialogue
 from bench.records.dialogue_files import write_dialogues
 from bench.records.record import PatientRecord
-from bench.records.record_files import ItemFile, write_records
+from bench.records.record_files import ItemFile, json_line, write_records
 from bench.report.results import Results
 from bench.runs.folder import RunFolder
 
@@ -78,16 +77,6 @@ def test_records_may_be_a_parquet_file(tmp_path: Path) -> None:
     assert items(tmp_path / "run", "mine.parquet", PatientRecord) == PATIENTS
 
 
-def test_dialogues_are_scored_answer_by_answer(tmp_path: Path, talks: Path) -> None:
-    results = read(tmp_path / "run", talks, "conduct")
-    assert items(tmp_path / "run", "talks.jsonl", Dialogue) == DIALOGUES
-    repeated = results.find("conduct", "repeated-replies")
-    assert repeated is not None
-    assert repeated.score.n == 5
-    told = results.manifest["stages"]["read"]
-    assert (told["makes"], told["remarks"]) == ("dialogues", [])
-
-
 def test_a_transcript_is_read(tmp_path: Path) -> None:
     path = tmp_path / "talks.txt"
     write_dialogues(path, DIALOGUES)
@@ -106,12 +95,13 @@ def test_dialogues_without_a_record_are_given_theirs_by_id(
     assert [one.department for one in kept] == ["Urology", "Urology", ""]
     (remark,) = results.manifest["stages"]["read"]["remarks"]
     assert remark == "records for 2 of 3 dialogues"
-    leaked = results.find("conduct", "leaked-diagnosis")
-    assert leaked is not None
-    assert leaked.score.n == 2
-    urology = results.find("conduct", "leaked-diagnosis", "department", "Urology")
-    assert urology is not None
-    assert urology.score.n == 2
+    assert results.manifest["stages"]["read"]["makes"] == "dialogues"
+    assert score_in(results, "conduct", "repeated-replies").n == 5
+    assert score_in(results, "conduct", "leaked-diagnosis").n == 2
+    assert score_in(results, "conduct", "leaked-diagnosis", "department", "Urology").n == 2
+    write_records(records, PATIENTS[:1])
+    with pytest.raises(UserError, match=r"read\.digest"):
+        read(tmp_path / "run", talks, "conduct", records=records)
 
 
 def test_records_of_other_dialogues_and_of_records_are_refused(
@@ -149,20 +139,13 @@ def test_the_run_folder_itself_refuses_another_content(tmp_path: Path, records: 
         results_of(folder, **{"generate": None, **kept})
 
 
-def test_records_of_dialogues_are_pinned_too(tmp_path: Path, records: Path, talks: Path) -> None:
-    folder = tmp_path / "run"
-    read(folder, talks, "conduct", records=records)
-    write_records(records, PATIENTS[:1])
-    with pytest.raises(UserError, match=r"read\.digest is"):
-        read(folder, talks, "conduct", records=records)
-
-
 @pytest.mark.parametrize(
     ("content", "named"),
     [
         ("", "it is empty"),
         ('{"x": 1}\n', "neither a dialogue"),
         ("no json\n", "line 1"),
+        (json_line(PATIENTS[0]) + '{"id": "P4"}\n', "line 2"),
     ],
 )
 def test_a_file_without_items_is_refused(tmp_path: Path, content: str, named: str) -> None:
@@ -170,23 +153,13 @@ def test_a_file_without_items_is_refused(tmp_path: Path, content: str, named: st
     path.write_text(content, "utf-8")
     with pytest.raises(UserError, match=named):
         read(tmp_path / "run", path, "bleu")
+    assert not (tmp_path / "run/results.csv").exists()
+    empty = tmp_path / "empty.txt"
+    empty.touch()
+    with pytest.raises(UserError, match="no dialogues"):
+        read(tmp_path / "run", empty, "conduct")
     with pytest.raises(UserError, match="there is no file"):
         read(tmp_path / "run", tmp_path / "nowhere.jsonl", "bleu")
-
-
-def test_a_bad_line_names_itself_and_leaves_no_results(tmp_path: Path, records: Path) -> None:
-    with records.open("a", encoding="utf-8") as file:
-        file.write(json.dumps({"id": "P4"}) + "\n")
-    with pytest.raises(UserError, match="line 4"):
-        read(tmp_path / "run", records, "bleu")
-    assert not (tmp_path / "run/results.csv").exists()
-
-
-def test_a_transcript_without_dialogues_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "empty.txt"
-    path.write_text("", "utf-8")
-    with pytest.raises(UserError, match="holds no dialogues"):
-        read(tmp_path / "run", path, "conduct")
 
 
 def test_metrics_of_other_items_are_refused(tmp_path: Path, records: Path, talks: Path) -> None:
@@ -214,23 +187,13 @@ def test_a_foreign_metric_scores_foreign_records(
                 raise KeyError("spots")
             return {"values": {"": float(len(item.disease_information.symptoms))}}
 
-    load = METRICS.load
-    monkeypatch.setattr(METRICS, "load", lambda n: Complaints if n == "complaints" else load(n))
+    install(monkeypatch, METRICS, "complaints", Complaints)
     results = read(tmp_path / "run", records, "complaints")
-    result = results.find("complaints")
-    assert result is not None
-    assert (result.score.value, result.score.n, result.score.n_missing) == (2.0, 2, 1)
+    score = score_in(results, "complaints")
+    assert (score.value, score.n, score.n_missing) == (2.0, 2, 1)
     (failure,) = RunFolder(tmp_path / "run").failures()
     assert (failure.item, failure.stage, failure.metric) == ("P3", "read", "complaints")
     assert failure.cell == {"file": "mine.jsonl"}
-
-
-def test_several_judges_of_a_file_are_cells_of_their_own(tmp_path: Path, records: Path) -> None:
-    write_records(records, PATIENTS[:2])
-    judges = ["rules", {"name": "rules", "as": "other"}]
-    results = read(tmp_path / "run", records, "accuracy", roles={"judge": judges})
-    assert results.values("judge") == ["rules", "other"]
-    assert len(list(results.select("accuracy"))) == 2
 
 
 def test_a_plan_of_a_file_counts_its_judge(tmp_path: Path, talks: Path) -> None:

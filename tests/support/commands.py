@@ -81,6 +81,21 @@ def started(*arguments: object, **variables: str) -> subprocess.Popen[bytes]:
     )
 
 
+def python(code: str, *arguments: object, cwd: Path | None = None) -> Ended:
+    """Some lines of Python in a process of its own, where the tests' support can be imported."""
+    paths = [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        capture_output=True,
+        check=False,
+        timeout=SECONDS,
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        text=True,
+    )
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
 def inside(*arguments: object, answers: Sequence[str] = (), **variables: str) -> Ended:
     """The console script's own function in this process: the same code, no start-up.
 

@@ -4,6 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from rules_run import install
 
 from bench.backbones.rules.backbone import Rules
 from bench.core.registry import BACKBONES
@@ -40,5 +41,4 @@ class Twin(Rules):
 
 def install_twin(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let "twin" be the name of a backbone, as if a plug-in brought it."""
-    load = BACKBONES.load
-    monkeypatch.setattr(BACKBONES, "load", lambda name: Twin if name == "twin" else load(name))
+    install(monkeypatch, BACKBONES, "twin", Twin)

@@ -1,41 +1,26 @@
 """Small runs with an exam, and what they leave."""
 
-import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
-from rules_run import small
+from rules_run import results_of
 
-from bench.api.context import Unwatched
-from bench.experiments.engine import execute
 from bench.medqa.sources import SAMPLE_FILE, load_questions
 from bench.records.record import PatientRecord
 from bench.records.record_files import ItemFile
 from bench.report.results import Result, Results
-from bench.runs.folder import RunFolder
-from bench.runs.settings import Settings
 from bench.students.answer import Answered
 from bench.students.training import PracticeStep
 
 MODEL = "openai/words"
-
-
 EACH = 4
-
-
 QUESTIONS = {
     name: [one for one in load_questions("sample").questions if one.department == name][:EACH]
     for name in ("Urology", "Orthopedics")
 }
-
-
 ALL = [*QUESTIONS["Urology"], *QUESTIONS["Orthopedics"]]
-
-
 EXAM: dict[str, Any] = {"cases": 2, "curve": [1]}
-
-
 SETTINGS: dict[str, Any] = {
     "departments": ["Orthopedics", "Urology"],
     "cases_per_department": 3,
@@ -44,11 +29,7 @@ SETTINGS: dict[str, Any] = {
     "metrics": ["medqa-accuracy"],
     "tables": [],
 }
-
-
 FILES = ("items/**/*", "evaluations/**/*", "details/**/*", "results.csv")
-
-
 ACCURACY = "medqa-accuracy"
 
 
@@ -70,9 +51,7 @@ def settings_of(folder: Path, **changed: Any) -> dict[str, Any]:
 
 def sat(folder: Path, *, retry_failed: bool = False, **changed: Any) -> Results:
     """A small run with an exam; its questions lie beside its folder."""
-    experiment = small(**settings_of(folder.parent, **changed))
-    settings = Settings(retry_failed=retry_failed)
-    return asyncio.run(execute(experiment, RunFolder(folder), settings, Unwatched()))
+    return results_of(folder, retry_failed=retry_failed, **settings_of(folder.parent, **changed))
 
 
 def rows(path: Path, kind: type[Any]) -> list[Any]:

@@ -1,33 +1,22 @@
 """Small runs with interviews, and what they leave."""
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
-from rules_run import small
+from rules_run import results_of
 
-from bench.api.context import Unwatched
-from bench.experiments.engine import execute
 from bench.records.dialogue import Dialogue
 from bench.records.record import PatientRecord
 from bench.records.record_files import ItemFile
 from bench.report.results import Results
-from bench.runs.folder import RunFolder
-from bench.runs.settings import Settings
 
 MODEL = "openai/words"
-
-
 FORMATS = ("json", "text", "atomic")
-
-
 INTERVIEW: dict[str, Any] = {
     "patients_per_department": 2,
     "questions": 3,
     "interactions": ["single-with", "cross-without", "cross-with"],
 }
-
-
 SETTINGS: dict[str, Any] = {
     "departments": ["Orthopedics", "Urology"],
     "cases_per_department": 3,
@@ -36,11 +25,7 @@ SETTINGS: dict[str, Any] = {
     "metrics": ["dialogue-consistency", "emotional-consistency", "conduct"],
     "tables": [],
 }
-
-
 FILES = ("items/**/*.jsonl", "evaluations/**/*.jsonl", "results.csv")
-
-
 THRICE = {"name": "thrice", "rounds": 3, "update": True}
 
 
@@ -52,9 +37,7 @@ def settings_of(**changed: Any) -> dict[str, Any]:
 
 def held(folder: Path, *, retry_failed: bool = False, **changed: Any) -> Results:
     """A small run with interviews."""
-    settings = Settings(retry_failed=retry_failed)
-    experiment = small(**settings_of(**changed))
-    return asyncio.run(execute(experiment, RunFolder(folder), settings, Unwatched()))
+    return results_of(folder, retry_failed=retry_failed, **settings_of(**changed))
 
 
 def dialogues(folder: Path) -> dict[str, list[Dialogue]]:

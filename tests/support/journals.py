@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-SECONDS = 60
+SECONDS = 200
+"""What takes longer hangs."""
 
 
 def ran(work: Coroutine[Any, Any, Any]) -> Any:

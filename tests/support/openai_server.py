@@ -2,8 +2,8 @@
 
 Structured requests are answered from their schema and a hash of the messages: the same request
 gets the same answer (unless `vary`). Faults follow a plan. In a test, take the `openai_server`
-fixture; for a process of its own: `python tests/support/openai_server.py --port 0`, which prints
-the port and stays for `--life` seconds; `GET /stats` tells the counts, `POST /faults` plans one.
+fixture; for a process of its own: `python tests/support/openai_server.py`, which prints its port
+and stays for `--life` seconds; `GET /stats` tells the counts.
 """
 
 import argparse
@@ -103,15 +103,14 @@ class Fault:
 class OpenAIServer:
     """The server; start() binds a free port of 127.0.0.1 in a thread of its own."""
 
-    def __init__(
-        self, *, port: int = 0, latency: float = 0.0, vary: bool = False, key: str | None = None
-    ) -> None:
-        self.port = port
+    def __init__(self, latency: float = 0.0) -> None:
+        self.port = 0
         self.latency = latency
         self.pace = 0.0
         """Seconds before each piece of a stream."""
-        self.vary = vary
-        self.key = key
+        self.vary = False
+        """Whether identical requests get different answers."""
+        self.key: str | None = None
         """Key that requests must bear; none to take all."""
         self.hook: Callable[[Seen], str | None] | None = None
         """Gives the text of an answer; none falls back to the schema."""
@@ -178,12 +177,10 @@ class OpenAIServer:
         app.router.add_post("/v1/completions", self._post)
         app.router.add_post("/openai/deployments/{deployment}/chat/completions", self._post)
         app.router.add_post("/openai/deployments/{deployment}/completions", self._post)
-        app.router.add_get("/v1/models", self._models)
         app.router.add_get("/stats", self._stats)
-        app.router.add_post("/faults", self._plan)
         runner = web.AppRunner(app, shutdown_timeout=0.2, access_log=None)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", self.port)
+        site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         self.port = runner.addresses[0][1]
         self._ready.set()
@@ -197,15 +194,8 @@ class OpenAIServer:
         finally:
             await runner.cleanup()
 
-    async def _models(self, request: web.Request) -> web.Response:
-        return web.json_response({"object": "list", "data": [{"id": "words", "object": "model"}]})
-
     async def _stats(self, request: web.Request) -> web.Response:
         return web.json_response(self.stats())
-
-    async def _plan(self, request: web.Request) -> web.Response:
-        self.fail(**await request.json())
-        return web.json_response({"planned": len(self.faults)})
 
     async def _post(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
@@ -445,13 +435,10 @@ def _completion(seen: Seen, tokens: Callable[[str], list[str]]) -> dict[str, Any
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer")
-    parser.add_argument("--vary", action="store_true", help="identical requests differ")
     parser.add_argument("--life", type=float, default=900.0, help="seconds until it ends itself")
     given = parser.parse_args()
-    server = OpenAIServer(port=given.port, latency=given.latency, vary=given.vary)
-    asyncio.run(server.serve(life=given.life, announce=True))
+    asyncio.run(OpenAIServer(given.latency).serve(life=given.life, announce=True))
 
 
 if __name__ == "__main__":

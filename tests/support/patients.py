@@ -10,7 +10,7 @@ from bench.api.context import Context
 from bench.api.evaluation import Evaluation
 from bench.api.failure import Failure
 from bench.api.item import About, Items
-from bench.api.score import Score
+from bench.api.score import Interval, Score
 from bench.backbones.respondent import Respondent
 from bench.journal.journal import Journal
 from bench.records.record import (
@@ -98,6 +98,12 @@ def figure(scores: Sequence[Score], part: str = "", group: str = "all") -> Score
     """The score of a part in a group."""
     (found,) = [score for score in scores if (score.part, score.group) == (part, group)]
     return found
+
+
+def ends(interval: Interval | None) -> tuple[float, float]:
+    """Both ends of an interval that must be there."""
+    assert interval is not None
+    return interval.low, interval.high
 
 
 def departments(scores: Sequence[Score], part: str = "") -> dict[str, float | None]:

@@ -12,10 +12,12 @@ from openai_server import OpenAIServer
 from bench.api.context import Context, Unwatched
 from bench.api.failure import Failure
 from bench.api.generator import EachCase, Writer
+from bench.api.score import Score
 from bench.backbones.openai.backbone import OpenAI
 from bench.backbones.prompt import Backbone, Completion, Prompt
 from bench.backbones.respondent import Respondent
 from bench.backbones.rules.backbone import Rules
+from bench.core.registry import Registry
 from bench.experiments.engine import execute
 from bench.experiments.experiment import Experiment, experiment_from
 from bench.journal.journal import Journal
@@ -120,7 +122,20 @@ def run(folder: Path, **settings: Any) -> RunFolder:
     return RunFolder(folder)
 
 
-def results_of(folder: Path, **settings: Any) -> Results:
+def results_of(folder: Path, *, retry_failed: bool = False, **settings: Any) -> Results:
     """The results of a small run on the rules, as `small` has it."""
-    experiment = small(**settings)
-    return asyncio.run(execute(experiment, RunFolder(folder), Settings(), Unwatched()))
+    how = Settings(retry_failed=retry_failed)
+    return asyncio.run(execute(small(**settings), RunFolder(folder), how, Unwatched()))
+
+
+def install(patch: pytest.MonkeyPatch, registry: Registry, name: str, kind: Any) -> None:
+    """Let a plug-in be known by a name, as if another package brought it."""
+    load = registry.load
+    patch.setattr(registry, "load", lambda wanted: kind if wanted == name else load(wanted))
+
+
+def score_in(results: Results, metric: str, *place: str, **factors: str) -> Score:
+    """A score that must be there; `place` are its part, and what it is by and of."""
+    found = results.find(metric, *place, **factors)
+    assert found is not None
+    return found.score

@@ -30,6 +30,8 @@ class Scripted:
         if script is None:
             raise AskError(f"no script for {prompt.request.kind}")
         made = script(prompt.request)
+        if isinstance(made, Completion):
+            return made
         return Completion(text=made if isinstance(made, str) else made.model_dump_json())
 
     async def close(self) -> None:

@@ -21,7 +21,7 @@ PATIENCE = 120
 def serving(latency: float = LATENCY) -> Iterator[str]:
     """The server in a process of its own; its address."""
     server = subprocess.Popen(
-        [sys.executable, openai_server_module, "--latency", str(latency), "--life", "100"],
+        [sys.executable, openai_server_module, "--latency", str(latency), "--life", "280"],
         stdout=subprocess.PIPE,
         text=True,
         env=environment(),

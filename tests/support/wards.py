@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rules_run import LIBRARY
+from scripted import Scripted
 
 from bench.api.context import Context
 from bench.backbones.prompt import Backbone, Completion, Prompt
@@ -121,12 +122,8 @@ def careful(task: ChooseAnswer) -> str:
     return by_book(task) or by_memory(task) or wrong(task)
 
 
-class Student:
-    """Answers by functions of the test's own; what it is asked is kept."""
-
-    version = ""
-    endpoint = "script"
-    reads = "request"
+class Student(Scripted):
+    """Answers by functions of the test's own, at most so late; how many at once is kept."""
 
     def __init__(
         self,
@@ -135,32 +132,24 @@ class Student:
         *,
         jitter: float = 0.0,
     ) -> None:
-        self.name = "student"
-        self.prompts: list[Prompt[Any]] = []
-        self.now = self.peak = 0
-        self._choose, self._reflect, self._jitter = choose, reflect, jitter
+        def chosen(task: ChooseAnswer) -> Any:
+            said = choose(task)
+            return ChosenOption(reasons="So.", letter=said) if isinstance(said, str) else said
 
-    def asked(self, kind: str) -> list[Any]:
-        """The tasks of a kind that were asked, in order."""
-        return [prompt.request for prompt in self.prompts if prompt.request.kind == kind]
+        def learned(task: Reflect) -> Any:
+            said = reflect(task)
+            return Lesson(reasons="", rule=said) if isinstance(said, str) else said
+
+        super().__init__("student", answer=chosen, reflect=learned)
+        self.now = self.peak = 0
+        self._jitter = jitter
 
     async def complete(self, prompt: Prompt[Any], key: str) -> Completion:
-        self.prompts.append(prompt)
         self.now += 1
         self.peak = max(self.peak, self.now)
         await asyncio.sleep(self._jitter * random.Random(key).random())
         self.now -= 1
-        task: Any = prompt.request
-        if isinstance(task, Reflect):
-            said = self._reflect(task)
-            made: Any = Lesson(reasons="", rule=said) if isinstance(said, str) else said
-        else:
-            said = self._choose(task)
-            made = ChosenOption(reasons="So.", letter=said) if isinstance(said, str) else said
-        return made if isinstance(made, Completion) else Completion(made.model_dump_json())
-
-    async def close(self) -> None:
-        """Nothing is held."""
+        return await super().complete(prompt, key)
 
 
 @asynccontextmanager

@@ -67,7 +67,7 @@ class Rules:
     reads: Literal["request"] = "request"
     stand_in = True
 
-    def __init__(self, name: str = "", *, library: Library | None = None) -> None:
+    def __init__(self, name: str = "", library: Library | None = None) -> None:
         """`name` must be empty; `library` is the knowledge to answer from, ours by default."""
         if name:
             raise ValueError(f"there is one rules backbone, and no {name!r} of it")
@@ -104,7 +104,8 @@ class Rules:
         made = answer(prompt.request, self._library, random.Random(stream(prompt)))
         if isinstance(made, str):
             return Completion(text=made, model="rules")
-        wanted = set(prompt.answer.model_fields)  # reasons, for instance, only where asked for
+        # Reasons, for instance, only where asked for; whoever asks for words gets all.
+        wanted = None if prompt.answer is str else set(prompt.answer.model_fields)
         return Completion(text=made.model_dump_json(include=wanted), model="rules")
 
     async def close(self) -> None:

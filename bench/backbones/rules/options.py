@@ -7,8 +7,9 @@ doctor: it knows no medicine beyond shared words. A gold answer is nowhere in re
 import math
 import random
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import chain, repeat
 
 from bench.backbones.requests import ChooseAnswer, ChosenOption
 from bench.backbones.rules.phrases import words
@@ -18,7 +19,8 @@ from bench.knowledge.outline import Outline
 
 NEAREST = 5
 """Texts that have a say."""
-Bag = frozenset[str]
+Bag = Mapping[str, None]
+"""The words of a text, sorted: the last bits of a sum depend on the order of its terms."""
 
 
 def choose(task: ChooseAnswer, library: Library, drawn: random.Random) -> ChosenOption:
@@ -74,27 +76,30 @@ def _title(memory: str) -> str:
 
 
 def _bag(text: str) -> Bag:
-    return frozenset(word for word in words(text) if not word[0].isdigit())
+    return dict.fromkeys(sorted({word for word in words(text) if not word[0].isdigit()}))
 
 
 def _weights(bags: Sequence[Bag]) -> Mapping[str, float]:
     """How much a word tells: the rarer among the texts, the more; nothing where none has it."""
-    counted = Counter(word for bag in bags for word in bag)
+    counted = Counter(chain.from_iterable(bags))
     return {word: math.log(1 + len(bags) / count) for word, count in counted.items()}
 
 
-def _mass(bag: Bag, weight: Mapping[str, float], unknown: float = 0.0) -> float:
-    # Sorted: the order of a set of strings, and so the last bits of a sum, differs by process.
-    return sum(weight.get(word, unknown) for word in sorted(bag))
+def _mass(bag: Iterable[str], weight: Mapping[str, float], unknown: float = 0.0) -> float:
+    return sum(map(weight.get, bag, repeat(unknown)))
+
+
+def _shared(one: Bag, other: Bag) -> Iterator[str]:
+    return (word for word in one if word in other)
 
 
 def _likeness(question: Bag, text: Bag, weight: Mapping[str, float]) -> float:
     """Shared weight over the geometric mean of both, so that a long text has no advantage."""
     both = _mass(question, weight) * _mass(text, weight)
-    return _mass(question & text, weight) / math.sqrt(both) if both else 0.0
+    return _mass(_shared(question, text), weight) / math.sqrt(both) if both else 0.0
 
 
 def _share(option: Bag, text: Bag, weight: Mapping[str, float]) -> float:
     """How much of an option a text holds; words that no text has count as the rarest."""
     whole = _mass(option, weight, max(weight.values(), default=1.0))
-    return _mass(option & text, weight) / whole if whole else 0.0
+    return _mass(_shared(option, text), weight) / whole if whole else 0.0

@@ -1,20 +1,13 @@
 """Every fault of a server, met with the real client over its aiohttp transport."""
 
 import asyncio
-import json
 import re
 import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from openai_server import OpenAIServer, logprob_of, tokens_of
-from openai_server import __file__ as openai_server_module
+from openai_server import Kind, OpenAIServer, logprob_of, tokens_of
 from pydantic import BaseModel, Field
 
 from bench.backbones.openai.backbone import Azure, OpenAI
@@ -97,11 +90,6 @@ def test_the_record_itself_can_be_asked_for(openai_server: OpenAIServer) -> None
     assert [one.format for one in openai_server.seen] == ["json_schema", "json_object", ""]
 
 
-def test_plain_text_asks_for_no_format(openai_server: OpenAIServer) -> None:
-    assert ask(made(openai_server), prompt(str)).text
-    assert "response_format" not in openai_server.seen[0].body
-
-
 @pytest.mark.parametrize(
     ("refused", "formats"),
     [
@@ -123,6 +111,12 @@ def test_a_refused_format_steps_down_for_good(
     assert [one.format for one in openai_server.seen] == formats
 
 
+def test_a_pinned_format_that_is_refused_ends_the_run(openai_server: OpenAIServer) -> None:
+    openai_server.fail("formats")
+    with pytest.raises(UserError, match="set structured to auto"):
+        ask(made(openai_server, structured="schema"))
+
+
 def test_many_at_once_learn_of_a_refused_format_together(openai_server: OpenAIServer) -> None:
     openai_server.latency = 0.05
     openai_server.fail("formats")
@@ -137,108 +131,65 @@ def test_many_at_once_learn_of_a_refused_format_together(openai_server: OpenAISe
     assert len(openai_server.seen) <= 60
 
 
-def test_a_pinned_format_that_is_refused_ends_the_run(openai_server: OpenAIServer) -> None:
-    openai_server.fail("formats")
-    with pytest.raises(UserError, match="set structured to auto"):
-        ask(made(openai_server, structured="schema"))
-
-
-def test_an_overflow_that_names_the_schema_does_not_step_down(openai_server: OpenAIServer) -> None:
-    said = "maximum context length is 9 tokens (7 in the messages, 5 in the response_format schema)"
-    openai_server.fail("status", status=400, code="context_length_exceeded", message=said)
-    with pytest.raises(AskError, match="maximum context length"):
-        ask(made(openai_server))
-    assert openai_server.stats()["total"] == 1
-
-
 @pytest.mark.parametrize(
-    ("kind", "outcome"),
-    [("refusal", "refusal"), ("filter", "refusal"), ("length", "cut")],
+    ("kind", "detail", "outcome", "text"),
+    [
+        ("refusal", {}, "refusal", "I cannot help with that."),
+        ("filter", {}, "refusal", ""),
+        ("status", {"status": 400, "code": "content_filter", "message": "no"}, "refusal", "no"),
+        ("length", {}, "cut", ""),
+        # What is wrong inside an answer is left to the parser.
+        ("cut-json", {}, "answer", ""),
+        ("wrong-schema", {}, "answer", "unexpected"),
+    ],
 )
-def test_outcomes(openai_server: OpenAIServer, kind: Any, outcome: str) -> None:
-    openai_server.fail(kind)
+def test_outcomes(
+    openai_server: OpenAIServer, kind: Kind, detail: dict[str, Any], outcome: str, text: str
+) -> None:
+    openai_server.fail(kind, **detail)
     completion = ask(made(openai_server))
     assert completion.outcome == outcome
-    if kind == "refusal":
-        assert completion.text == "I cannot help with that."
-
-
-def test_a_filter_that_answers_400_is_a_refusal(openai_server: OpenAIServer) -> None:
-    openai_server.fail(
-        "status", status=400, code="content_filter", message="filtered by the policy"
-    )
-    completion = ask(made(openai_server))
-    assert (completion.outcome, completion.text) == ("refusal", "filtered by the policy")
-
-
-@pytest.mark.parametrize("kind", ["wrong-schema", "cut-json"])
-def test_what_is_wrong_inside_an_answer_is_left_to_the_parser(
-    openai_server: OpenAIServer, kind: Any
-) -> None:
-    openai_server.fail(kind)
-    completion = ask(made(openai_server))
-    assert completion.outcome == "answer"
+    assert text in completion.text
     if kind == "cut-json":
         parse(completion.text, Report)
-    else:
+    elif kind == "wrong-schema":
         with pytest.raises(ValueError, match="verdict"):
             parse(completion.text, Report)
-
-
-PASSING: list[tuple[Any, dict[str, Any]]] = [
-    ("status", {"status": 429, "retry_after": "0.05"}),
-    ("status", {"status": 429, "retry_after": "soon"}),
-    ("status", {"status": 500, "retry_after": "0.05"}),
-    ("status", {"status": 503}),
-    ("reset", {}),
-    ("truncated", {}),
-    ("garbage", {}),
-    ("broken-json", {}),
-    ("html", {}),
-    ("no-choices", {}),
-    ("error-200", {}),
-]
-
-
-@pytest.mark.parametrize(("kind", "detail"), PASSING)
-def test_a_passing_fault_is_retried(
-    openai_server: OpenAIServer, kind: Any, detail: dict[str, Any]
-) -> None:
-    openai_server.fail(kind, at=[0], **detail)
-    parse(ask(made(openai_server)).text, Report)
-    assert openai_server.stats()["total"] == 2
-    assert len(openai_server.stats()["bodies"]) == 1
 
 
 @pytest.mark.parametrize(
     ("kind", "detail", "said"),
     [
         ("status", {"status": 429, "retry_after": "0.05"}, "429: a planned fault"),
+        ("status", {"status": 429, "retry_after": "soon"}, "429"),
         ("status", {"status": 500, "retry_after": "0.05"}, "500: a planned fault"),
-        ("reset", {}, "the connection broke"),
-        ("truncated", {}, "the connection broke"),
+        ("status", {"status": 503}, "503"),
+        ("reset", {}, "connection broke"),
+        ("truncated", {}, "connection broke"),
         ("garbage", {}, "malformed HTTP"),
         ("broken-json", {}, "broken JSON"),
-        ("html", {}, "a web page instead of JSON"),
-        ("no-choices", {}, "an answer without a choice"),
-        ("error-200", {}, "an error with status 200: a planned fault"),
+        ("html", {}, "web page"),
+        ("no-choices", {}, "without a choice"),
+        ("error-200", {}, "200: a planned fault"),
     ],
 )
-def test_a_lasting_fault_is_unreachable_after_the_retries(
-    openai_server: OpenAIServer, kind: Any, detail: dict[str, Any], said: str
+def test_a_fault_is_tried_again_and_unreachable_where_it_lasts(
+    openai_server: OpenAIServer, kind: Kind, detail: dict[str, Any], said: str
 ) -> None:
+    openai_server.fail(kind, at=[0], **detail)
+    parse(ask(made(openai_server)).text, Report)
+    assert openai_server.stats()["total"] == 2
+    assert len(openai_server.stats()["bodies"]) == 1
     openai_server.fail(kind, **detail)
     with pytest.raises(Unreachable, match=said):
         ask(made(openai_server))
-    assert openai_server.stats()["total"] == 2
+    assert openai_server.stats()["total"] == 4
 
 
 def test_silence_is_unreachable_after_the_time_limit(openai_server: OpenAIServer) -> None:
-    openai_server.fail("hang")
-    begun = time.monotonic()
-    with pytest.raises(Unreachable, match="no answer within the time limit"):
+    openai_server.fail("hang", seconds=100)
+    with pytest.raises(Unreachable, match="time limit"):
         ask(made(openai_server, timeout=0.3))
-    assert time.monotonic() - begun < 5
     assert openai_server.stats()["total"] == 2
 
 
@@ -249,22 +200,50 @@ def free_port() -> int:
 
 
 def test_nobody_there_ends_the_run_with_the_address() -> None:
-    at = f"http://127.0.0.1:{free_port()}"
-    there = rf"nobody answers at {at}/v1 \(.*\(connection refused\)\): is the server running"
-    with pytest.raises(UserError, match=there + r".*set base_url or OPENAI_BASE_URL"):
-        ask(OpenAI("words", base_url=f"{at}/v1", max_retries=0))
-    with pytest.raises(UserError, match=r"nowhere\.invalid is not known"):
-        ask(OpenAI("words", base_url="http://nowhere.invalid/v1", max_retries=0))
-
-
-def test_nobody_there_ends_every_first_request_alike() -> None:
-    backbone = OpenAI("words", base_url=f"http://127.0.0.1:{free_port()}/v1", max_retries=0)
+    at = f"http://127.0.0.1:{free_port()}/v1"
+    backbone = OpenAI("words", base_url=at, max_retries=0)
 
     async def many() -> list[Any]:
         asked = (backbone.complete(prompt(words=f"Say {n}."), str(n)) for n in range(20))
         return await asyncio.gather(*asked, return_exceptions=True)
 
-    assert {type(one) for one in ran(backbone, many())} == {UserError}
+    for error in ran(backbone, many()):  # every first request alike
+        assert isinstance(error, UserError)
+        for told in (at, "refused", "OPENAI_BASE_URL"):
+            assert told in str(error)
+    with pytest.raises(UserError, match=r"nowhere\.invalid"):
+        ask(OpenAI("words", base_url="http://nowhere.invalid/v1", max_retries=0))
+
+
+@pytest.mark.parametrize(
+    ("detail", "raised", "said"),
+    [
+        *(
+            ({"status": status}, UserError, f"openai/words at .* answers {status} .*a planned")
+            for status in (401, 403, 404, 405)
+        ),
+        ({"status": 429, "code": "insufficient_quota"}, UserError, "quota.*a planned fault"),
+        *(({"status": status}, AskError, "a planned fault") for status in (400, 413, 422)),
+        # An overflow that names the schema steps no format down.
+        (
+            {
+                "status": 400,
+                "code": "context_length_exceeded",
+                "message": "maximum context length is 9 tokens (5 in the response_format schema)",
+            },
+            AskError,
+            "maximum context length",
+        ),
+    ],
+)
+def test_what_would_fail_again_is_not_tried_again(
+    openai_server: OpenAIServer, detail: dict[str, Any], raised: type[Exception], said: str
+) -> None:
+    openai_server.fail("status", **detail)
+    with pytest.raises(raised, match=said) as caught:
+        ask(made(openai_server))
+    assert getattr(caught.value, "outcome", "error") == "error"
+    assert openai_server.stats()["total"] == 1
 
 
 @pytest.mark.parametrize("status", [None, 500])
@@ -286,32 +265,6 @@ def test_a_server_that_goes_away_later_is_unreachable(
             await backbone.complete(prompt(), "b")
 
     ran(backbone, before_and_after())
-
-
-@pytest.mark.parametrize("status", [401, 403, 404, 405])
-def test_what_the_user_must_put_right_ends_the_run(
-    openai_server: OpenAIServer, status: int
-) -> None:
-    openai_server.fail("status", status=status, message="The model does not exist")
-    with pytest.raises(UserError, match=rf"openai/words at .* answers {status} .*check the model"):
-        ask(made(openai_server))
-    assert openai_server.stats()["total"] == 1
-
-
-def test_spent_quota_ends_the_run_without_retries(openai_server: OpenAIServer) -> None:
-    openai_server.fail("status", status=429, code="insufficient_quota", message="No credit.")
-    with pytest.raises(UserError, match="no quota left: No credit"):
-        ask(made(openai_server))
-    assert openai_server.stats()["total"] == 1
-
-
-@pytest.mark.parametrize("status", [400, 413, 422])
-def test_an_invalid_request_is_this_items_failure(openai_server: OpenAIServer, status: int) -> None:
-    openai_server.fail("status", status=status, message="too many words")
-    with pytest.raises(AskError, match="too many words") as caught:
-        ask(made(openai_server))
-    assert caught.value.outcome == "error"
-    assert openai_server.stats()["total"] == 1
 
 
 def test_a_refused_parameter_is_left_out_for_good(openai_server: OpenAIServer) -> None:
@@ -346,21 +299,18 @@ def test_the_key_goes_out_and_into_no_error(
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
     openai_server.key = SECRET
-    assert ask(OpenAI("words")).text
+    assert ask(OpenAI("words"), prompt(str)).text
+    assert "response_format" not in openai_server.seen[0].body
     openai_server.key = "another"  # the server's 401 repeats the key it was given
     with pytest.raises(UserError, match=r"Incorrect API key provided: \*\*\*") as caught:
         ask(OpenAI("words"))
     assert SECRET not in str(caught.value)
     assert caught.value.__cause__ is None and caught.value.__context__ is None
-
-
-def test_a_key_of_a_letter_is_left_in_every_word(
-    openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    openai_server.key = None
+    monkeypatch.setenv("OPENAI_API_KEY", "k")  # is left in every word
     openai_server.fail("status", status=400, message="bad kind of monkey")
     with pytest.raises(AskError, match="bad kind of monkey"):
-        ask(made(openai_server))
+        ask(OpenAI("words"))
 
 
 @pytest.mark.parametrize(
@@ -396,12 +346,6 @@ def test_one_object_serves_two_loops(openai_server: OpenAIServer) -> None:
     backbone = made(openai_server)
     assert ask(backbone).text == ask(backbone).text
     assert len(openai_server.stats()["bodies"]) == 1
-
-
-def test_identical_requests_may_vary(openai_server: OpenAIServer) -> None:
-    openai_server.vary = True
-    backbone = made(openai_server)
-    assert ask(backbone).text != ask(backbone).text
 
 
 def test_azure_takes_its_own_settings(
@@ -467,31 +411,8 @@ def test_half_characters_of_an_echo_are_counted(openai_server: OpenAIServer) -> 
     backbone = made(openai_server)
     values = ran(backbone, backbone.logprobs("Take 5 µg", " or 7 µg daily"))
     assert len(values) == len([" or", " 7", " \ufffd", "\ufffd", "g", " daily"])
-
-
-def test_an_echo_that_does_not_spell_the_text_costs_this_text_alone(
-    openai_server: OpenAIServer,
-) -> None:
+    # An echo that does not spell the text costs this text alone.
     openai_server.tokens = lambda text: ["?" if "µ" in one else one for one in tokens_of(text)]
-    backbone = made(openai_server)
-    with pytest.raises(AskError, match="do not spell the text"):
+    with pytest.raises(AskError, match="spell"):
         ran(backbone, backbone.logprobs("Take", " 7 µg daily"))
     assert len(ran(backbone, backbone.logprobs("Take", " 7 mg daily"))) == 3
-
-
-def test_the_server_runs_as_a_process_of_its_own(openai_server: OpenAIServer) -> None:
-    command = [sys.executable, str(Path(openai_server_module).resolve()), "--latency", "0.01"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            at = f"http://127.0.0.1:{int(process.stdout.readline())}"
-            plan = json.dumps({"kind": "html", "times": 1}).encode()
-            with urllib.request.urlopen(f"{at}/faults", data=plan, timeout=10) as answer:
-                assert json.load(answer) == {"planned": 1}
-            text = ask(OpenAI("words", base_url=f"{at}/v1", max_retries=1)).text
-            with urllib.request.urlopen(f"{at}/stats", timeout=10) as answer:
-                stats = json.load(answer)
-        finally:
-            process.kill()
-    assert (stats["total"], stats["peak"], len(stats["bodies"])) == (2, 1, 1)
-    assert ask(made(openai_server)).text == text
