@@ -14,7 +14,6 @@ from bench.backbones.prompt import JUDGING, Answer, AskError, Prompt
 from bench.backbones.requests import Judge, Verdict
 from bench.backbones.templates import Template
 from bench.knowledge.description import describe
-from bench.knowledge.outline import Outline
 from bench.records.formats import Text
 from bench.records.record import SECTIONS, PatientRecord
 
@@ -80,23 +79,11 @@ async def judge(record: PatientRecord, context: Context) -> Answer[Verdict]:
     Raises:
         AskError: if there is no such outline, or the judge gives no verdict.
     """
-    outline = outline_of(record, context)
+    outline = context.outlines.find(record.planned_disease)
+    if outline is None:
+        raise AskError(f"no outline of {record.planned_disease!r}: the record cannot be judged")
     messages = PROMPT.messages(
         outline=describe(outline), record=Text().render(record, identity=False)
     )
     task = Judge(record=record.sections(), outline=outline)
     return await context.role(ROLE).ask(Prompt(task, messages, Verdict, JUDGING, record.id))
-
-
-def outline_of(record: PatientRecord, context: Context) -> Outline:
-    """The outline of the disease that was planned, or else that the record states.
-
-    Raises:
-        AskError: if the knowledge has no such disease.
-    """
-    planned = record.origin.disease if record.origin else None
-    disease = planned or record.disease_information.disease
-    outline = context.outlines.find(disease)
-    if outline is None:
-        raise AskError(f"no outline of {disease!r}: the record cannot be judged")
-    return outline

@@ -212,9 +212,8 @@ OPEN = ("epidemiology.", "disease_information.symptoms", "disease_information.du
 
 def _watched(record: PatientRecord, library: Library) -> set[str]:
     """The names that a patient with this record is not to say."""
-    planned = record.origin.disease if record.origin else None
     names: set[str] = set()
-    for disease in filter(None, (record.disease_information.disease, planned)):
+    for disease in (record.disease_information.disease, record.planned_disease):
         listing = library.listing(disease)
         for name in (disease, *((listing.name, *listing.synonyms) if listing else ())):
             names |= {name, name.partition(" (")[0]}

@@ -1,6 +1,6 @@
 """Dialogue consistency: share of answers that contradict nothing (paper section 4.3, Table 4)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -33,31 +33,15 @@ class AnswerVerdict(Model):
 
 
 @dataclass(frozen=True)
-class Said:
-    """What the patient said in an earlier round."""
+class SaidAnswer:
+    """One answer of a dialogue."""
 
-    fact: Fact
-    question: str
-    answer: str
-
-
-@dataclass(frozen=True)
-class JudgedAnswer:
-    """One answer and what it must not contradict."""
-
-    dialogue: str
-    """Id of the dialogue."""
     where: str
     """Round and turn, for instance "r2/t3"."""
     question: str
     answer: str
-    facts: tuple[Fact, ...]
-    said: tuple[Said, ...]
-
-    @property
-    def name(self) -> str:
-        """Dialogue, round and turn, for instance "10024/r2/t3"."""
-        return f"{self.dialogue}/{self.where}"
+    fact: Fact
+    """That it was said: what answers of later rounds must not contradict."""
 
 
 class DialogueConsistency:
@@ -85,10 +69,15 @@ class DialogueConsistency:
             missing = {"": len(dialogue.answered())}
             return Evaluation(left_out={"": NO_RECORD}, missing=missing)
 
-        async def attempt(case: JudgedAnswer) -> Reason | Failure:
-            return await guarded(judge(case, context), case.name, "scoring")
+        facts = decompose_record(dialogue.record)
+        answers = list(said_in(dialogue))
 
-        judged = [given async for given in ordered_map(attempt, cases(dialogue), context.at_once)]
+        async def attempt(said: SaidAnswer) -> Reason | Failure:
+            earlier = [one for one in answers if (one.fact.round or 0) < (said.fact.round or 0)]
+            name = f"{dialogue.id}/{said.where}"
+            return await guarded(judge(said, facts, earlier, name, context), name, "scoring")
+
+        judged = [given async for given in ordered_map(attempt, answers, context.at_once)]
         checker = dialogue.origin.triplets.partition(":")[2] if dialogue.origin else ""
         reasons = tuple(given for given in judged if isinstance(given, Reason))
         failures = tuple(given for given in judged if isinstance(given, Failure))
@@ -113,49 +102,46 @@ class DialogueConsistency:
         return "|".join(parts)
 
 
-def cases(dialogue: Dialogue) -> Iterator[JudgedAnswer]:
-    """The answers of a dialogue that has a record."""
-    if dialogue.record is None:
-        raise ValueError(f"{dialogue.id} has no record")
-    facts = decompose_record(dialogue.record)
-    earlier: tuple[Said, ...] = ()
+def said_in(dialogue: Dialogue) -> Iterator[SaidAnswer]:
+    """The answers of a dialogue in order."""
     for number, sitting in enumerate(dialogue.rounds, start=1):
-        said: list[Said] = []
         for turn, exchange in enumerate(sitting.exchanges, start=1):
-            if exchange.answer is None:
-                continue
-            where = f"r{number}/t{turn}"
-            yield JudgedAnswer(
-                dialogue.id, where, exchange.question, exchange.answer, facts, earlier
-            )
-            text = f"Said in round {number}: {exchange.answer}"
-            fact = Fact(id=f"S{number}.{turn}", text=text, round=number, turn=turn)
-            said.append(Said(fact, exchange.question, exchange.answer))
-        earlier += tuple(said)
+            if exchange.answer is not None:
+                text = f"Said in round {number}: {exchange.answer}"
+                fact = Fact(id=f"S{number}.{turn}", text=text, round=number, turn=turn)
+                yield SaidAnswer(f"r{number}/t{turn}", exchange.question, exchange.answer, fact)
 
 
-async def judge(case: JudgedAnswer, context: Context) -> Reason:
+async def judge(
+    said: SaidAnswer,
+    facts: Sequence[Fact],
+    earlier: Sequence[SaidAnswer],
+    name: str,
+    context: Context,
+) -> Reason:
     """The verdict on an answer: 1 if it contradicts nothing, with the facts that it does.
+
+    `facts` are the record's, `earlier` the answers of the rounds before, `name` the replicate.
 
     Raises:
         AskError: the judge gives no verdict, or even when asked again one on a fact that there is
             not.
     """
-    known = {fact.id: fact.text for fact in (*case.facts, *(said.fact for said in case.said))}
-    request = LabelFacts(statements=(case.answer,), facts=known, question=case.question)
+    known = {fact.id: fact.text for fact in (*facts, *(one.fact for one in earlier))}
+    request = LabelFacts(statements=(said.answer,), facts=known, question=said.question)
     messages = PROMPT.messages(
-        facts=case.facts, said=case.said, question=case.question, answer=case.answer
+        facts=facts, said=earlier, question=said.question, answer=said.answer
     )
 
     def check(finding: AnswerVerdict) -> None:
         check_labels(finding.statements, 1, known)
 
-    prompt = Prompt(request, messages, AnswerVerdict, JUDGING, case.name, check)
+    prompt = Prompt(request, messages, AnswerVerdict, JUDGING, name, check)
     answer = await context.role(ROLE).ask(prompt)
     labels = answer.value.statements[0].labels
     named = [fact_id(label.fact) for label in labels if label.label == "contradict"]
     return Reason(
-        where=case.where,
+        where=said.where,
         value=float(not named),
         text=answer.value.reasons,
         contradicted={fact: known[fact] for fact in named},

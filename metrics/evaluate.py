@@ -2,26 +2,26 @@
 
 Over pairs, a metric of two texts (predictions and references) gives a similarity: the mean of both
 directions, for all pairs that every diversity metric takes. It costs n (n - 1) computes of 4 to
-8 ms for each group of n records, held whole; the journal keeps each pair. Over records, a metric
-of single texts is computed once on all of them.
+8 ms for each group of n records, held whole. Over records, a metric of single texts is computed
+for each of them. The journal keeps what was computed.
 
 The path is a script, or a folder that holds a script of its own name. It is code, and is run.
 """
 
 import asyncio
 import json
-import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from hashlib import sha256
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bench.api.evaluation import Evaluation
 from bench.api.metric import MetricCard
 from bench.api.pair_metric import (
     Grouping,
@@ -34,15 +34,10 @@ from bench.api.pair_metric import (
 )
 from bench.api.score import Direction
 from bench.core.errors import UserError
-from bench.scoring.intervals import mean_interval
+from bench.records.record import PatientRecord
 
 if TYPE_CHECKING:
     from bench.api.context import Context
-    from bench.api.item import Items
-
-Over = Literal["pairs", "records"]
-MOST = 100_000
-"""Computes for one group of records above which a score is refused: some ten minutes."""
 
 
 class Evaluate:
@@ -61,75 +56,50 @@ class Evaluate:
         *,
         path: str,
         better: Direction,
-        over: Over = "pairs",
         config: str | None = None,
         kwargs: Mapping[str, Any] | None = None,
         result: str | None = None,
         view: View = "full",
         pairs: Grouping = "department",
     ) -> None:
-        """Choose the script, its configuration, and what is given to it; nothing is loaded yet.
+        """Load the script with its configuration, and choose what is given to it.
 
         `kwargs` go to its `compute`; `result` is the key of its answer where that has several.
+        One that takes two texts is scored over pairs, one that takes one over records.
 
         Raises:
-            UserError: if there is no such script.
+            UserError: if there is no such script, it cannot be loaded, or takes more texts.
         """
         self.view = view
         self.pairs = pairs
         self._script = _script(path)
-        self._over = over
         self._config = config
         self._kwargs = dict(kwargs or {})
         self._result = result
         name = f"evaluate:{self._script.stem}" + (f".{result}" if result else "")
         self.card = replace(type(self).card, name=name, better=better)
+        self._module = _module(self._script, config)
+        features = self._module.features
+        self._inputs = list(features[0] if isinstance(features, list) else features)
+        if len(self._inputs) == 2:
+            self.kernel = self._kernel
+        elif len(self._inputs) == 1:
+            self.evaluate = self._record
+        else:
+            raise UserError(
+                f"the evaluate script {self._script} takes {', '.join(self._inputs)}: it can be "
+                "given one text, or two"
+            )
         self._busy = Lock()
 
-    @cached_property
-    def _module(self) -> Any:
-        """The evaluation module.
-
-        Raises:
-            UserError: if the extra is missing, or the script cannot be loaded offline.
-        """
-        try:
-            import evaluate
-        except ImportError as error:
-            raise UserError(
-                "evaluate metrics need the extra: pip install 'patient-zero-bench[hf]'"
-            ) from error
-        try:
-            return evaluate.load(str(self._script), self._config, keep_in_memory=True)
-        except (OSError, ImportError, SyntaxError, TypeError, ValueError) as error:
-            reason = " ".join(str(error).split())
-            raise UserError(
-                f"the evaluate script {self._script} cannot be loaded ({reason})"
-            ) from error
-
-    def _inputs(self) -> list[str]:
-        """The names of the module's inputs: one for each text of a pair, or one.
-
-        Raises:
-            UserError: if it takes another number of texts than it is to be given.
-        """
-        features = self._module.features
-        names = list(features[0] if isinstance(features, list) else features)
-        if len(names) != (2 if self._over == "pairs" else 1):
-            raise UserError(
-                f"the evaluate script {self._script} takes {', '.join(names)}: over='pairs' is "
-                "for two texts, over='records' for one"
-            )
-        return names
-
-    def _compute(self, *columns: Sequence[str]) -> list[float]:
-        """What the module gives for some columns of texts: one number, or one for each row.
+    def _compute(self, *texts: str) -> float:
+        """What the module gives for one text, or for two.
 
         Raises:
             UserError: if the answer lacks the key, has several and none is chosen, or holds
-                something else than finite numbers, one or as many as rows.
+                something else than one finite number.
         """
-        given = dict(zip(self._inputs(), columns, strict=True))
+        given = {name: [text] for name, text in zip(self._inputs, texts, strict=True)}
         with self._busy:
             answer = self._module.compute(**given, **self._kwargs)
         key = next(iter(answer)) if self._result is None and len(answer) == 1 else self._result
@@ -138,11 +108,10 @@ class Evaluate:
                 f"the evaluate script {self._script} gives {', '.join(answer)}: "
                 "name one of them as `result`"
             )
-        numbers = np.atleast_1d(np.asarray(answer[key]))
-        fits = numbers.shape in ((1,), (len(columns[0]),))
-        if not fits or numbers.dtype.kind not in "biuf" or not np.isfinite(numbers).all():
+        number = np.atleast_1d(np.asarray(answer[key]))
+        if number.shape != (1,) or number.dtype.kind not in "biuf" or not np.isfinite(number[0]):
             raise UserError(f"the evaluate script {self._script} gives {key}={answer[key]!r}")
-        return [float(number) for number in numbers]
+        return float(number[0])
 
     def _request(self, *texts: str) -> dict[str, Any]:
         digests = [sha256(text.encode()).hexdigest() for text in texts]
@@ -168,28 +137,13 @@ class Evaluate:
     def signature(self, context: "Context") -> str:
         """What pins the meaning of the score."""
         shown = f"view:{self.view}"
-        if self._over == "records":
+        if len(self._inputs) == 1:
             return signature_of(self._method, shown, "over:records")
         return signature_of(self._method, "dir:both", shown, f"pairs:{self.pairs}", "mean:macro")
 
-    @property
-    def kernel(self) -> "Callable[[Texts, Context], Awaitable[Kernel]] | None":
-        """Both directions of each pair; none over records, which are scored as a whole."""
-        return self._kernel if self._over == "pairs" else None
-
     async def _kernel(self, texts: Texts, context: "Context") -> Kernel:
-        """Both directions of each pair, stored in the journal row by row.
-
-        Raises:
-            UserError: for more pairs than `MOST` computes allow; as `_compute`.
-        """
+        """Both directions of each pair, stored in the journal row by row."""
         n = len(texts)
-        if n * (n - 1) > MOST:
-            raise UserError(
-                f"{self.card.name} takes {n * (n - 1):,} computes for a group of {n} records, "
-                f"more than {MOST:,}: score fewer records, or compare within a disease"
-            )
-        await asyncio.to_thread(self._inputs)
         matrix = np.zeros((n, n))
         keys: list[list[str]] = [[] for _ in texts]
         for i in range(n - 1):
@@ -208,38 +162,17 @@ class Evaluate:
         return MatrixKernel(matrix, [tuple(behind) for behind in keys])
 
     def _pair(self, one: str, other: str) -> bytes:
-        both = self._compute([one], [other]) + self._compute([other], [one])
-        return json.dumps(math.fsum(both) / len(both)).encode()
+        return json.dumps((self._compute(one, other) + self._compute(other, one)) / 2).encode()
 
-    async def score(self, items: "Items", context: "Context") -> dict[str, Any]:
-        """The mean over records with a Student t interval.
-
-        A module that gives one figure for all records has no interval.
-        """
-        await asyncio.to_thread(self._inputs)
-        records = list(items)
-        ids = [record.id for record in records]
-        texts = [view_text(record, self.view) for record in records]
+    async def _record(self, record: PatientRecord, context: "Context") -> Evaluation:
+        """What the module gives for one record's text."""
+        text = view_text(record, self.view)
 
         async def compute(_: str) -> bytes:
-            return json.dumps(await asyncio.to_thread(self._compute, texts)).encode()
+            return json.dumps(await asyncio.to_thread(self._compute, text)).encode()
 
-        numbers: list[float] = []
-        keys: tuple[str, ...] = ()
-        if texts:
-            entry = await context.journal.once(self._request(*texts), compute)
-            numbers, keys = json.loads(entry.body), (entry.key,)
-        each = len(numbers) == len(records)
-        value, interval = mean_interval(numbers) if numbers else (None, None)
-        return {
-            "value": value,
-            "n": len(records),
-            "interval": interval if each else None,
-            "items": dict(zip(ids, numbers, strict=True)) if each else {},
-            "keys": dict.fromkeys(ids, keys),
-            "signature": self.signature(context),
-            "notes": () if each else ("one figure for all records: no interval",),
-        }
+        entry = await context.journal.once(self._request(text), compute)
+        return Evaluation(values={"": (json.loads(entry.body),)}, keys=(entry.key,))
 
 
 def _script(path: str) -> Path:
@@ -256,3 +189,22 @@ def _script(path: str) -> Path:
             "the hub is not asked"
         )
     return script
+
+
+def _module(script: Path, config: str | None) -> Any:
+    """The evaluation module of a script.
+
+    Raises:
+        UserError: if the extra is missing, or the script cannot be loaded offline.
+    """
+    try:
+        import evaluate
+    except ImportError as error:
+        raise UserError(
+            "evaluate metrics need the extra: pip install 'patient-zero-bench[hf]'"
+        ) from error
+    try:
+        return evaluate.load(str(script), config, keep_in_memory=True)
+    except (OSError, ImportError, SyntaxError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"the evaluate script {script} cannot be loaded ({reason})") from error

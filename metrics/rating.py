@@ -1,6 +1,5 @@
 """What metrics have in common that have a rater rate each dialogue from 1 to 7 by a rubric."""
 
-from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -9,7 +8,7 @@ from bench.api.context import Context
 from bench.api.evaluation import Evaluation, Reason
 from bench.api.metric import MetricCard
 from bench.backbones.prompt import JUDGING, Answer, Prompt
-from bench.backbones.requests import Rate, Rating, Turn
+from bench.backbones.requests import Rate, Rating, turns
 from bench.backbones.templates import Template
 from bench.records.dialogue import Dialogue
 
@@ -26,7 +25,7 @@ class SevenPoint(Rating):
     score: int = Field(ge=LOW, le=HIGH)
 
 
-class RatingMetric(ABC):
+class RatingMetric:
     """Mean rating of dialogues, one rating each; a subclass gives the card and the rubric.
 
     The denominator is the parsed ratings; the bounds count the missing ones as 1 or as 7.
@@ -35,11 +34,8 @@ class RatingMetric(ABC):
     card: ClassVar[MetricCard]
     prompt: ClassVar[Template]
     """The rubric in words; it is given `rounds` and what `words` gives."""
-
-    @property
-    @abstractmethod
-    def rubric(self) -> str:
-        """Name of the rubric."""
+    rubric: ClassVar[str]
+    """Name of the rubric."""
 
     def words(self, dialogue: Dialogue) -> dict[str, Any]:
         """What else the template is given.
@@ -83,10 +79,7 @@ class RatingMetric(ABC):
     async def _ask(self, dialogue: Dialogue, context: Context) -> Answer[SevenPoint]:
         request = Rate(
             rubric=self.rubric,
-            dialogue=tuple(
-                Turn(question=exchange.question, answer=exchange.answer)
-                for exchange in dialogue.exchanges()
-            ),
+            dialogue=turns(dialogue.exchanges()),
             manner=dict(dialogue.manner),
             low=LOW,
             high=HIGH,

@@ -29,8 +29,6 @@ _UNSEEN = re.compile("[^\\W\\d_a-zA-Z\u00c0-\u024f]")
 """Letters of other scripts than the Latin one."""
 FOREIGN = 0.1
 """Share of a text in letters of other scripts above which its words say nothing of it."""
-_CHARACTERS = 0x110000
-"""Characters of Unicode: the words that one character each can stand for."""
 
 
 def words(text: str) -> list[str]:
@@ -47,8 +45,8 @@ def unseen(text: str) -> float:
 class RougeLKernel:
     """ROUGE-L F1 of n texts, 0 to 1."""
 
-    encoded: Sequence[str] | Sequence[list[int]]
-    """Each text with a character (a number, past Unicode's end) for each word."""
+    encoded: Sequence[str]
+    """Each text with a character for each word; Unicode has 1.1 million of them."""
     lengths: NDArray[np.int64]
     """Shape (n,): words of each text."""
 
@@ -74,11 +72,8 @@ def rouge_l_kernel(texts: Sequence[str]) -> RougeLKernel:
     """The kernel of some texts. Memory O(n)."""
     split = [words(text) for text in texts]
     counts = Counter(word for one in split for word in one)
-    rank = {word: number for number, (word, _) in enumerate(counts.most_common())}
+    character = {word: chr(rank) for rank, (word, _) in enumerate(counts.most_common())}
     lengths = np.array([len(one) for one in split], dtype=np.int64)
-    if len(rank) > _CHARACTERS:
-        return RougeLKernel([[rank[word] for word in one] for one in split], lengths)
-    character = {word: chr(number) for word, number in rank.items()}
     return RougeLKernel(["".join([character[word] for word in one]) for one in split], lengths)
 
 

@@ -1,16 +1,19 @@
 """Interviews: a doctor agent asks a patient agent, in one round or more (paper section 4.3)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal, get_args
 
-from bench.agents.doctor import Doctor
 from bench.agents.memory import Memory, decompose
-from bench.agents.patient import Patient, style_of
+from bench.agents.patient import Patient
+from bench.agents.styles import style
 from bench.agents.triplets import make_engine
 from bench.api.context import Context
-from bench.backbones.prompt import AskError
-from bench.backbones.requests import Turn
+from bench.backbones.prompt import GENERATING, AskError, Prompt
+from bench.backbones.requests import Ask, Turn, turns
+from bench.backbones.respondent import Respondent
+from bench.backbones.templates import Template
 from bench.core.errors import UserError
 from bench.core.registry import FORMATS, nearest
 from bench.records.dialogue import (
@@ -24,6 +27,7 @@ from bench.records.dialogue import (
 from bench.records.formats import Atomic, Text
 from bench.records.record import PatientRecord
 
+_DOCTOR = Template(Path(__file__).with_name("doctor.j2"))
 QUESTIONS = 13
 """Questions of a round in the paper."""
 INTERACTIONS = {1: "single", 2: "cross"}
@@ -43,7 +47,7 @@ class Setting:
     questions: int = QUESTIONS
     """Questions of each round, at least 1."""
     manner: Mapping[str, str] = field(default_factory=lambda: {"style": "plain"})
-    """How the patient is to be, by axis; the one axis that it is told of is "style"."""
+    """How the patient is to be, by axis; it is told of "style" alone."""
     triplets: str = "batched"
     """Triplet engine; none is asked where memory is not updated."""
     decomposition: Literal["rules", "model"] = "rules"
@@ -54,17 +58,13 @@ class Setting:
 
     def __post_init__(self) -> None:
         """Raises UserError for what no interview can have."""
-        style_of(self.manner)
+        if "style" in self.manner:
+            style(self.manner["style"])
         FORMATS.load(self.format)
         rules = list(get_args(Updating))
         if self.updating not in rules:
             raise UserError(
                 f"memory has no updating {self.updating!r}{nearest(self.updating, rules)}"
-            )
-        if self.rounds < 1 or self.questions < 1:
-            raise UserError(
-                "an interview has at least 1 round of at least 1 question, "
-                f"not {self.rounds} of {self.questions}"
             )
 
     @property
@@ -83,16 +83,15 @@ async def converse(record: PatientRecord, setting: Setting, context: Context) ->
         AskError: somebody gave no answer; it holds the keys of all that was asked before.
         UserError: for an unknown engine, or a role that nobody fills.
     """
-    where = _path(
-        setting.replicate, record.id, setting.interaction, setting.format, setting.updating
-    )
+    parts = (setting.replicate, record.id, setting.interaction, setting.format, setting.updating)
+    where = "/".join(filter(None, parts))
     engine = None if setting.updating == "none" else make_engine(setting.triplets, context)
     memory = await _memory(record, setting, context)
     built = memory.facts if setting.decomposition == "model" else None
     patient = Patient(
         memory, setting.manner, context.role("patient"), engine, setting.updating, where
     )
-    doctor = Doctor(context.role("doctor"))
+    doctor = context.role("doctor")
     rounds: list[Round] = []
     for number in range(1, setting.rounds + 1):
         try:
@@ -112,14 +111,10 @@ async def converse(record: PatientRecord, setting: Setting, context: Context) ->
         facts=built,
         origin=DialogueOrigin(
             patient=context.role("patient").pinned,
-            doctor=context.role("doctor").pinned,
+            doctor=doctor.pinned,
             triplets=engine.name if engine else "",
         ),
     )
-
-
-def _path(*parts: str) -> str:
-    return "/".join(filter(None, parts))
 
 
 async def _memory(record: PatientRecord, setting: Setting, context: Context) -> Memory:
@@ -127,30 +122,44 @@ async def _memory(record: PatientRecord, setting: Setting, context: Context) -> 
     if setting.decomposition == "rules":
         return Memory(record, setting.format)
     note = Text().remember(record, (), ())
-    where = _path(setting.replicate, record.id, "decompose")
+    where = "/".join(filter(None, (setting.replicate, record.id, "decompose")))
     facts = await decompose(note, context.role("patient"), where)
     return Memory(record, setting.format, facts=facts)
 
 
 async def _round(
-    patient: Patient, doctor: Doctor, number: int, department: str, setting: Setting
+    patient: Patient, doctor: Respondent, number: int, department: str, setting: Setting
 ) -> Round:
     """One sitting, begun without any history."""
     exchanges: list[Exchange] = []
     for turn in range(1, setting.questions + 1):
-        history = tuple(
-            Turn(question=earlier.question, answer=earlier.answer) for earlier in exchanges
-        )
+        history = turns(exchanges)
         asked: tuple[str, ...] = ()
         try:
             left = setting.questions - len(exchanges)
             where = f"{patient.replicate}/r{number}/t{turn}/ask"
-            question, asked = await doctor.ask(department, history, left, where)
+            question, asked = await _question(doctor, department, history, left, where)
             exchange = await patient.answer(question, history, number, turn)
         except AskError as failure:
             raise failure.after((*_keys(exchanges), *asked)) from failure
         exchanges.append(exchange.model_copy(update={"keys": asked}))
     return Round(exchanges=tuple(exchanges))
+
+
+async def _question(
+    doctor: Respondent, department: str, history: Sequence[Turn], left: int, replicate: str
+) -> tuple[str, tuple[str, ...]]:
+    """The doctor's next question and its journal keys; `left` counts the questions with this one.
+
+    The doctor knows the department and this round's transcript.
+
+    Raises:
+        AskError: there is none.
+    """
+    task = Ask(department=department, history=tuple(history), left=left)
+    messages = _DOCTOR.messages(department=department, history=history, left=left)
+    answer = await doctor.ask(Prompt(task, messages, str, GENERATING, replicate))
+    return answer.value.strip(), answer.keys
 
 
 def _keys(exchanges: Iterable[Exchange]) -> tuple[str, ...]:

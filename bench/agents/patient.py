@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.agents.memory import Memory, distinct, extract
-from bench.agents.styles import Style, style
+from bench.agents.styles import style
 from bench.agents.triplets import Engine
 from bench.backbones.prompt import (
     GENERATING,
@@ -25,16 +25,12 @@ from bench.backbones.prompt import (
 from bench.backbones.requests import Reply, Turn
 from bench.backbones.respondent import Respondent
 from bench.backbones.templates import Template
-from bench.core.errors import UserError
-from bench.core.registry import nearest
 from bench.records.dialogue import Attempt, Exchange, Fact, Learned, Updating
 from bench.records.label import Label
 
 PROMPT = Template(Path(__file__).with_name("patient.j2"))
 REGENERATIONS = 5
 """How often a reply that contradicts memory is made anew; then the last one is sent, flagged."""
-_AXES = ("style",)
-"""Axes of a manner that the patient is told of."""
 
 
 @dataclass(frozen=True)
@@ -68,18 +64,18 @@ class Patient:
     ) -> None:
         """`replicate` tells this interview from every other: the journal's keys hold it.
 
+        There is an engine exactly where memory is updated.
+
         Raises:
-            UserError: for an unknown axis or style, or updating without an engine to check by.
+            UserError: for an unknown style.
         """
-        if updating != "none" and engine is None:
-            raise UserError(f"memory updating {updating!r} needs a triplet engine")
         self.memory = memory
         """What the patient knows now; it grows as facts are accepted."""
         self.manner = dict(manner)
         """How it is to be, by axis."""
-        self._style = style_of(manner)
+        self._style = style(manner["style"]) if "style" in manner else None
         self._respondent = respondent
-        self._engine = engine if updating != "none" else None
+        self._engine = engine
         self._updating = updating
         self.replicate = replicate
         """What tells this interview from every other in the journal's keys."""
@@ -219,15 +215,3 @@ class Patient:
         if self._updating == "strict":
             return not labels  # neutral to all: neutral labels are left out
         return "contradict" not in labels.values()
-
-
-def style_of(manner: Mapping[str, str]) -> Style | None:
-    """The style that a manner names; none if it names none.
-
-    Raises:
-        UserError: for an axis that no patient is told of, or an unknown style.
-    """
-    for axis in manner:
-        if axis not in _AXES:
-            raise UserError(f"patients have no manner {axis!r}{nearest(axis, list(_AXES))}")
-    return style(manner["style"]) if "style" in manner else None

@@ -35,8 +35,7 @@ def styles() -> dict[str, Style]:
     try:
         return TypeAdapter(dict[str, Style]).validate_python(file.data)
     except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        raise UserError(f"{file.place(fault['loc'])}: {fault['msg']}") from error
+        raise file.refused(error) from error
 
 
 def style(name: str) -> Style:

@@ -54,58 +54,44 @@ class Engine(Protocol):
         ...
 
 
-class Batched:
-    """One call for all statements and all facts."""
-
-    def __init__(self, respondent: Respondent) -> None:
-        """Label by who answers in the role."""
-        self.name = f"batched:{respondent.pinned}"
-        self._respondent = respondent
-
-    async def label(
-        self, statements: Sequence[str], facts: Sequence[Fact], question: str, replicate: str
-    ) -> Labelling:
-        if not statements or not facts:
-            return Labelling(tuple({} for _ in statements), 0, ())
-        answer = await _ask(self._respondent, statements, facts, question, replicate)
-        return Labelling(_read(answer.value, len(statements), facts), 1, answer.keys)
-
-
-class PerFact:
-    """One call for each fact, as in Algorithm 1.
+class ByModel:
+    """A backbone, asked once for all facts, or once for each fact as in Algorithm 1.
 
     The algorithm stops at the first contradiction. Here every fact is asked for, several at a
     time: what is accepted is the same, and a regeneration can be told of all that it contradicts.
     """
 
-    def __init__(self, respondent: Respondent, at_once: int) -> None:
-        """Label by who answers in the role, so many facts at once."""
-        self.name = f"per-fact:{respondent.pinned}"
+    def __init__(self, respondent: Respondent, *, at_once: int, per_fact: bool) -> None:
+        """Label by who answers in the role, with so many calls at once."""
+        self.name = f"{'per-fact' if per_fact else 'batched'}:{respondent.pinned}"
         self._respondent = respondent
         self._at_once = at_once
+        self._per_fact = per_fact
 
     async def label(
         self, statements: Sequence[str], facts: Sequence[Fact], question: str, replicate: str
     ) -> Labelling:
         labels: tuple[dict[str, Label], ...] = tuple({} for _ in statements)
-        if not statements:
+        if not statements or not facts:
             return Labelling(labels, 0, ())
+        calls = [(tuple(facts), replicate)]
+        if self._per_fact:
+            calls = [((fact,), f"{replicate}/{fact.id}") for fact in facts]
+
+        async def ask(call: tuple[Sequence[Fact], str]) -> Answer[Labels]:
+            return await _ask(self._respondent, statements, call[0], question, call[1])
+
         keys: list[str] = []
-
-        async def one(fact: Fact) -> Answer[Labels]:
-            where = f"{replicate}/{fact.id}"
-            return await _ask(self._respondent, statements, (fact,), question, where)
-
-        places = iter(facts)
+        places = iter(calls)
         try:
-            async for answer in ordered_map(one, facts, self._at_once):
+            async for answer in ordered_map(ask, calls, self._at_once):
                 keys += answer.keys
-                parts = _read(answer.value, len(statements), (next(places),))
+                parts = _read(answer.value, len(statements), next(places)[0])
                 for whole, part in zip(labels, parts, strict=True):
                     whole.update(part)
         except AskError as failure:
             raise failure.after(tuple(keys)) from failure
-        return Labelling(labels, len(facts), tuple(keys))
+        return Labelling(labels, len(calls), tuple(keys))
 
 
 class ByInference:
@@ -226,10 +212,8 @@ def make_engine(text: str, context: Context) -> Engine:
     Raises:
         UserError: there is no such engine, nobody is named to label, or a model cannot be used.
     """
-    if text == "batched":
-        return Batched(context.role(ROLE))
-    if text == "per-fact":
-        return PerFact(context.role(ROLE), context.at_once)
+    if text in ("batched", "per-fact"):
+        return ByModel(context.role(ROLE), at_once=context.at_once, per_fact=text == "per-fact")
     if text.startswith("nli/"):
         return ByInference(text.removeprefix("nli/"), context.journal)
     raise UserError(f"there is no triplet engine {text!r}{nearest(text, list(ENGINES))}")

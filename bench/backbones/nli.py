@@ -9,12 +9,11 @@ import hashlib
 import json
 import threading
 from collections.abc import Sequence
-from functools import cached_property, lru_cache
-from importlib.metadata import version
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from bench.backbones.weights import folder_of, identity, need
+from bench.backbones.weights import find_model, versions
 from bench.core.errors import UserError
 from bench.journal.journal import Journal
 from bench.records.label import Label
@@ -36,18 +35,11 @@ class CrossEncoder:
         """
         if not model:
             raise UserError('nli/ lacks a model: write for instance "nli/path/to/folder"')
-        need(f"nli/{model}", "torch", "transformers", "sentence_transformers")
-        self._folder = folder_of(model, f"nli/{model}")
-        self.name = f"nli/{self._folder.resolve().name if Path(model).is_dir() else model}"
-        self.identity = identity(self._folder)
-        """sha256 of configuration, tokenizer and weights; the same wherever the files lie."""
+        packages = ("torch", "transformers", "sentence_transformers")
+        name, self._folder, self.identity = find_model(model, f"nli/{model}", *packages)
+        self.name = f"nli/{name}"
         self._order = _order(self._folder, self.name)
         self._journal = journal
-
-    @cached_property
-    def _library(self) -> str:
-        packages = ("sentence-transformers", "transformers", "torch")
-        return " ".join(f"{one} {version(one).split('+')[0]}" for one in packages)
 
     async def infer(
         self, premises: Sequence[str], hypotheses: Sequence[str]
@@ -62,19 +54,16 @@ class CrossEncoder:
             rows = await asyncio.to_thread(self._predict, wanted, hypotheses)
             return [json.dumps(row).encode() for row in rows]
 
-        told = hashlib.sha256(json.dumps(list(hypotheses)).encode()).hexdigest()
-        requests = [self._request(premise, told) for premise in premises]
-        entries = await self._journal.many(requests, compute)
-        return [(json.loads(entry.body), entry.key) for entry in entries]
-
-    def _request(self, premise: str, hypotheses: str) -> dict[str, str]:
-        return {
+        digest = hashlib.sha256(json.dumps(list(hypotheses)).encode()).hexdigest()
+        request = {
             "kind": "nli",
             "model": self.identity,
-            "library": self._library,
-            "premise": premise,
-            "hypotheses": hypotheses,
+            "library": versions("sentence-transformers", "transformers", "torch"),
+            "hypotheses": digest,
         }
+        requests = [{**request, "premise": premise} for premise in premises]
+        entries = await self._journal.many(requests, compute)
+        return [(json.loads(entry.body), entry.key) for entry in entries]
 
     def _predict(self, premises: Sequence[str], hypotheses: Sequence[str]) -> list[list[Label]]:
         """One batch a premise: what it holds, and so its bits, do not depend on the others."""

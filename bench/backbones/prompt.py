@@ -162,13 +162,3 @@ class Answer(Generic[T]):
 
     value: T
     keys: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Spent:
-    """Exchanges counted for one role."""
-
-    asked: int = 0
-    """Exchanges made with the backbone in this process."""
-    replayed: int = 0
-    """Exchanges found in the journal."""

@@ -4,11 +4,13 @@ A kind says what is wanted and what is known, never which method asks. Language 
 prompt's messages; the rules read these inputs. A gold answer is never among them.
 """
 
+from collections.abc import Iterable
 from typing import ClassVar, Literal
 
 from bench.core.schema import Model
 from bench.knowledge.course import Presentation
 from bench.knowledge.outline import Outline
+from bench.records.dialogue import Exchange
 from bench.records.label import Label
 from bench.records.record import RecordSections, Section
 
@@ -77,6 +79,11 @@ class Turn(Model):
     question: str
     answer: str | None = None
     """None for a closing turn of the doctor."""
+
+
+def turns(exchanges: Iterable[Exchange]) -> tuple[Turn, ...]:
+    """What was said in some exchanges, without what went into it."""
+    return tuple(Turn(question=one.question, answer=one.answer) for one in exchanges)
 
 
 class Rate(Request):

@@ -6,8 +6,7 @@ one in flight.
 
 import asyncio
 import json
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from bench.backbones.prompt import (
@@ -19,7 +18,6 @@ from bench.backbones.prompt import (
     Prompt,
     Refused,
     Scores,
-    Spent,
     Streams,
     T,
 )
@@ -33,11 +31,8 @@ REPAIRS = 2
 """How often an invalid answer is shown to the model and asked again."""
 
 
-def request_of(backbone: Backbone, prompt: Prompt[Any], label: str | None = None) -> dict[str, Any]:
-    """Everything an answer depends on; its hash is the journal key.
-
-    `label` is what a user calls the backbone to tell it from another of the same name.
-    """
+def request_of(backbone: Backbone, prompt: Prompt[Any]) -> dict[str, Any]:
+    """Everything an answer depends on; its hash is the journal key."""
     request: dict[str, Any] = {
         "backbone": backbone.name,
         "version": backbone.version,
@@ -47,8 +42,6 @@ def request_of(backbone: Backbone, prompt: Prompt[Any], label: str | None = None
         "sampling": vars(prompt.sampling),
         "replicate": prompt.replicate,
     }
-    if label is not None:
-        request["label"] = label
     if backbone.reads == "request":
         request["request"] = {"kind": prompt.request.kind, **prompt.request.model_dump(mode="json")}
     return request
@@ -83,10 +76,14 @@ class Respondent:
         """Say who answers; `retry_failed` asks stored failures again.
 
         `limit` is the backbone's, shared by all its roles; one of its own if none is given.
+        `label` is what a user calls the backbone to tell it from another of the same name.
         """
         self.role = role
         self.backbone = backbone
-        self.spent = Spent()
+        self.asked = 0
+        """Exchanges made with the backbone in this process."""
+        self.replayed = 0
+        """Exchanges found in the journal."""
         self._journal = journal
         self._limit = limit or Limit(AT_ONCE)
         self._retry_failed = retry_failed
@@ -178,10 +175,7 @@ class Respondent:
             # Half a character (a lone surrogate) becomes "?": no file can hold it.
             return json.dumps(vars(completion), ensure_ascii=False).encode(errors="replace")
 
-        request = request_of(backbone, prompt, self._label)
-        async with self._limit.unwritten:
-            entry = await self._journal.once(request, compute)
-        self._count(entry)
+        entry = await self._once(request_of(backbone, prompt), compute)
         return Completion(**json.loads(entry.body)), entry.key
 
     async def logprobs(
@@ -212,15 +206,19 @@ class Respondent:
             "text": text,
             "replicate": replicate,
         }
+        entry = await self._once(request, compute)
+        return tuple(json.loads(entry.body)), entry.key
+
+    async def _once(
+        self, request: dict[str, Any], compute: Callable[[str], Awaitable[bytes]]
+    ) -> Entry:
+        """The journal's row of a request, counted; a label of the user's own is in its key."""
         if self._label is not None:
             request["label"] = self._label
         async with self._limit.unwritten:
             entry = await self._journal.once(request, compute)
-        self._count(entry)
-        return tuple(json.loads(entry.body)), entry.key
-
-    def _count(self, entry: Entry) -> None:
         if entry.computed:
-            self.spent = replace(self.spent, asked=self.spent.asked + 1)
+            self.asked += 1
         else:
-            self.spent = replace(self.spent, replayed=self.spent.replayed + 1)
+            self.replayed += 1
+        return entry

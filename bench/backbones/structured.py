@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from dataclasses import replace
 from functools import cache
 from typing import Any, cast
 
@@ -9,6 +10,7 @@ from json_repair import loads as repair
 from pydantic import BaseModel, ValidationError
 
 from bench.backbones.prompt import Message, Prompt, T
+from bench.core.schema import faults
 
 
 def schema_of(answer: Any) -> dict[str, Any] | None:
@@ -111,16 +113,6 @@ def parse(text: str, answer: type[T], *, whole: bool = True) -> T:
         raise ValueError(faults(error)) from error
 
 
-def faults(error: ValidationError, most: int = 5) -> str:
-    """What a validation found, field by field, on one line."""
-    listed = [
-        f"{'.'.join(str(part) for part in fault['loc']) or 'the whole'}: {fault['msg']}"
-        for fault in error.errors(include_url=False, include_input=False)
-    ]
-    more = f" (and {len(listed) - most} more)" if len(listed) > most else ""
-    return "; ".join(listed[:most]) + more
-
-
 def with_fault(prompt: Prompt[T], text: str, fault: str, repair: int) -> Prompt[T]:
     """The prompt that shows a model its invalid answer and asks again.
 
@@ -131,10 +123,8 @@ def with_fault(prompt: Prompt[T], text: str, fault: str, repair: int) -> Prompt[
         Message("assistant", text or "(empty)"),
         Message("user", f"That answer is not valid: {fault}. Answer again, in full."),
     )
-    return Prompt(
-        request=prompt.request,
+    return replace(
+        prompt,
         messages=prompt.messages + asked,
-        answer=prompt.answer,
-        sampling=prompt.sampling,
         replicate=f"{prompt.replicate}/repair-{repair}",
     )

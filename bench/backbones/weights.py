@@ -2,8 +2,10 @@
 
 import hashlib
 from functools import lru_cache
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 from bench.core.errors import UserError
 
@@ -32,6 +34,28 @@ BLOCKS = 256
 """Blocks read of a larger one, evenly spread: gigabytes stay cheap."""
 
 
+class SavedModel(NamedTuple):
+    """A saved model that was found."""
+
+    name: str
+    """What a person calls it: its folder's name, or its name on the hub."""
+    folder: Path
+    identity: str
+    """sha256 of settings, tokenizer and weights; the same wherever the files lie."""
+
+
+def find_model(model: str, user: str, *packages: str) -> SavedModel:
+    """The model in a folder or, by its name, of the hub; `user` is who needs it and the packages.
+
+    Raises:
+        UserError: a package is not installed, there is no such model, or no way to reach the hub.
+    """
+    need(user, *packages)
+    here = Path(model).is_dir()
+    folder = Path(model) if here else _from_hub(model, user)
+    return SavedModel(folder.resolve().name if here else model, folder, identity(folder))
+
+
 def need(user: str, *packages: str) -> None:
     """See that packages are installed.
 
@@ -43,13 +67,9 @@ def need(user: str, *packages: str) -> None:
             raise UserError(f"{user} needs the package {package}: {INSTALL}")
 
 
-def folder_of(model: str, user: str) -> Path:
-    """The folder of a saved model: the one named, or that of a model of the hub.
-
-    Raises:
-        UserError: there is no such model, or no way to reach the hub.
-    """
-    return Path(model) if Path(model).is_dir() else _from_hub(model, user)
+def versions(*packages: str) -> str:
+    """Packages with their versions, builds (+cpu, +cu128) left out: part of journal keys."""
+    return " ".join(f"{package} {version(package).split('+')[0]}" for package in packages)
 
 
 def _from_hub(model: str, user: str) -> Path:

@@ -13,7 +13,7 @@ from bench.agents.memory import Memory, is_private
 from bench.agents.patient import Patient
 from bench.agents.triplets import Engine
 from bench.api.failure import Failure, guarded
-from bench.backbones.requests import Turn
+from bench.backbones.requests import turns
 from bench.cli.memory_lines import tell_attempts, tell_calls, tell_fact, tell_learned
 from bench.cli.options import typed
 from bench.cli.screen import say
@@ -128,9 +128,7 @@ class Consultation:
     def _ask(self, runner: asyncio.Runner, question: str) -> None:
         """Put a question; whatever goes wrong, the conversation goes on."""
         sitting = self._rounds[-1]
-        history = tuple(
-            Turn(question=earlier.question, answer=earlier.answer) for earlier in sitting
-        )
+        history = turns(sitting)
         # A question that got no answer, asked again, is another draw.
         again = f"/again{self._lost}" if self._lost else ""
         patient = Patient(
@@ -201,10 +199,9 @@ class Consultation:
         if not guess:
             note("say which: /diagnose NAME")
             return
-        origin = self._record.origin
         disease = self._record.disease_information.disease
-        planned = [origin.disease] if origin is not None and origin.disease else []
-        judgement = judge_guess(guess, [disease, *planned], self._library)
+        diseases = [disease, self._record.planned_disease]
+        judgement = judge_guess(guess, diseases, self._library)
         if judgement.verdict == "several":
             meant = ", ".join(judgement.understood[:MOST_NAMES])
             more = ", ..." if len(judgement.understood) > MOST_NAMES else ""

@@ -10,7 +10,7 @@ from bench.experiments.run_reader import RunReader, unknown
 from bench.knowledge.cases import Case, derive_seed, plan_case
 from bench.knowledge.library import Library
 from bench.records.record import PatientRecord
-from bench.records.record_files import RecordFile, checked_as, read_nonempty, without_none
+from bench.records.record_files import RecordFile, checked_as, without_none
 from bench.runs.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -105,7 +105,9 @@ def _in_run(run: Path, identity: str | None, method: str | None) -> PatientRecor
 
 def _in_file(path: Path, identity: str | None) -> PatientRecord:
     """The record of an id, or the only one."""
-    records = list(_whole(path) or read_nonempty(path))
+    records = list(_whole(path) or RecordFile(path))
+    if not records:
+        raise UserError(f"{path} holds no records")
     chosen = [record for record in records if identity in (None, record.id)]
     if len(chosen) > 1:
         raise UserError(f"{path} holds {len(chosen)} patients: add --patient ID")

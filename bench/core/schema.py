@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 
 class Model(BaseModel):
@@ -23,3 +23,13 @@ def _absolute(path: Path) -> Path:
 
 AnyPath = Annotated[Path, AfterValidator(_absolute)]
 """A path as it was typed, made to mean the same from any folder."""
+
+
+def faults(error: ValidationError, most: int = 5) -> str:
+    """What a validation found, field by field, on one line."""
+    listed = [
+        f"{'.'.join(str(part) for part in fault['loc']) or 'the whole'}: {fault['msg']}"
+        for fault in error.errors(include_url=False, include_input=False)
+    ]
+    more = f" (and {len(listed) - most} more)" if len(listed) > most else ""
+    return "; ".join(listed[:most]) + more

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
 from bench.core.errors import UserError
 
@@ -116,6 +117,12 @@ class YamlFile:
         """ "FILE, line N: field.0.name": how an error begins."""
         field = ".".join(str(part) for part in location) or "the whole"
         return f"{self.path}, line {self.line(location)}: {field}"
+
+    def refused(self, error: ValidationError) -> UserError:
+        """The first thing that a validation found, with its place."""
+        fault, *others = error.errors(include_url=False, include_input=False)
+        more = f" (and {len(others)} more)" if others else ""
+        return UserError(f"{self.place(fault['loc'])}: {fault['msg']}{more}")
 
 
 def read_yaml(path: Path, noun: str) -> YamlFile:

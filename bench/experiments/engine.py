@@ -27,9 +27,10 @@ from bench.experiments.changes import begun, digest_of, refuse_changes
 from bench.experiments.experiment import Experiment, experiment_from
 from bench.experiments.scorer import Scorer
 from bench.journal.journal import Journal
+from bench.records.record_files import ItemFile
 from bench.report.results import Results, results_text
 from bench.report.writer import table_texts, write_texts
-from bench.runs.folder import ItemFile, RunFolder
+from bench.runs.folder import RunFolder
 from bench.runs.manifest import describe_run
 from bench.runs.roles import Team
 from bench.runs.settings import Settings

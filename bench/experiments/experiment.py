@@ -22,10 +22,9 @@ from pydantic import (
 from bench.api.adapters import load_stage
 from bench.api.choice import Choices, as_list, refuse_twice
 from bench.api.stage import FREE, GROWS
-from bench.backbones.structured import faults
 from bench.core.errors import UserError
 from bench.core.registry import STAGES, nearest
-from bench.core.schema import AnyPath, Model
+from bench.core.schema import AnyPath, Model, faults
 from bench.core.yaml_lines import Location, read_yaml
 from bench.knowledge.library import Library
 

@@ -30,13 +30,9 @@ def damaged(path: Path, reason: object) -> UserError:
 
 def other_schema(path: Path, schema: int, ours: int) -> UserError:
     """The file was written by another version of the program."""
-    if schema > ours:
-        return UserError(
-            f"the journal {path} is of a newer pzbench (schema {schema}, this one knows {ours}): "
-            "upgrade patient-zero-bench"
-        )
+    whose = "a newer" if schema > ours else "an older"
     return UserError(
-        f"the journal {path} is of an older pzbench (schema {schema}, this one needs {ours}): "
+        f"the journal {path} is of {whose} pzbench (schema {schema}, this one knows {ours}): "
         f"use the version that made it, or {_AFRESH}"
     )
 

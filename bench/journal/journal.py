@@ -14,11 +14,11 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from bench.journal.faults import damaged
-from bench.journal.reader import check_there, open_rows
-from bench.journal.store import Row, Store
+from bench.journal.store import Store
+from bench.journal.table import check_there
 
 
 @dataclass(frozen=True)
@@ -164,8 +164,8 @@ class Journal:
             bodies = await compute()
             if not all(isinstance(body, bytes) for body in bodies):
                 raise TypeError("what is computed for the journal must be bytes")
-            rows = [Row(key, text, body) for (key, text), body in zip(asked, bodies, strict=True)]
-            await self._store.put(rows)
+            rows = zip(asked, bodies, strict=True)
+            await self._store.put([(key, text, body) for (key, text), body in rows])
 
         def landed(task: asyncio.Task[None]) -> None:
             for key, _ in asked:
@@ -192,33 +192,3 @@ class Journal:
         self._store.close()
         if self._folder is not None:
             self._folder.cleanup()
-
-
-class JournalReader:
-    """A journal that is only read: nothing is written, not even beside it."""
-
-    def __init__(self, path: Path) -> None:
-        """Open the file.
-
-        Raises:
-            UserError: if it is gone, empty, damaged, or no journal of this version.
-        """
-        self._rows = open_rows(path)
-
-    def get(self, key: str) -> Entry | None:
-        """The row of a key, or none."""
-        row = self._rows.get(bytes.fromhex(key))
-        return None if row is None else Entry(key, row[0], earlier=True)
-
-    def request(self, key: str) -> dict[str, Any] | None:
-        """What was asked under a key."""
-        text = self._rows.request(bytes.fromhex(key))
-        return None if text is None else json.loads(text)
-
-    def __enter__(self) -> Self:
-        """Itself."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close the file."""
-        self._rows.close()

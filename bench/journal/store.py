@@ -32,13 +32,8 @@ LEVEL = 3
 """Of zlib."""
 
 
-@dataclass(frozen=True)
-class Row:
-    """One thing that was asked or computed."""
-
-    key: bytes
-    request: bytes
-    body: bytes
+Row = tuple[bytes, bytes, bytes]
+"""Key, request and body of one thing that was asked or computed."""
 
 
 @dataclass(frozen=True)
@@ -183,12 +178,8 @@ class Store:
 
 
 def _packed(row: Row) -> tuple[bytes, bytes, bytes, float]:
-    return (
-        row.key,
-        zlib.compress(row.request, LEVEL),
-        zlib.compress(row.body, LEVEL),
-        time.time(),
-    )
+    key, request, body = row
+    return key, zlib.compress(request, LEVEL), zlib.compress(body, LEVEL), time.time()
 
 
 def _switch_to_wal(connection: sqlite3.Connection) -> None:

@@ -73,9 +73,7 @@ def parse_outline(file: YamlFile) -> Outline:
     try:
         return Outline.model_validate(file.data)
     except ValidationError as error:
-        faults = error.errors(include_url=False)
-        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-        raise UserError(f"{file.place(faults[0]['loc'])}: {faults[0]['msg']}{more}") from error
+        raise file.refused(error) from error
 
 
 def holds_outlines(folder: Path) -> bool:

@@ -1,52 +1,31 @@
 """Records as a `datasets.Dataset` and back, with the extra `hf`."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from bench.core.errors import UserError
 from bench.records.record import PatientRecord
-from bench.records.record_files import arrow_schema, checked_as, without_none
+from bench.records.record_files import checked_as, without_none
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 
-def to_dataset(records: Iterable[PatientRecord], cache_dir: str | None = None) -> "Dataset":
-    """A dataset with one row a record, nested as the record is, typed by its schema.
-
-    Records are taken one at a time and written to Arrow files in the `datasets` cache (or
-    `cache_dir`), which the dataset maps from disk. Each call writes anew: what changed since is
-    never answered from the cache.
+def to_dataset(records: Iterable[PatientRecord]) -> "Dataset":
+    """A dataset in memory with one row a record, nested as the record is, typed by its schema.
 
     Raises:
         UserError: if the extra `hf` is missing; or as `records` does while they are read.
     """
     try:
         from datasets import Dataset, Features
-        from datasets.exceptions import DatasetGenerationError
     except ImportError as error:
         raise UserError("datasets need the extra: pip install 'patient-zero-bench[hf]'") from error
 
-    features = Features.from_arrow_schema(arrow_schema())
-    source = iter(records)
-    first = next(source, None)
-    if first is None:
-        return Dataset.from_dict({name: [] for name in features}, features=features)
-
-    def rows() -> Iterator[dict[str, Any]]:
-        for record in chain([first], source):
-            yield record.model_dump(mode="json")
-
-    try:
-        return Dataset.from_generator(
-            rows, features=features, cache_dir=cache_dir, fingerprint=uuid4().hex
-        )
-    except DatasetGenerationError as error:
-        if isinstance(error.__cause__, UserError):
-            raise error.__cause__ from None
-        raise
+    features = Features.from_arrow_schema(_arrow_schema())
+    rows = [record.model_dump(mode="json") for record in records]
+    columns = {name: [row[name] for row in rows] for name in features}
+    return Dataset.from_dict(columns, features=features)
 
 
 def from_dataset(dataset: Iterable[Mapping[str, Any]]) -> Iterator[PatientRecord]:
@@ -59,3 +38,25 @@ def from_dataset(dataset: Iterable[Mapping[str, Any]]) -> Iterator[PatientRecord
         (f"row {number}", without_none(dict(row))) for number, row in enumerate(dataset, start=1)
     )
     return checked_as(PatientRecord, rows, "the dataset")
+
+
+def _arrow_schema() -> Any:
+    """The record's JSON schema as an Arrow schema: same names, same nesting."""
+    import pyarrow
+
+    schema = PatientRecord.model_json_schema(mode="serialization")
+
+    def arrow(node: dict[str, Any]) -> Any:
+        if "$ref" in node:
+            return arrow(schema["$defs"][node["$ref"].rpartition("/")[2]])
+        if "anyOf" in node:
+            return arrow(next(option for option in node["anyOf"] if option.get("type") != "null"))
+        if node.get("type") == "object":
+            fields = node["properties"].items()
+            return pyarrow.struct([(name, arrow(field)) for name, field in fields])
+        if node.get("type") == "array":
+            return pyarrow.list_(arrow(node["items"]))
+        simple = {"integer": pyarrow.int64(), "number": pyarrow.float64()}
+        return simple.get(node.get("type", ""), pyarrow.string())
+
+    return pyarrow.schema([(name, arrow(node)) for name, node in schema["properties"].items()])

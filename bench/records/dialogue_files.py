@@ -11,11 +11,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from bench.core.atomic import writing
+from bench.core.atomic import write_text
 from bench.core.errors import UserError
 from bench.records.dialogue import Dialogue
 from bench.records.record import SECTIONS, PatientRecord
-from bench.records.record_files import checked_as, json_lines
+from bench.records.record_files import ItemFile, json_lines, write_records
 
 TRANSCRIPT = ".txt"
 """Ending of plain transcripts."""
@@ -27,27 +27,15 @@ _HEADER = re.compile(r"(style|department)\s*:(.*)", re.IGNORECASE | re.DOTALL)
 _NAMED = re.compile(r"([^\W\d_][\w.'’-]*(?: [A-Z0-9][\w.'’-]*)?)\s*:(?!//|\d).*", re.DOTALL)
 
 
-class DialogueFile:
-    """The dialogues of a file; each iteration reads it anew, holding one dialogue."""
+class DialogueFile(ItemFile[Dialogue]):
+    """The dialogues of a file, a transcript (`.txt`) or JSON lines; it holds one."""
 
     def __init__(self, path: str | Path) -> None:
-        """Dialogues in JSON lines, or in a transcript (`.txt`); nothing is read yet.
+        """Nothing is read yet."""
+        super().__init__(path, Dialogue)
 
-        Raises:
-            UserError: if there is no such file.
-        """
-        self.path = Path(path)
-        if not self.path.is_file():
-            raise UserError(f"there is no file {path}")
-
-    def __iter__(self) -> Iterator[Dialogue]:
-        """The dialogues in file order.
-
-        Raises:
-            UserError: naming the line and what is wrong with it, or an id that stands twice.
-        """
-        rows = self._spoken() if is_transcript(self.path) else json_lines(self.path)
-        return checked_as(Dialogue, rows, str(self.path))
+    def _rows(self) -> Iterator[tuple[str, object]]:
+        return self._spoken() if is_transcript(self.path) else super()._rows()
 
     def _spoken(self) -> Iterator[tuple[str, object]]:
         draft: _Draft | None = None
@@ -67,21 +55,19 @@ class DialogueFile:
                         draft.take(line)
             if draft is not None:
                 yield draft.done()
-        except UnicodeDecodeError as error:
+        except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"{self.path} cannot be read as UTF-8 text ({error})") from error
-        except _Disorder as error:
-            raise UserError(f"{self.path}, line {error.line or number}: {error}") from error
+        except ValueError as error:
+            raise UserError(f"{self.path}, line {number}: {error}") from error
 
 
 def holds_dialogues(path: Path) -> bool:
     """Whether a file is a transcript, or its first line of JSON has rounds.
 
     Raises:
-        UserError: if there is no such file, or its first line is not JSON, or holds neither a
-            dialogue nor a record.
+        UserError: if it cannot be read, or its first line is not JSON, or holds neither a dialogue
+            nor a record.
     """
-    if not path.is_file():
-        raise UserError(f"there is no file {path}")
     if is_transcript(path) or path.suffix == ".parquet":
         return is_transcript(path)
     for where, first in islice(json_lines(path), 1):
@@ -99,46 +85,31 @@ def is_transcript(path: Path) -> bool:
     return path.suffix.lower() == TRANSCRIPT
 
 
-def write_dialogues(path: Path, dialogues: Iterable[Dialogue]) -> int:
-    """Write dialogues and give their number; the file appears whole or not at all.
+def write_dialogues(path: Path, dialogues: Iterable[Dialogue]) -> None:
+    """Write dialogues; the file appears whole or not at all.
 
     A path that ends in `.txt` becomes a transcript, any other JSON lines.
 
     Raises:
         UserError: if it cannot be written.
     """
-    form = transcript if is_transcript(path) else json_line
-    count = 0
-    with writing(path) as file:
-        for dialogue in dialogues:
-            file.write(form(dialogue))
-            count += 1
-    return count
+    if is_transcript(path):
+        write_text(path, "".join(map(transcript, dialogues)))
+    else:
+        write_records(path, dialogues)
 
 
-@dataclass(frozen=True)
-class WithRecords:
-    """Dialogues, each without a record given the one of its id; can be iterated again."""
-
-    dialogues: Iterable[Dialogue]
-    records: Mapping[str, PatientRecord]
-    """Records by id."""
-
-    def __iter__(self) -> Iterator[Dialogue]:
-        """The dialogues in order; one takes over the record's department if it has none."""
-        for dialogue in self.dialogues:
-            record = self.records.get(dialogue.id)
-            if dialogue.record is None and record is not None:
-                department = dialogue.department or record.department
-                given = {"record": record, "department": department}
-                yield dialogue.model_copy(update=given)
-            else:
-                yield dialogue
-
-
-def json_line(dialogue: Dialogue) -> str:
-    """A dialogue as one line of JSON; unknown fields are left out."""
-    return dialogue.model_dump_json(exclude_none=True) + "\n"
+def with_records(
+    dialogues: Iterable[Dialogue], records: Mapping[str, PatientRecord]
+) -> Iterator[Dialogue]:
+    """Dialogues in order, each without a record given the one of its id, and its department."""
+    for dialogue in dialogues:
+        record = records.get(dialogue.id)
+        if dialogue.record is None and record is not None:
+            department = dialogue.department or record.department
+            yield dialogue.model_copy(update={"record": record, "department": department})
+        else:
+            yield dialogue
 
 
 def transcript(dialogue: Dialogue) -> str:
@@ -167,12 +138,6 @@ def _turn(who: str, text: str) -> str:
     return "\n  ".join([f"{who}: {first}".rstrip(), *rest])
 
 
-class _Disorder(Exception):
-    """What is wrong with the order of a transcript, at a line or the one just read."""
-
-    line: int | None = None
-
-
 @dataclass
 class _Draft:
     """A dialogue as read so far."""
@@ -188,7 +153,7 @@ class _Draft:
     """"question" or "answer": what a line without a mark goes on with; empty as a round begins."""
 
     def take(self, line: str) -> None:
-        """Read one line that is not empty."""
+        """Read one line that is not empty; ValueError says what is wrong with the order."""
         if (heading := _ROUND.fullmatch(line)) or _BREAK.fullmatch(line):
             self._next_round(heading and int(heading[1]))
         elif turn := _TURN.fullmatch(line):
@@ -199,33 +164,33 @@ class _Draft:
             if text := header[2].strip():
                 self.header[header[1].lower()] = text
         else:
-            raise _Disorder("a round begins with a line 'Doctor: ...'")
+            raise ValueError("a round begins with a line 'Doctor: ...'")
 
     def _next_round(self, number: int | None) -> None:
         if self.rounds[-1]:
             self.rounds.append([])
         self.turn = ""
         if number not in (None, len(self.rounds)):
-            raise _Disorder(f"this is round {len(self.rounds)} of {self.id!r}, not {number}")
+            raise ValueError(f"this is round {len(self.rounds)} of {self.id!r}, not {number}")
 
     def _say(self, who: str, text: str) -> None:
         again = "a turn goes on in lines without a name before them"
         if who == "doctor":
             if self.turn == "question":
-                raise _Disorder(f"the doctor's question before has no answer; {again}")
+                raise ValueError(f"the doctor's question before has no answer; {again}")
             self.rounds[-1].append({"question": text})
             self.turn = "question"
         elif self.turn == "question":
             self.rounds[-1][-1]["answer"] = text
             self.turn = "answer"
         elif self.turn:
-            raise _Disorder(f"the patient answers twice; {again}")
+            raise ValueError(f"the patient answers twice; {again}")
         else:
-            raise _Disorder("the patient speaks before any doctor's line; the doctor begins")
+            raise ValueError("the patient speaks before any doctor's line; the doctor begins")
 
     def _go_on(self, line: str) -> None:
         if (named := _NAMED.fullmatch(line)) and not _HEADER.fullmatch(line):
-            raise _Disorder(
+            raise ValueError(
                 f"{named[1]!r} is neither 'Doctor' nor 'Patient'; indent the line if it goes on "
                 "with the turn before"
             )
@@ -235,8 +200,4 @@ class _Draft:
     def done(self) -> tuple[str, dict[str, Any]]:
         """The dialogue as data, with a word for the line it began at."""
         rounds = [{"exchanges": exchanges} for exchanges in self.rounds if exchanges]
-        if not any("answer" in exchange for exchanges in self.rounds for exchange in exchanges):
-            fault = _Disorder(f"the dialogue {self.id!r} holds no question with its answer")
-            fault.line = self.line
-            raise fault
         return f"line {self.line}", {"id": self.id, **self.header, "rounds": rounds}

@@ -7,7 +7,7 @@ patient agent is to hold in a way of its own has `remember` too.
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from bench.records.record import SECTIONS, Examination, PatientRecord
 
@@ -25,25 +25,17 @@ class Format(Protocol):
         ...
 
 
-@runtime_checkable
-class Remembers(Protocol):
-    """A format that says itself how a patient agent holds a record; most need not."""
-
-    def remember(self, record: PatientRecord, facts: Sequence[str], learned: Sequence[str]) -> str:
-        """What the patient's prompt shows; the patient is to know its name, not the record's id.
-
-        `facts` are what the record says, `learned` what the patient was heard to say beyond it in
-        its dialogues; each is one line.
-        """
-        ...
-
-
 def remember(
     form: Format, record: PatientRecord, facts: Sequence[str], learned: Sequence[str]
 ) -> str:
-    """What a patient's prompt shows; by default the rendered record, and below it what is new."""
-    if isinstance(form, Remembers):
-        return form.remember(record, facts, learned)
+    """What a patient's prompt shows; by default the rendered record, and below it what is new.
+
+    `facts` are what the record says, `learned` what the patient was heard to say beyond it in its
+    dialogues; each is one line. A format's own `remember` knows the name, not the record's id.
+    """
+    own = getattr(form, "remember", None)
+    if own is not None:
+        return str(own(record, facts, learned))
     return with_learned(form.render(record), learned)
 
 

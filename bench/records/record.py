@@ -169,6 +169,12 @@ class PatientRecord(RecordSections):
     origin: Origin | None = None
     """Generator and journal keys; none for records made elsewhere."""
 
+    @property
+    def planned_disease(self) -> str:
+        """The disease that was planned (models write one under many names), or else that stated."""
+        planned = self.origin.disease if self.origin else None
+        return planned or self.disease_information.disease
+
     def sections(self) -> RecordSections:
         """The four sections alone: what a judge or a writer may see."""
         return RecordSections.model_construct(**{name: getattr(self, name) for name in SECTIONS})

@@ -3,12 +3,13 @@
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from bench.core.atomic import writing
 from bench.core.errors import UserError
+from bench.core.schema import faults
 from bench.records.record import PatientRecord
 
 M = TypeVar("M", bound=BaseModel)
@@ -16,27 +17,35 @@ ROW_GROUP = 1000
 """Records of a Parquet file held in memory at a time."""
 
 
-class RecordFile:
-    """The records of a file; each iteration reads it anew, holding one record (or row group)."""
+class ItemFile(Generic[M]):
+    """The items of a file of JSON lines; each iteration reads it anew, holding one."""
 
-    def __init__(self, path: str | Path) -> None:
-        """Records in `.jsonl`/`.json`-lines or `.parquet`; nothing is read yet.
-
-        Raises:
-            UserError: if there is no such file.
-        """
+    def __init__(self, path: str | Path, model: type[M]) -> None:
+        """Nothing is read yet; the model has an `id`."""
         self.path = Path(path)
-        if not self.path.is_file():
-            raise UserError(f"there is no file {path}")
+        self.model = model
 
-    def __iter__(self) -> Iterator[PatientRecord]:
-        """The records in file order.
+    def __iter__(self) -> Iterator[M]:
+        """The items in file order.
 
         Raises:
             UserError: naming the line (or row) and field at fault, or an id that stands twice.
         """
-        rows = _parquet_rows(self.path) if self.path.suffix == ".parquet" else json_lines(self.path)
-        return checked_as(PatientRecord, rows, str(self.path))
+        return checked_as(self.model, self._rows(), str(self.path))
+
+    def _rows(self) -> Iterator[tuple[str, object]]:
+        return json_lines(self.path)
+
+
+class RecordFile(ItemFile[PatientRecord]):
+    """The records of a file, `.parquet` or JSON lines; it holds one (or a row group)."""
+
+    def __init__(self, path: str | Path) -> None:
+        """Nothing is read yet."""
+        super().__init__(path, PatientRecord)
+
+    def _rows(self) -> Iterator[tuple[str, object]]:
+        return _parquet_rows(self.path) if self.path.suffix == ".parquet" else super()._rows()
 
 
 def checked_as(kind: type[M], rows: Iterable[tuple[str, object]], source: str) -> Iterator[M]:
@@ -54,35 +63,19 @@ def checked_as(kind: type[M], rows: Iterable[tuple[str, object]], source: str) -
         yield made
 
 
-def read_nonempty(path: Path) -> RecordFile:
-    """A record file, checked whole.
-
-    Raises:
-        UserError: as `RecordFile`, and if it holds no record.
-    """
-    records = RecordFile(path)
-    if sum(1 for _ in records) == 0:
-        raise UserError(f"{path} holds no records")
-    return records
-
-
-def write_records(path: Path, records: Iterable[PatientRecord]) -> int:
-    """Write records as JSON lines and give their number; the file appears whole or not at all.
+def write_records(path: Path, records: Iterable[BaseModel]) -> None:
+    """Write records, or dialogues, as JSON lines; the file appears whole or not at all.
 
     Raises:
         UserError: if it cannot be written.
     """
-    count = 0
     with writing(path) as file:
-        for record in records:
-            file.write(json_line(record))
-            count += 1
-    return count
+        file.writelines(map(json_line, records))
 
 
-def json_line(record: PatientRecord) -> str:
-    """A record as one line of JSON; unknown fields are left out."""
-    return record.model_dump_json(exclude_none=True) + "\n"
+def json_line(item: BaseModel) -> str:
+    """An item as one line of JSON; unknown fields are left out."""
+    return item.model_dump_json(exclude_none=True) + "\n"
 
 
 def json_lines(path: Path) -> Iterator[tuple[str, object]]:
@@ -112,26 +105,17 @@ def _model(kind: type[M], data: object, where: str) -> M:
     try:
         return kind.model_validate(data)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or "the whole"
-        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        raise UserError(f"{where}: field {field}: {first['msg']}{more}") from error
+        raise UserError(f"{where}: field {faults(error, most=1)}") from error
 
 
-def _parquet() -> Any:
+def _parquet_rows(path: Path) -> Iterator[tuple[str, object]]:
     try:
-        import pyarrow.parquet
+        import pyarrow
+        from pyarrow import parquet
     except ImportError as error:
         raise UserError(
             "Parquet needs the extra: pip install 'patient-zero-bench[parquet]'"
         ) from error
-    return pyarrow.parquet
-
-
-def _parquet_rows(path: Path) -> Iterator[tuple[str, object]]:
-    parquet = _parquet()
-    import pyarrow
-
     try:
         with parquet.ParquetFile(path) as file:
             number = 0
@@ -150,30 +134,3 @@ def without_none(value: Any) -> Any:
     if isinstance(value, list):
         return [without_none(item) for item in value]
     return value
-
-
-def arrow_schema() -> Any:
-    """The record's JSON schema as an Arrow schema: same names, same nesting.
-
-    Raises:
-        UserError: if the extra `parquet` is missing.
-    """
-    _parquet()
-    import pyarrow
-
-    schema = PatientRecord.model_json_schema(mode="serialization")
-
-    def arrow(node: dict[str, Any]) -> Any:
-        if "$ref" in node:
-            return arrow(schema["$defs"][node["$ref"].rpartition("/")[2]])
-        if "anyOf" in node:
-            return arrow(next(option for option in node["anyOf"] if option.get("type") != "null"))
-        if node.get("type") == "object":
-            fields = node["properties"].items()
-            return pyarrow.struct([(name, arrow(field)) for name, field in fields])
-        if node.get("type") == "array":
-            return pyarrow.list_(arrow(node["items"]))
-        simple = {"integer": pyarrow.int64(), "number": pyarrow.float64()}
-        return simple.get(node.get("type", ""), pyarrow.string())
-
-    return pyarrow.schema([(name, arrow(node)) for name, node in schema["properties"].items()])

@@ -3,11 +3,12 @@
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.journal.journal import JournalReader
+from bench.journal.table import StoredRows, open_rows
 
 _KEY = re.compile(r"[0-9a-f]{64}")
 
@@ -38,23 +39,24 @@ def exchanges(journal: Path, keys: Iterable[str]) -> Iterator[JournalExchange]:
     Raises:
         UserError: if the journal is gone or cannot be read.
     """
-    with JournalReader(journal) as kept:
+    with closing(open_rows(journal)) as kept:
         for key in keys:
             yield _exchange(kept, key)
 
 
-def _exchange(journal: JournalReader, key: str) -> JournalExchange:
+def _exchange(journal: StoredRows, key: str) -> JournalExchange:
     if not _KEY.fullmatch(key):
         return JournalExchange(
             key, lacking="it is no key of a journal: the item was made elsewhere"
         )
-    entry, request = journal.get(key), journal.request(key)
-    if entry is None or request is None:
+    row, text = journal.get(bytes.fromhex(key)), journal.request(bytes.fromhex(key))
+    if row is None or text is None:
         return JournalExchange(key, lacking="the journal does not hold it")
+    request = json.loads(text)
     whole = {"role": "request", "content": json.dumps(request, ensure_ascii=False)}
     messages = tuple(request.get("messages") or [whole])
     backbone = str(request.get("backbone", ""))
-    return JournalExchange(key, backbone, messages, **_answered(entry.body))
+    return JournalExchange(key, backbone, messages, **_answered(row[0]))
 
 
 def _answered(body: bytes) -> dict[str, str]:

@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from bench.api.cell import Cell, safe_name
 from bench.api.failure import Failure
 from bench.core.atomic import PARTIAL, write_text
 from bench.core.errors import UserError
-from bench.records.record_files import checked_as, json_lines
 
 SCHEMA = 2
 """Version of the run folder."""
@@ -28,23 +27,6 @@ OWN = ("items", "evaluations", "tables", "details")
 """The folders that a run writes."""
 OLDER = "experiment.json"
 """What a run folder of version 1 holds."""
-
-
-class ItemFile:
-    """The items of one cell; each iteration reads the file anew, holding one."""
-
-    def __init__(self, path: Path, model: type[BaseModel]) -> None:
-        """Nothing is read yet."""
-        self.path = path
-        self.model = model
-
-    def __iter__(self) -> Iterator[Any]:
-        """The items in order.
-
-        Raises:
-            UserError: naming the line and field at fault.
-        """
-        return checked_as(self.model, json_lines(self.path), str(self.path))
 
 
 class RunFolder:

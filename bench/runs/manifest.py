@@ -47,8 +47,8 @@ def describe_run(
                 "backbone": respondent.name,
                 "version": respondent.backbone.version,
                 "stand_in": respondent.stand_in,
-                "asked": respondent.spent.asked,
-                "replayed": respondent.spent.replayed,
+                "asked": respondent.asked,
+                "replayed": respondent.replayed,
             }
             for label, respondent in team.engaged
         ],

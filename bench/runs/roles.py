@@ -138,7 +138,7 @@ class Team:
     @property
     def asked(self) -> bool:
         """Whether anybody was asked something that the journal did not hold."""
-        return any(respondent.spent.asked for _, respondent in self._engaged.values())
+        return any(respondent.asked for _, respondent in self._engaged.values())
 
     async def close(self) -> None:
         """Release all backbones; the fault of one in closing changes no result."""

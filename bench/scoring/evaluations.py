@@ -14,9 +14,9 @@ from bench.api.evaluation import Evaluation
 from bench.api.failure import Failure, guarded
 from bench.api.item import Items, about, answers_of
 from bench.api.metric import ItemMetric, MetricCard
-from bench.backbones.structured import faults
 from bench.core.concurrency import ordered_map
 from bench.core.errors import UserError
+from bench.core.schema import faults
 
 
 async def evaluate(metric: ItemMetric, items: Items, context: Context) -> AsyncIterator[Evaluation]:

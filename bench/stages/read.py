@@ -15,7 +15,7 @@ from bench.core.errors import UserError
 from bench.core.registry import FORMATS
 from bench.core.schema import AnyPath
 from bench.records.dialogue import Dialogue
-from bench.records.dialogue_files import DialogueFile, WithRecords, holds_dialogues, transcript
+from bench.records.dialogue_files import DialogueFile, holds_dialogues, transcript, with_records
 from bench.records.record import PatientRecord
 from bench.records.record_files import RecordFile
 
@@ -111,7 +111,7 @@ class Read(Stage):
         if not own:
             raise UserError(f"{records} holds no record with the id of a dialogue that lacks one")
         self.remarks = (f"records for {len(own)} of {sum(lacking.values())} dialogues",)
-        yield from WithRecords(file, own)
+        yield from with_records(file, own)
 
     def _see(self, item: PatientRecord | Dialogue) -> None:
         """Note who made an item, and the draft that its record's disease is of."""
@@ -121,8 +121,7 @@ class Read(Stage):
             self.by_rules |= any("rules" in re.split("[:@]", one) for one in told)
         if record is None:
             return
-        planned = record.origin.disease if record.origin else None
-        listing = self.scope.outlines.listing(planned or record.disease_information.disease)
+        listing = self.scope.outlines.listing(record.planned_disease)
         if listing is not None and listing.draft:
             self.drafts.add(listing.id)
 

@@ -282,10 +282,8 @@ def test_what_a_model_took_apart_is_the_same_in_every_interview_and_kept() -> No
     "wrong",
     [
         {"manner": {"style": "plane"}},
-        {"manner": {"stile": "plain"}},
         {"format": "jsonl"},
-        {"rounds": 0},
-        {"questions": 0},
+        {"updating": "strickt"},
     ],
 )
 def test_a_setting_that_no_interview_can_have_is_the_users_error(wrong: dict[str, Any]) -> None:

@@ -19,7 +19,6 @@ from bench.agents.triplets import make_engine
 from bench.backbones.openai.backbone import OpenAI
 from bench.backbones.prompt import AskError
 from bench.backbones.requests import Extracted, Labelled, Labels, Reply, StatementLabels, Turn
-from bench.core.errors import UserError
 from bench.records.dialogue import Dialogue, Exchange, Round, Updating
 from metrics.conduct import Conduct
 
@@ -209,16 +208,6 @@ def test_without_updating_nothing_is_checked_and_nothing_learned() -> None:
     assert labeller.prompts == []
     assert model.asked("extract") == []
     assert texts(memory) == []
-
-
-def test_updating_needs_an_engine() -> None:
-    with (
-        context(patient=saying("Yes.")) as given,
-        pytest.raises(UserError, match="needs a triplet"),
-    ):
-        Patient(
-            Memory(RECORD, "json"), {"style": "plain"}, given.role("patient"), None, "strict", "x"
-        )
 
 
 def test_every_contradicted_fact_stays_named() -> None:

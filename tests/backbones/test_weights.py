@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bench.backbones import weights
-from bench.backbones.weights import folder_of, identity
+from bench.backbones.weights import find_model, identity
 from bench.core.errors import UserError
 
 huggingface_hub = pytest.importorskip("huggingface_hub")
@@ -66,7 +66,7 @@ def test_old_weights_are_fetched_only_where_there_are_no_new_ones(
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
     model(tmp_path / "new", b"x")
     model(tmp_path / "old", b"x", "pytorch_model.bin")
-    assert folder_of("new", "x") == tmp_path / "new"
+    assert find_model("new", "x").folder == tmp_path / "new"
     assert asked == ["*.safetensors"]
-    assert folder_of("old", "x") == tmp_path / "old"
+    assert find_model("old", "x").folder == tmp_path / "old"
     assert asked == ["*.safetensors", "*.safetensors", "pytorch_model*.bin"]

@@ -251,7 +251,7 @@ def test_foreign_text_does_not_reach_the_terminal_raw(tmp_path: Path):
         (["--backbone", "rule"], "did you mean 'rules'"),
         (["--backbone", "openai/"], "openai/ lacks a model"),
         (["--kb", "nowhere"], "nowhere"),
-        (["--record", "nowhere.jsonl"], "there is no file nowhere.jsonl"),
+        (["--record", "nowhere.jsonl"], "nowhere.jsonl cannot be read"),
         (["--record", "r.jsonl", "--disease", "sciatica"], "--record and --disease name different"),
         (["--patient", "ORT-02-0001"], "add --run DIR or --record FILE"),
         (["--method", "direct"], "add --run DIR"),

@@ -4,7 +4,7 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from rules_run import run as run_rules
 
 from bench.api.item import PlainItem
 from bench.api.stage import Scope, Stage
-from bench.journal.journal import JournalReader
+from bench.journal.table import open_rows
 from bench.knowledge.cases import plan
 from bench.knowledge.library import Library
 from bench.medqa.sources import SAMPLE_FILE
@@ -125,11 +125,11 @@ def test_reasons_are_linked_to_the_exchanges_that_gave_them(records: Path):
     report = data(records, "--item", ID, *DIRECT, "--exchanges")
     asked = {exchange["key"]: exchange for exchange in report["exchanges"]}
     (view,) = report["items"]
-    with JournalReader(records / "journal.sqlite") as journal:
+    with closing(open_rows(records / "journal.sqlite")) as rows:
         for key, exchange in asked.items():
-            request = journal.request(key)
+            request = rows.request(bytes.fromhex(key))
             assert request is not None
-            assert exchange["messages"] == request["messages"]
+            assert exchange["messages"] == json.loads(request)["messages"]
     assert set(view["item"]["origin"]["keys"]) <= asked.keys()
     for reason in view["evaluations"][0]["reasons"]:
         for key in reason["keys"]:

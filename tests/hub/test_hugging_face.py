@@ -4,6 +4,7 @@ One file, so that the 8 seconds of importing `evaluate` are paid once.
 """
 
 import asyncio
+import importlib
 import json
 import socket
 import sys
@@ -19,23 +20,20 @@ from patients import ONE, compared, departments, figure, paired, patient, scored
 from rules_run import LIBRARY
 from strategies import records as any_record
 
-from bench.api.adapters import make_metric, method_of, whole_scores
+from bench.api.adapters import make_metric
 from bench.api.choice import Choice
 from bench.api.context import Context
-from bench.api.item import Items
 from bench.api.pair_metric import view_text
 from bench.api.score import Score
 from bench.backbones.respondent import Respondent
 from bench.core.errors import UserError
 from bench.core.registry import METRICS
-from bench.hub import SCRIPT, evaluate_metric
+from bench.hub import evaluate_metric
 from bench.journal.journal import Journal
 from bench.records.dataset import from_dataset, to_dataset
 from bench.records.record import PatientRecord
 from bench.records.record_files import RecordFile, json_line, write_records
 from bench.runs.roles import make_backbone
-from bench.scoring.evaluations import of_values
-from bench.scoring.scores import differences_of
 from benchmarks.corpus import notes
 
 RECORDS = [
@@ -123,10 +121,7 @@ def native(
         }
         given = Context(kept, LIBRARY, answering)
         try:
-            if method_of(metric) != "score":
-                return await scored(metric, records, given)
-            items = Items(records)
-            return whole_scores(await metric.score(items, given), metric.card, items)[0]
+            return await scored(metric, records, given)
         finally:
             await kept.close()
 
@@ -150,20 +145,13 @@ def equals(found: dict[str, Any], scores: list[Score]) -> bool:
 
 @pytest.mark.parametrize("form", [json_line, lambda r: r, lambda r: r.model_dump(mode="json")])
 def test_a_metric_gives_the_same_through_evaluate(form: Any) -> None:
-    async def cell() -> Any:  # of a notebook, where a loop runs already
-        return evaluate_metric("bleu").compute(predictions=[form(record) for record in RECORDS])
-
-    assert equals(asyncio.run(cell()), native("bleu"))
+    found = evaluate_metric("bleu").compute(predictions=[form(record) for record in RECORDS])
+    assert equals(found, native("bleu"))
 
 
-def test_options_roles_and_batches_are_passed_on() -> None:
-    metric = evaluate_metric("rouge-l", options={"view": "values"}, keep_in_memory=True)
-    metric.add_batch(predictions=RECORDS[:6])
-    for record in RECORDS[6:]:
-        metric.add(prediction=record)
-    assert equals(metric.compute(), native("rouge-l", view="values"))
-    few = metric.compute(predictions=RECORDS[:5])
-    assert equals(few, native("rouge-l", RECORDS[:5], view="values"))
+def test_options_and_roles_are_passed_on() -> None:
+    metric = evaluate_metric("rouge-l", options={"view": "values"})
+    assert equals(metric.compute(predictions=RECORDS), native("rouge-l", view="values"))
     roles = {"judge": "rules"}
     known = [patient(f"k{i}", "orthopedics", "pain", disease="sciatica") for i in range(3)]
     scores = native("accuracy", known, roles)
@@ -171,10 +159,26 @@ def test_options_roles_and_batches_are_passed_on() -> None:
     assert equals(evaluate_metric("accuracy", roles=roles).compute(predictions=known), scores)
 
 
-def test_the_script_loads_and_combines_like_any_other() -> None:
+def test_a_metric_works_where_a_loop_runs_already() -> None:
+    async def cell() -> Any:
+        return evaluate_metric("bleu").compute(predictions=RECORDS)
+
+    assert equals(asyncio.run(cell()), native("bleu"))
+
+
+def test_records_can_be_added_in_batches_and_one_by_one() -> None:
+    metric = evaluate_metric("bleu", keep_in_memory=True)
+    metric.add_batch(predictions=RECORDS[:6])
+    for record in RECORDS[6:]:
+        metric.add(prediction=record)
+    assert equals(metric.compute(), native("bleu"))
+    assert equals(metric.compute(predictions=RECORDS[:5]), native("bleu", RECORDS[:5]))
+
+
+def test_two_combine_like_any_others() -> None:
     import evaluate
 
-    both = evaluate.combine([evaluate.load(SCRIPT, "bleu"), evaluate_metric("rouge-l")])
+    both = evaluate.combine([evaluate_metric("bleu"), evaluate_metric("rouge-l")])
     found = both.compute(predictions=[json_line(record) for record in RECORDS])
     bleu, rouge = figure(native("bleu")), figure(native("rouge-l"))
     assert (found["bleu"], found["rouge-l"]) == (bleu.value, rouge.value)
@@ -184,25 +188,30 @@ def test_the_script_loads_and_combines_like_any_other() -> None:
     )
 
 
-def test_faults_are_said_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_faults_are_said_in_one_sentence() -> None:
     with pytest.raises(UserError, match="did you mean 'bleu'"):
         evaluate_metric("blue")
-    with pytest.raises(UserError, match="did you mean 'view'"):
+    with pytest.raises(UserError, match="no option 'vew'; did you mean 'view'"):
         evaluate_metric("bleu", options={"vew": "full"})
-    with pytest.raises(UserError, match="record 2: field disease_information"):
+    with pytest.raises(UserError, match="record 2: field disease_information: Field required"):
         bad = RECORDS[1].model_dump(mode="json", exclude={"disease_information"})
         evaluate_metric("bleu").compute(predictions=[RECORDS[0], bad])
     with pytest.raises(UserError, match="not JSON"):
         evaluate_metric("bleu").compute(predictions=["chest pain"])
-    with pytest.raises(UserError, match=r"id 'urology-0' .* record 1"):
+    with pytest.raises(UserError, match="id 'urology-0' stands in record 1 too"):
         evaluate_metric("bleu").compute(predictions=[RECORDS[0], RECORDS[0]])
-    with pytest.raises(UserError, match="role 'judge'"):
+    with pytest.raises(UserError, match="nobody is named for the role 'judge'"):
         evaluate_metric("accuracy").compute(predictions=RECORDS)
+
+
+def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("evaluate", "datasets"):
         monkeypatch.setitem(sys.modules, name, None)
-    for ours in (lambda: evaluate_metric("bleu"), lambda: to_dataset(RECORDS)):
-        with pytest.raises(UserError, match=r"pip install '.*\[hf\]'"):
-            ours()
+    monkeypatch.delitem(sys.modules, "bench.hub")
+    with pytest.raises(UserError, match=r"pip install 'patient-zero-bench\[hf\]'"):
+        importlib.import_module("bench.hub")
+    with pytest.raises(UserError, match=r"pip install 'patient-zero-bench\[hf\]'"):
+        to_dataset(RECORDS)
 
 
 # Evaluate for us
@@ -240,36 +249,34 @@ def test_pairs_once_computed_are_taken_from_the_journal(tmp_path: Path) -> None:
     assert asked.read_text() == "." * 12
     native("evaluate", RECORDS[:5], journal=journal, path=path, better="lower")
     assert asked.read_text() == "." * 20
+
+
+def test_every_item_names_the_pairs_behind_it(tmp_path: Path) -> None:
+    path = script(tmp_path, "shared", SHARED)
     metric = make_metric(Choice(name="evaluate", options={"path": path, "better": "lower"}))
 
-    async def behind() -> list[tuple[str, ...]]:
-        kept = Journal.open(journal)
-        found = await paired(metric, Context(kept, LIBRARY), RECORDS[3:7])
-        assert all(kept.get(key) for one in found.evaluations[ONE] for key in one.keys)
-        await kept.close()
+    async def keys() -> list[tuple[str, ...]]:
+        journal = Journal.open(None)
+        found = await paired(metric, Context(journal, LIBRARY), RECORDS[3:7])
+        assert all(journal.get(key) for one in found.evaluations[ONE] for key in one.keys)
+        await journal.close()
         return [one.keys for one in found.evaluations[ONE]]
 
-    one, same, other, alike = asyncio.run(behind())
-    assert one == same != other == alike
-    assert len(one) == len(other) == 1
+    behind = asyncio.run(keys())
+    assert [len(some) for some in behind] == [1, 1, 1, 1]
+    assert behind[0] == behind[1] != behind[2] == behind[3]
 
 
 def test_a_local_measurement_is_scored_over_records(tmp_path: Path) -> None:
-    options: Any = {
-        "path": script(tmp_path, "lengths", LENGTHS),
-        "better": "lower",
-        "over": "records",
-    }
-    (each,) = native("evaluate", result="lengths", **options)
-    (total,) = native("evaluate", result="total", **options)
-    assert each.metric == "evaluate:lengths.lengths"
+    path = script(tmp_path, "lengths", LENGTHS)
+    options: Any = {"path": path, "better": "lower", "result": "total"}
+    scores = native("evaluate", **options)
+    score = figure(scores)
+    assert score.metric == "evaluate:lengths.total"
     lengths = [len(view_text(record, "full")) for record in RECORDS]
-    assert each.value == pytest.approx(sum(lengths) / 10)
-    assert total.value == pytest.approx(sum(lengths))
-    assert (each.interval is None, total.interval) == (False, None)
-    assert "no interval" in total.notes[0]
-    (none,) = native("evaluate", [], result="lengths", **options)
-    assert (none.value, none.n) == (None, 0)
+    assert score.value == pytest.approx(sum(lengths) / 10)
+    assert score.interval is not None
+    assert departments(scores)["urology"] == pytest.approx(sum(lengths[:5]) / 5)
 
 
 def test_two_methods_are_compared(tmp_path: Path) -> None:
@@ -284,38 +291,26 @@ def test_two_methods_are_compared(tmp_path: Path) -> None:
         journal = Journal.open(None)
         given = Context(journal, LIBRARY)
         try:
-            if method_of(metric) != "score":
-                return await compared(metric, *sides, given)
-            evaluations = []
-            for some in sides:
-                items = Items(some)
-                _, values, keys = whole_scores(await metric.score(items, given), metric.card, items)
-                evaluations.append(list(of_values(items, values, keys)))
-            return differences_of(metric.card, evaluations[0], evaluations[1])
+            return await compared(metric, *sides, given)
         finally:
             await journal.close()
 
     lengths, pairs = (script(tmp_path, n, t) for n, t in (("lengths", LENGTHS), ("shared", SHARED)))
-    found = figure(asyncio.run(difference(path=lengths, over="records", result="lengths")))
+    found = figure(asyncio.run(difference(path=lengths, result="lengths")))
     assert (found.n, found.metric) == (9, "evaluate:lengths.lengths")
-    assert not asyncio.run(difference(path=lengths, over="records", result="total"))
     assert figure(asyncio.run(difference(path=pairs))).n == 9
 
 
-def test_faults_of_a_script_are_said_in_one_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_faults_of_a_script_are_said_in_one_sentence(tmp_path: Path) -> None:
     lengths = script(tmp_path, "lengths", LENGTHS)
-    with pytest.raises(UserError, match=r"no evaluate script .*bleu\.py"):
+    with pytest.raises(UserError, match=r"no evaluate script .*bleu\.py: .*the hub is not asked"):
         native("evaluate", path="bleu", better="lower")
     with pytest.raises(UserError, match=r"refuses its options.*'better'"):
         native("evaluate", path=lengths)
-    with pytest.raises(UserError, match="over='pairs'"):
+    with pytest.raises(UserError, match="gives lengths, total, longest: name one"):
         native("evaluate", path=lengths, better="lower")
-    with pytest.raises(UserError, match="lengths, total, longest"):
-        native("evaluate", path=lengths, better="lower", over="records")
     with pytest.raises(UserError, match="gives longest="):
-        native("evaluate", path=lengths, better="lower", over="records", result="longest")
+        native("evaluate", path=lengths, better="lower", result="longest")
     for name, text in (
         ("lacking", "import no_such_library\n"),
         ("remote", "from .far import far  # From: https://example.org/far.py\n"),
@@ -324,9 +319,6 @@ def test_faults_of_a_script_are_said_in_one_sentence(
     ):
         with pytest.raises(UserError, match=rf"{name}\.py cannot be loaded"):
             native("evaluate", path=script(tmp_path, name, text), better="lower")
-    monkeypatch.setattr("metrics.evaluate.MOST", 10)
-    with pytest.raises(UserError, match="20 computes"):
-        native("evaluate", path=script(tmp_path, "shared", SHARED), better="lower")
 
 
 def test_a_metric_that_needs_an_option_is_known_by_it() -> None:
@@ -352,13 +344,6 @@ def test_a_dataset_is_typed_by_the_record() -> None:
     assert dataset.features["disease_information"]["symptoms"] == List(Value("string"))
     assert dataset.features["profile"]["pain"] == Value("float64")
     assert dataset[3]["id"] == "urology-3"
-
-
-def test_what_changed_is_never_answered_from_the_cache(tmp_path: Path) -> None:
-    path = tmp_path / "records.jsonl"
-    for some in (RECORDS[:2], RECORDS[2:5]):
-        write_records(path, some)
-        assert list(from_dataset(to_dataset(RecordFile(path)))) == some
 
 
 @pytest.mark.parametrize("kind", ["parquet", "json"])

@@ -13,9 +13,9 @@ import pytest
 from journals import SECONDS, asked, ran, said
 
 from bench.core.errors import UserError
-from bench.journal.journal import Entry, Journal, JournalReader, canonical, key_of
+from bench.journal.journal import Entry, Journal, canonical, key_of
 from bench.journal.store import PAGE
-from bench.journal.table import APPLICATION_ID, SCHEMA
+from bench.journal.table import APPLICATION_ID, SCHEMA, open_rows
 
 
 @pytest.fixture
@@ -40,11 +40,11 @@ def test_entries_survive_reopening(path: Path) -> None:
         assert entry == Entry(key_of(request), b"an answer", earlier=True)
     assert journal.get(key_of({"n": 3})) is None
     ran(journal.close())
-    with JournalReader(path) as reader:
+    with contextlib.closing(open_rows(path)) as rows:
         for number in range(3):
             request = {"n": number, "ü": "\x00"}
-            assert reader.request(key_of(request)) == request
-        assert reader.request(key_of({"n": 3})) is None
+            assert rows.request(bytes.fromhex(key_of(request))) == canonical(request)
+        assert rows.request(bytes.fromhex(key_of({"n": 3}))) is None
 
 
 def test_forgotten_rows_are_computed_again(path: Path) -> None:

@@ -9,7 +9,7 @@ from rouge_score.rouge_scorer import RougeScorer
 from bench.api.failure import Unscored
 from bench.api.pair_metric import Matrix, Texts
 from benchmarks.corpus import notes
-from metrics.rouge_l import RougeL, RougeLKernel, rouge_l_kernel
+from metrics.rouge_l import RougeL, rouge_l_kernel
 
 
 def whole(texts: list[str]) -> Matrix:
@@ -37,13 +37,6 @@ def test_equals_rouge_score_on_short_texts(texts: list[str]) -> None:
             assert found == scorer.score(texts[i], texts[j])["rougeL"].fmeasure
             assert 0 <= found <= 1
             assert found == kernel.block(slice(j, j + 1), slice(i, i + 1))[0, 0]
-
-
-def test_more_words_than_characters_give_the_same() -> None:
-    texts = notes(5, seed=2)
-    kernel = rouge_l_kernel(texts)
-    numbers = RougeLKernel([[ord(c) for c in one] for one in kernel.encoded], kernel.lengths)  # type: ignore[arg-type]
-    assert numbers.block(slice(0, 2), slice(2, 5)) == pytest.approx(whole(texts)[0:2, 2:5], abs=0)
 
 
 def test_records_in_another_script_are_failures_and_no_figure() -> None:

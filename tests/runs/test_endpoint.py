@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from commands import KEY, Ended, experiment, inside, script, tables, whole_text
 from openai_server import Kind, OpenAIServer, Seen
 
-from bench.journal.journal import JournalReader
+from bench.journal.table import open_rows
 from bench.knowledge.cases import Case, plan
 from bench.knowledge.library import Library
 from bench.report.results import Result, read_results
@@ -236,13 +237,13 @@ def check_what_failed(run: Path, cases: list[Case], expected: dict[str, str]) ->
 
     # Keys: what was stored can be looked up, what never came has none.
     wanted = {"unreachable": 0, "invalid": 3, "refusal": 1}
-    with JournalReader(run / "journal.sqlite") as journal:
+    with closing(open_rows(run / "journal.sqlite")) as rows:
         for one in failures:
             # The second of two steps is told with the first, which went well.
             keys = one.get("keys", [])
             before = lost_to(one) == "multi-step" and len(keys) > wanted[one["outcome"]]
             assert len(keys) == wanted[one["outcome"]] + before, one
-            assert all(journal.get(key) is not None for key in keys)
+            assert all(rows.get(bytes.fromhex(key)) is not None for key in keys)
 
     for (method, metric), result in scores_of(run).items():
         assert result.score.n + result.score.n_missing == PLANNED

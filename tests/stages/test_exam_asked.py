@@ -29,7 +29,8 @@ from serving import kill, serving, stats, until
 
 from bench.experiments.plan import estimate
 from bench.records.record import PatientRecord
-from bench.runs.folder import ItemFile, RunFolder
+from bench.records.record_files import ItemFile
+from bench.runs.folder import RunFolder
 from bench.students.answer import Answered
 from bench.students.training import PracticeStep
 

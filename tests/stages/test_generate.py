@@ -24,8 +24,9 @@ from bench.core.registry import GENERATORS
 from bench.experiments.plan import estimate
 from bench.knowledge.cases import Case, plan
 from bench.records.record import PatientRecord
+from bench.records.record_files import ItemFile
 from bench.report.results import Results
-from bench.runs.folder import ItemFile, RunFolder
+from bench.runs.folder import RunFolder
 from bench.stages.generate import Generate, GenerateSettings, Handout
 
 DEPARTMENTS = ("Orthopedics", "Urology")

@@ -16,9 +16,9 @@ from bench.records.dataset import to_dataset
 from bench.records.dialogue import Dialogue
 from bench.records.dialogue_files import write_dialogues
 from bench.records.record import PatientRecord
-from bench.records.record_files import json_line, write_records
+from bench.records.record_files import ItemFile, json_line, write_records
 from bench.report.results import Results
-from bench.runs.folder import ItemFile, RunFolder
+from bench.runs.folder import RunFolder
 
 PATIENTS = [
     patient("P1", "Urology", "burning when passing water\nfever"),
@@ -72,7 +72,7 @@ def test_records_are_kept_and_scored(tmp_path: Path, records: Path) -> None:
 
 def test_records_may_be_a_parquet_file(tmp_path: Path) -> None:
     path = tmp_path / "mine.parquet"
-    to_dataset(PATIENTS, str(tmp_path / "cache")).to_parquet(path)
+    to_dataset(PATIENTS).to_parquet(path)
     read(tmp_path / "run", path, "bleu")
     assert items(tmp_path / "run", "mine.parquet", PatientRecord) == PATIENTS
 

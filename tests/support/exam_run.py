@@ -8,8 +8,8 @@ from rules_run import results_of
 
 from bench.medqa.sources import SAMPLE_FILE, load_questions
 from bench.records.record import PatientRecord
+from bench.records.record_files import ItemFile
 from bench.report.results import Result, Results
-from bench.runs.folder import ItemFile
 from bench.students.answer import Answered
 from bench.students.training import PracticeStep
 

@@ -7,8 +7,8 @@ from rules_run import results_of
 
 from bench.records.dialogue import Dialogue
 from bench.records.record import PatientRecord
+from bench.records.record_files import ItemFile
 from bench.report.results import Results
-from bench.runs.folder import ItemFile
 
 MODEL = "openai/words"
 FORMATS = ("json", "text", "atomic")

@@ -10,7 +10,6 @@ import asyncio
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from jinja2 import TemplateError
@@ -18,7 +17,7 @@ from pydantic import BaseModel
 
 from bench.backbones.prompt import AskError, Completion, Prompt
 from bench.backbones.structured import schema_message
-from bench.backbones.weights import folder_of, identity, need
+from bench.backbones.weights import find_model
 from bench.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -70,11 +69,10 @@ class Transformers:
             raise UserError("batch_size must be at least 1.")
         if dtype not in ("auto", "float32", "bfloat16", "float16"):
             raise UserError(f'dtype is "{dtype}": it may be auto, float32, bfloat16 or float16.')
-        need(f"hf/{model}", "torch", "transformers")
-        self._folder = folder_of(model, f"hf/{model}")
         # A folder's place says nothing about the model; its content does.
-        self.name = f"hf/{self._folder.resolve().name if Path(model).is_dir() else model}"
-        self.version = identity(self._folder) + ("" if dtype == "auto" else f"|dtype={dtype}")
+        name, self._folder, digest = find_model(model, f"hf/{model}", "torch", "transformers")
+        self.name = f"hf/{name}"
+        self.version = digest if dtype == "auto" else f"{digest}|dtype={dtype}"
         self._device = device
         self._dtype = dtype
         self._batch_size = batch_size
@@ -188,9 +186,7 @@ class Transformers:
         """
         loop = asyncio.get_running_loop()
         job = _Job(group, tokens, detail, loop.create_future())
-        if self._worker is None or self._worker.done() or self._worker.get_loop() is not loop:
-            # Rows of a loop that has ended have nobody waiting for them.
-            self._waiting = []
+        if self._worker is None or self._worker.done():
             self._worker = loop.create_task(self._work())
         self._waiting.append(job)
         return await job.done

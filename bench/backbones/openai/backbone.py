@@ -6,7 +6,6 @@ alone, `Unreachable` for another day, `UserError` for what only the user can put
 key is in no error text, and is looked for at the first exchange only: a replay needs none.
 """
 
-import asyncio
 import os
 import re
 from collections.abc import Callable
@@ -16,8 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel
 
 from bench.backbones.openai.echo import NoEcho, values_inside
-from bench.backbones.openai.streaming import text_of
-from bench.backbones.prompt import AskError, Completion, Message, Prompt, Unreachable
+from bench.backbones.prompt import AskError, Completion, Prompt, Unreachable
 from bench.backbones.structured import schema_message, strict_schema
 from bench.core.errors import UserError
 
@@ -105,7 +103,6 @@ class OpenAI:
         """Sampling parameters that the model does not take."""
         self._steps: dict[type, int] = {}
         self._client: AsyncOpenAI | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._secret = ""
         self._answered = False
 
@@ -125,6 +122,8 @@ class OpenAI:
     async def _exchange(
         self, prompt: Prompt[Any], on_text: Callable[[str], None] | None
     ) -> Completion:
+        from bench.backbones.openai import wire
+
         while True:
             step, mode = self._mode(prompt.answer)
             sent = self._request(prompt, mode)
@@ -140,7 +139,7 @@ class OpenAI:
                 if not self._step_down(prompt.answer, step, mode, fault, sent):
                     raise AskError(f"{self.name} refused the request: {fault.said}") from None
                 continue
-            return _completion(body)
+            return wire.completion(body)
 
     async def logprobs(self, context: str, text: str) -> tuple[float, ...]:
         """Natural-log probability of each token of `text` after `context`; each value <= 0.
@@ -178,7 +177,7 @@ class OpenAI:
 
     async def close(self) -> None:
         client, self._client = self._client, None
-        if client is not None and self._loop is asyncio.get_running_loop():
+        if client is not None:
             await client.close()
 
     def _no_echo(self, said: str) -> UserError:
@@ -227,7 +226,7 @@ class OpenAI:
             messages.append(schema_message(prompt.answer))
         body: dict[str, Any] = {
             "model": self._model,
-            "messages": [_spoken(message) for message in messages],
+            "messages": [vars(message) for message in messages],
         }
         # Reasoning models want another name for the limit, and draw at their own temperature.
         limit = "max_completion_tokens" if "max_tokens" in self._refused else "max_tokens"
@@ -260,12 +259,13 @@ class OpenAI:
 
         from bench.backbones.openai import wire
 
-        client = self._connected()
+        if self._client is None:
+            self._client = self._connect()
         try:
             if on_text is None:
-                body = await wire.post(client, path, body)
+                body = await wire.post(self._client, path, body)
             else:
-                body = await wire.stream(client, path, body, on_text)
+                body = await wire.stream(self._client, path, body, on_text)
             self._answered = True
             return body
         except openai.APIError as error:
@@ -303,13 +303,6 @@ class OpenAI:
             f"check the model's name, {self._key_variable} and the base URL "
             "(it usually ends in /v1)"
         )
-
-    def _connected(self) -> "AsyncOpenAI":
-        """The client of the running loop: connections belong to the loop that opened them."""
-        loop = asyncio.get_running_loop()
-        if self._client is None or self._loop is not loop:
-            self._client, self._loop = self._connect(), loop
-        return self._client
 
     def _address(self) -> str:
         return self._base_url or os.environ.get("OPENAI_BASE_URL") or HOSTED
@@ -437,29 +430,3 @@ def _key(variable: str) -> str:
     if not (key.isascii() and key.isprintable()):
         raise UserError(f"{variable} holds characters that no key has: set it again.")
     return key
-
-
-def _spoken(message: Message) -> dict[str, str]:
-    return {"role": message.role, "content": message.content}
-
-
-def _completion(body: dict[str, Any]) -> Completion:
-    choice = body["choices"][0]
-    message = choice.get("message") or {}
-    text = text_of(message.get("content"))
-    outcome: Literal["answer", "refusal", "cut"] = "answer"
-    if message.get("refusal"):
-        text, outcome = str(message["refusal"]), "refusal"
-    elif choice.get("finish_reason") == "content_filter":
-        outcome = "refusal"
-    elif choice.get("finish_reason") == "length":
-        outcome = "cut"
-    usage = body.get("usage") or {}
-    model = body.get("model")
-    return Completion(
-        text=text,
-        outcome=outcome,
-        model=str(model) if model else None,
-        input_tokens=usage.get("prompt_tokens"),
-        output_tokens=usage.get("completion_tokens"),
-    )

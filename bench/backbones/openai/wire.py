@@ -10,20 +10,16 @@ Imports the client at once, which costs tenths of a second: import this module l
 
 import errno
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Literal
 
 import aiohttp
 import httpx2
 import openai
 
-from bench.backbones.openai.streaming import StreamedAnswer
+from bench.backbones.prompt import Completion
 
-MOST_WAIT = 30.0
-"""Longest wait, in seconds, that a server's Retry-After may ask for."""
 CONNECT = 10.0
 """Seconds allowed for reaching a server."""
 MOST_SAID = 300
@@ -71,8 +67,8 @@ class Checked(openai.DefaultAioHttpClient):
             await response.aread()  # an error, or an answer given whole all the same
         if response.is_success:
             _check(response)
-        else:
-            _tame(response)
+        elif response.status_code == 429 and "insufficient_quota" in response.text:
+            response.headers["x-should-retry"] = "false"
         return response
 
 
@@ -108,27 +104,6 @@ def _without_choice(body: Any) -> str:
     error = body.get("error") if isinstance(body, dict) else None
     said = error.get("message") if isinstance(error, dict) else error
     return f"an error with status 200: {said}" if said else "an answer without a choice"
-
-
-def _tame(response: httpx2.Response) -> None:
-    """Bend a failure's headers so that the client waits briefly and only where it may help."""
-    for header, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        wait = response.headers.get(header)
-        if wait is not None and not _seconds(wait, unit) <= MOST_WAIT:
-            response.headers[header] = str(int(MOST_WAIT / unit))
-    if response.status_code == 429 and "insufficient_quota" in response.text:
-        response.headers["x-should-retry"] = "false"
-
-
-def _seconds(wait: str, unit: float) -> float:
-    try:
-        return float(wait) * unit
-    except ValueError:
-        pass
-    try:
-        return parsedate_to_datetime(wait).timestamp() - time.time()
-    except ValueError:
-        return 0.0  # neither: the client goes by its own back-off
 
 
 def timeout(seconds: float) -> httpx2.Timeout:
@@ -167,14 +142,11 @@ async def stream(
     whole: dict[str, Any] | None = response.extensions.get("completion")
     if whole is not None:
         return whole
-    made = StreamedAnswer(on_text)
     fault = "only the beginning of an answer"
     try:
-        async for chunk in chunks:
-            if isinstance(chunk, dict):
-                made.add(chunk)
-        if made.ended:
-            return made.body()
+        answer = await _heard(chunks, on_text)
+        if answer["choices"][0]["finish_reason"] is not None:
+            return answer
     except (aiohttp.ClientError, TimeoutError) as error:
         raise openai.APIConnectionError(request=response.request) from error
     except (ValueError, RecursionError):
@@ -183,6 +155,56 @@ async def stream(
         await response.aclose()
     broken = httpx2.RemoteProtocolError(fault, request=response.request)
     raise openai.APIConnectionError(request=response.request) from broken
+
+
+async def _heard(chunks: AsyncIterator[Any], on_text: Callable[[str], None]) -> dict[str, Any]:
+    """The pieces of a streamed completion, put together as if it had come whole."""
+    content, refusal = "", ""
+    finish: str | None = None
+    rest: dict[str, Any] = {}
+    async for chunk in chunks:
+        if not isinstance(chunk, dict):
+            continue
+        rest |= {key: chunk[key] for key in ("model", "usage") if chunk.get(key)}
+        for choice in (chunk.get("choices") or ())[:1]:
+            delta = choice.get("delta") or {}
+            finish = choice.get("finish_reason") or finish
+            refusal += _text_of(delta.get("refusal"))
+            if piece := _text_of(delta.get("content")):
+                content += piece
+                on_text(piece)
+    message = {"content": content, "refusal": refusal or None}
+    return {**rest, "choices": [{"message": message, "finish_reason": finish}]}
+
+
+def _text_of(content: Any) -> str:
+    """The text of a message's content."""
+    if isinstance(content, list):  # some servers send parts
+        return "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+    return str(content or "")
+
+
+def completion(body: dict[str, Any]) -> Completion:
+    """What an endpoint's completion says."""
+    choice = body["choices"][0]
+    message = choice.get("message") or {}
+    text = _text_of(message.get("content"))
+    outcome: Literal["answer", "refusal", "cut"] = "answer"
+    if message.get("refusal"):
+        text, outcome = str(message["refusal"]), "refusal"
+    elif choice.get("finish_reason") == "content_filter":
+        outcome = "refusal"
+    elif choice.get("finish_reason") == "length":
+        outcome = "cut"
+    usage = body.get("usage") or {}
+    model = body.get("model")
+    return Completion(
+        text=text,
+        outcome=outcome,
+        model=str(model) if model else None,
+        input_tokens=usage.get("prompt_tokens"),
+        output_tokens=usage.get("completion_tokens"),
+    )
 
 
 def fault(error: openai.APIError, secret: str) -> Fault:

@@ -3,9 +3,7 @@
 import asyncio
 import re
 import socket
-import time
 from collections.abc import Callable, Coroutine
-from email.utils import formatdate
 from typing import Any, Literal
 
 import pytest
@@ -13,7 +11,6 @@ from openai_server import Kind, OpenAIServer, logprob_of, tokens_of
 from pydantic import BaseModel, Field
 
 from bench.backbones.openai.backbone import Azure, OpenAI
-from bench.backbones.openai.wire import MOST_WAIT
 from bench.backbones.prompt import (
     AskError,
     Completion,
@@ -194,24 +191,6 @@ def test_silence_is_unreachable_after_the_time_limit(openai_server: OpenAIServer
     with pytest.raises(Unreachable, match="time limit"):
         ask(made(openai_server, timeout=0.3))
     assert openai_server.stats()["total"] == 2
-
-
-def test_a_long_retry_after_is_capped(
-    openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    waited: list[float] = []
-
-    async def sleep(seconds: float) -> None:
-        waited.append(seconds)
-
-    monkeypatch.setattr("openai._base_client.anyio.sleep", sleep)
-    in_an_hour = formatdate(time.time() + 3600, usegmt=True)
-    for place, wait in enumerate(("90", "3600", in_an_hour)):
-        openai_server.fail("status", at=[2 * place], status=429, retry_after=wait)
-    for _ in range(3):
-        parse(ask(made(openai_server)).text, Report)
-    assert len(waited) == 3
-    assert max(waited) <= MOST_WAIT
 
 
 def free_port() -> int:
