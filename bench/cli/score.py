@@ -7,17 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from bench.cli.options import (
-    AtOnce,
-    Drafts,
-    JournalPath,
-    Knowledge,
-    Out,
-    PlanOnly,
-    RetryFailed,
-    Yes,
-    usable,
-)
+from bench.cli.options import RunOptions, with_run_options
 from bench.cli.run import carry_out
 from bench.cli.setting_options import SettingCommand, SettingOption, changed, role_settings
 from bench.core.errors import UserError
@@ -36,23 +26,6 @@ STAGE = "read"
 """The stage that reads the file."""
 LETTERS = 8
 """Of the content's hash, in the name of the run folder."""
-
-
-File = typer.Argument(
-    callback=usable, help="Records (.jsonl, .parquet) or dialogues (.jsonl; .txt transcripts)."
-)
-MetricNames = typer.Option(
-    None,
-    "--metric",
-    "-m",
-    help="Metric, as NAME or NAME:option=value,...; all whose needs are met if none.",
-)
-EncoderName = typer.Option(
-    None, "--encoder", help="Text encoder (path or hub id); all-MiniLM-L6-v2 if none."
-)
-Records = typer.Option(
-    None, "--records", callback=usable, help="Records of the dialogues that bring none, by id."
-)
 
 
 class ScoreCommand(SettingCommand):
@@ -76,51 +49,51 @@ def metric_cards() -> "Iterator[MetricCard]":
             continue
 
 
+@with_run_options
 def score(
     ctx: typer.Context,
-    file: Path = File,
-    metric: list[str] | None = MetricNames,
-    encoder: str | None = EncoderName,
-    records: Path | None = Records,
-    kb: list[Path] | None = Knowledge,
-    drafts: bool = Drafts,
-    out: Path | None = Out,
-    journal: Path | None = JournalPath,
-    at_once: int = AtOnce,
-    retry_failed: bool = RetryFailed,
-    plan: bool = PlanOnly,
-    yes: bool = Yes,
+    file: Path = typer.Argument(
+        help="Records (.jsonl, .parquet) or dialogues (.jsonl; .txt transcripts)."
+    ),
+    metric: list[str] | None = typer.Option(
+        None,
+        "--metric",
+        "-m",
+        help="Metric, as NAME or NAME:option=value,...; all whose needs are met if none.",
+    ),
+    encoder: str | None = typer.Option(
+        None, "--encoder", help="Text encoder (path or hub id); all-MiniLM-L6-v2 if none."
+    ),
+    records: Path | None = typer.Option(
+        None, "--records", help="Records of the dialogues that bring none, by id."
+    ),
+    *,
+    options: RunOptions,
 ) -> None:
     """Score records or dialogues made elsewhere; no plug-in needed.
 
     That is a run as well: scoring the same file again adds to it.
     """
-    from bench.api.choice import parse_choice
     from bench.cli.screen import run_until_stopped
     from bench.experiments.assembly import assemble
     from bench.experiments.experiment import experiment_from
     from bench.runs.folder import RunFolder
-    from bench.runs.settings import Settings
 
     data = {
         "name": file.stem,
         STAGE: {"file": str(file), "records": records and str(records)},
-        "metrics": [parse_choice(text).model_dump() for text in metric or ()],
+        "metrics": metric or (),
         "encoder": encoder,
-        "knowledge": list(map(str, kb or ())),
-        "drafts": drafts,
     }
-    asked = assemble(experiment_from(changed(ctx, data)))
+    asked = assemble(options.applied(experiment_from(changed(ctx, data))))
     experiment, stage = asked.experiment, asked.stages[STAGE]
     if not metric:
         chosen = tuple(_usable_metrics(experiment.roles, stage.card.makes))
         experiment = experiment.model_copy(update={"metrics": chosen})
-    folder = RunFolder(out or _folder(file, stage.own.digest))
+    folder = RunFolder(options.out or _folder(file, stage.own.digest))
     if not folder.path.exists():
         run_until_stopped(_check_items(stage))
-    settings = Settings(journal=journal, at_once=at_once, retry_failed=retry_failed)
-    joined = _joined(experiment, folder)
-    carry_out(joined, folder.path, settings, plan, yes, grids=partial(_grids, file))
+    carry_out(_joined(experiment, folder), options, folder.path, grids=partial(_grids, file))
 
 
 async def _check_items(stage: "Stage") -> None:
