@@ -24,8 +24,8 @@ def list_plugins(
     ),
 ) -> None:
     """List the plug-ins, styles and departments that an experiment can name; or the runs."""
+    from bench.cli.screen import say
     from bench.core.registry import REGISTRIES, nearest
-    from bench.report.text import printable
 
     kinds: dict[str, Callable[[], Iterator[str]]] = {
         name: partial(plugin_lines, registry, options=kind is not None)
@@ -36,9 +36,9 @@ def list_plugins(
         raise UserError(f"there is no kind {kind!r}{nearest(kind, kinds)}")
     for name in [kind] if kind else [name for name in kinds if name != "runs"]:
         if not kind:
-            typer.echo(f"{name}:")
+            say(f"{name}:")
         for line in kinds[name]():
-            typer.echo(printable(line if kind else f"  {line}"))
+            say(line if kind else f"  {line}")
 
 
 def plugin_lines(registry: "Registry", *, options: bool) -> Iterator[str]:

@@ -23,12 +23,12 @@ def schema(
     ),
 ) -> None:
     """Print the JSON schema of a patient record or a dialogue, or what an experiment may say."""
+    from bench.cli.screen import say
     from bench.records.dialogue import Dialogue
     from bench.records.record import PatientRecord
-    from bench.report.text import printable
 
     if experiment:
-        typer.echo(printable("\n".join(_reference())))
+        say("\n".join(_reference()))
         return
     model = Dialogue if dialogues else PatientRecord
     typer.echo(json.dumps(model.model_json_schema(), indent=2))
