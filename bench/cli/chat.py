@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import typer
 
-from bench.cli.options import Drafts, Knowledge, usable
+from bench.cli.options import Drafts, Knowledge
 
 if TYPE_CHECKING:
     import asyncio
@@ -26,11 +26,9 @@ OTHERS = ("generator", "triplets")
 
 
 PatientId = typer.Option(None, "--patient", help="Id of a patient in --run.")
-Run = typer.Option(None, "--run", callback=usable, help="Run folder that holds the patient.")
+Run = typer.Option(None, "--run", help="Run folder that holds the patient.")
 Method = typer.Option(None, "--method", help="Whose patient, where several generators wrote it.")
-RecordPath = typer.Option(
-    None, "--record", callback=usable, help="File of a record; with --patient, of several."
-)
+RecordPath = typer.Option(None, "--record", help="File of a record; with --patient, of several.")
 Disease = typer.Option(
     None, "--disease", help="Write a patient with this disease; one drawn by the seed if none."
 )
@@ -44,10 +42,8 @@ BackboneName = typer.Option(
 Triplets = typer.Option("batched", "--triplets", help="What checks: batched, per-fact, nli/PATH.")
 Taking = typer.Option("strict", "--updating", help="What memory takes: none, strict, algorithm.")
 Seed = typer.Option(None, "--seed", help="Seed of the patient that is written; drawn if none.")
-Kept = typer.Option(
-    None, "--journal", callback=usable, help="Journal to keep answers in; none is kept if none."
-)
-Out = typer.Option(None, "--out", callback=usable, help="Save the dialogue here at the end.")
+Kept = typer.Option(None, "--journal", help="Journal to keep answers in; none is kept if none.")
+Out = typer.Option(None, "--out", help="Save the dialogue here at the end.")
 
 
 def chat(

@@ -1,6 +1,5 @@
 """Which patient a person wants to talk to: one of a run, of a file, or one still to be written."""
 
-import json
 import random
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from bench.experiments.run_reader import RunReader, unknown
 from bench.knowledge.cases import Case, derive_seed, plan_case
 from bench.knowledge.library import Library
 from bench.records.record import PatientRecord
-from bench.records.record_files import RecordFile, checked_as, read_nonempty, without_none
+from bench.records.record_files import read_nonempty
 from bench.runs.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -80,50 +79,27 @@ async def write_patient(case: Case, context: "Context") -> PatientRecord:
 def _in_run(run: Path, identity: str | None, method: str | None) -> PatientRecord:
     """The record of an id, by a method where several wrote one."""
     reader = RunReader(RunFolder(run))
-    places = [
-        place
-        for place in reader.narrowed({"method": method} if method else {})
-        if place.makes == "records" and place.path.exists()
-    ]
-    if not places:
-        raise UserError(f"{run} holds no patients; `pzbench list runs` shows the runs there are")
     if identity is None:
         raise UserError(f"which patient of {run}? add --patient ID")
-    ids: list[str] = []
-    written: dict[str, PatientRecord] = {}
-    for place in places:
-        for record in RecordFile(place.path):
-            ids.append(record.id)
-            if record.id == identity:
-                written["/".join(place.cell.values())] = record
-    if len(written) > 1:
-        raise UserError(
-            f"{identity} was written by {', '.join(written)}: add --method, one of them"
-        )
-    return _only(run, identity, list(written.values()), ids)
+    report = reader.item(identity, {"method": method} if method else {})
+    stages = {place.stage for place in reader.places if place.makes == "records"}
+    written = {
+        "/".join(view.cell.values()): view.item
+        for view in report.items
+        if view.stage in stages and view.item is not None
+    }
+    if len(written) != 1:
+        by = f"was written by {', '.join(written)}: add --method, one of them"
+        raise UserError(f"{report.id} {by if written else f'is no patient of {run}'}")
+    return PatientRecord.model_validate(*written.values())
 
 
 def _in_file(path: Path, identity: str | None) -> PatientRecord:
     """The record of an id, or the only one."""
-    records = list(_whole(path) or read_nonempty(path))
+    records = list(read_nonempty(path))
     chosen = [record for record in records if identity in (None, record.id)]
     if len(chosen) > 1:
         raise UserError(f"{path} holds {len(chosen)} patients: add --patient ID")
-    return _only(path, identity or "", chosen, [record.id for record in records])
-
-
-def _only(where: Path, identity: str, chosen: list[PatientRecord], ids: list[str]) -> PatientRecord:
     if not chosen:
-        raise unknown(where, "patient", identity, ids)
+        raise unknown(path, "patient", identity or "", [record.id for record in records])
     return chosen[0]
-
-
-def _whole(path: Path) -> list[PatientRecord]:
-    """The record of a file that is one JSON object over several lines; empty for any other."""
-    if not path.is_file() or path.suffix == ".parquet":
-        return []
-    try:
-        data = json.loads(path.read_bytes())
-    except (ValueError, RecursionError):
-        return []
-    return list(checked_as(PatientRecord, [("the record", without_none(data))], str(path)))

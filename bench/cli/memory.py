@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from bench.cli.options import usable
 from bench.cli.show import Factors, factors_of
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ DIALOGUES = "dialogues"
 
 
 def memory(
-    run: Path = typer.Argument(callback=usable, help="Run folder, or a file of dialogues."),
+    run: Path = typer.Argument(help="Run folder, or a file of dialogues."),
     patient: str = typer.Argument(help="Id of the patient."),
     where: list[str] | None = Factors,
     form: str | None = typer.Option(None, "--format", help="Short for --where format=..."),
@@ -98,20 +97,17 @@ def _log(dialogue: "Dialogue", title: str) -> Iterator[str]:
     engine = dialogue.origin.triplets if dialogue.origin else ""
     yield (
         f"{own} facts of the record, {added} added ({dialogue.updating}); {rejected} replies "
-        f"rejected, {flagged} sent although contradictory; {tell_calls(calls, engine, 'triplet ')}"
+        f"rejected, {flagged} sent although contradictory; {tell_calls(calls, engine)}"
     )
 
 
 def _changes(exchange: "Exchange", texts: dict[str, str]) -> Iterator[str]:
     """What one question did to the memory."""
-    from bench.cli.memory_lines import tell_contradictory, tell_learned
+    from bench.cli.memory_lines import tell_attempts, tell_learned
     from bench.core.text import one_line
 
-    for attempt in exchange.attempts[:-1]:
-        yield from tell_contradictory("rejected reply", attempt, texts)
-    if exchange.flagged:
-        what = "sent all the same, and nothing learned"
-        yield from tell_contradictory(what, exchange.attempts[-1], texts)
+    if len(exchange.attempts) > 1 or exchange.flagged:
+        yield from tell_attempts(exchange, texts)
     if exchange.lost:
         yield f"nothing learned, the facts could not be read: {one_line(exchange.lost)}"
     for one in exchange.learned:

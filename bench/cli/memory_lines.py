@@ -3,20 +3,18 @@
 from collections.abc import Iterator, Mapping
 
 from bench.core.text import one_line
-from bench.records.dialogue import Attempt, Exchange, Fact, Learned
+from bench.records.dialogue import Exchange, Fact, Learned
 from bench.records.label import Label
 
 SAYS: dict[Label, str] = {"contradict": "contradicts", "entail": "entails"}
 """The labels that are told, the graver first; what is neutral is left out everywhere."""
 
 
-def tell_fact(fact: Fact, text: str | None = None) -> str:
-    """A fact with its id, a learned one marked; `text` stands in for its own."""
-    mark = "+" if fact.round is not None else " "
-    when = ""
-    if fact.round is not None:
-        when = f"  (learned in round {fact.round}, question {fact.turn})"
-    return f"{mark} {fact.id:<4} {text if text is not None else fact.text}{when}"
+def tell_fact(fact: Fact, text: str) -> str:
+    """A fact with its id, a learned one marked; `text` is what may be told of it."""
+    if fact.round is None:
+        return f"  {fact.id:<4} {text}"
+    return f"+ {fact.id:<4} {text}  (learned in round {fact.round}, question {fact.turn})"
 
 
 def tell_labels(labels: Mapping[str, Label], texts: Mapping[str, str]) -> Iterator[str]:
@@ -41,21 +39,14 @@ def tell_attempts(exchange: Exchange, texts: Mapping[str, str]) -> Iterator[str]
         yield from (f"  {line}" for line in tell_labels(attempt.labels, texts))
 
 
-def tell_contradictory(what: str, attempt: Attempt, texts: Mapping[str, str]) -> Iterator[str]:
-    """A reply that memory contradicts, with the facts against it alone; `what` became of it."""
-    against = {fact: attempt.labels[fact] for fact in attempt.contradicted}
-    yield f"{what}: {one_line(attempt.reply)}"
-    yield from (f"  {line}" for line in tell_labels(against, texts))
-
-
 def tell_learned(learned: Learned, texts: Mapping[str, str]) -> Iterator[str]:
     """A fact that memory gained, with what it is to the facts before it."""
     yield f"learned {learned.fact.id}: {one_line(learned.fact.text)}"
     yield from (f"  {line}" for line in tell_labels(learned.labels, texts))
 
 
-def tell_calls(count: int, engine: str, of: str = "") -> str:
-    """How much an engine evaluated, in words; the local one calls nobody and computes pairs."""
+def tell_calls(count: int, engine: str) -> str:
+    """How much an engine evaluated; the local one calls nobody and computes pairs."""
     if engine.startswith("nli/"):
-        return f"{count} computed {'pair' if count == 1 else 'pairs'} of a sentence and a fact"
-    return f"{count} {of}call{'' if count == 1 else 's'}"
+        return f"{count} computed pairs of a sentence and a fact"
+    return f"{count} triplet calls"
