@@ -12,7 +12,9 @@ import typer
 from bench.core.errors import UserError
 
 if TYPE_CHECKING:
-    from bench.core.registry import Plugin, Registry
+    from importlib.metadata import EntryPoint
+
+    from bench.core.registry import Registry
     from bench.runs.folder import RunFolder
 
 
@@ -47,7 +49,9 @@ def plugin_lines(registry: "Registry", *, options: bool) -> Iterator[str]:
     With its options, as "timeout: float = 600.0", or why it cannot be used.
     """
     for plugin in registry.plugins():
-        theirs = "" if plugin.package.startswith("patient-zero-bench ") else f" ({plugin.package})"
+        package = plugin.dist
+        known = package is None or package.name == "patient-zero-bench"
+        theirs = "" if known or package is None else f" ({package.name} {package.version})"
         yield f"{plugin.name:<21} {summary(plugin)}{theirs}"
         if options:
             try:
@@ -56,16 +60,15 @@ def plugin_lines(registry: "Registry", *, options: bool) -> Iterator[str]:
                 yield f"    {error}"
 
 
-def summary(plugin: "Plugin") -> str:
+def summary(plugin: "EntryPoint") -> str:
     """What a card says of a plug-in, else its documentation; read in its source, never imported."""
-    module, _, name = plugin.target.partition(":")
     try:
-        spec = find_spec(module)
+        spec = find_spec(plugin.module)
         tree = ast.parse(Path(spec.origin).read_bytes() if spec and spec.origin else b"")
     except (ImportError, OSError, SyntaxError, ValueError):
         return "its source cannot be read"
     for node in tree.body:
-        if isinstance(node, ast.ClassDef) and node.name == name:
+        if isinstance(node, ast.ClassDef) and node.name == plugin.attr:
             documentation = (ast.get_docstring(node) or "").partition("\n")[0]
             return next(_summaries(node), documentation)
     return ""

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from bench.api.stage import Stage, StageCard, StageSettings
 from bench.backbones.prompt import Unreachable
 from bench.core.atomic import PARTIAL
 from bench.core.errors import UserError
-from bench.core.registry import BACKBONES, STAGES, Plugin
+from bench.core.registry import BACKBONES, STAGES
 from bench.experiments.assembly import assemble
 from bench.experiments.engine import execute
 from bench.experiments.plan import estimate
@@ -249,7 +250,7 @@ class Odd:
 def odd(monkeypatch):
     """Runs an experiment of the odd stage alone."""
     monkeypatch.setattr("bench.api.adapters.STAGES.load", lambda name: Odd)
-    points = [Plugin("odd", "x:Odd", "theirs 1")]
+    points = [EntryPoint("odd", "x:Odd", "theirs")]
     monkeypatch.setattr("bench.experiments.experiment.STAGES.plugins", lambda: points)
 
     def go(folder: Path, way: str) -> list[str]:
@@ -413,7 +414,7 @@ def test_a_plan_keeps_apart_what_two_stages_make_in_the_same_cells(monkeypatch):
     }
     alone = estimate(small(**settings))
     load, plugins = STAGES.load, STAGES.plugins()
-    points = [*plugins, Plugin("review", "x:Review", "theirs 1")]
+    points = [*plugins, EntryPoint("review", "x:Review", "theirs")]
     monkeypatch.setattr(STAGES, "load", lambda name: Review if name == "review" else load(name))
     monkeypatch.setattr(STAGES, "plugins", lambda: points)
     beside = estimate(small(review={}, **settings))
