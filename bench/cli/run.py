@@ -1,7 +1,6 @@
 """`pzbench run`: an experiment file, or a run folder to go on with."""
 
 import sys
-from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,9 +9,7 @@ import typer
 from bench.cli.options import RunOptions, with_run_options
 
 if TYPE_CHECKING:
-    from bench.api.table import Grid
     from bench.experiments.experiment import Experiment
-    from bench.report.results import Results
 
 MANY = 1000
 """Exchanges above which a run asks first, on a terminal."""
@@ -46,12 +43,8 @@ def carry_out(
     experiment: "Experiment",
     options: RunOptions,
     out: Path | None = None,
-    grids: "Callable[[Results], Iterable[Grid]] | None" = None,
 ) -> None:
-    """Run an experiment in the folder `out`, or else as the options say; show its first table.
-
-    `grids` are shown instead, where there are some.
-    """
+    """Run an experiment in the folder `out`, or else as the options say; show its first table."""
     from bench.api.cell import safe_name
     from bench.cli.screen import (
         Progressing,
@@ -70,11 +63,8 @@ def carry_out(
     folder = RunFolder(out or options.out or Path("runs") / safe_name(experiment.name))
     settings = Settings(options.journal, options.at_once, options.retry_failed)
     results = run_until_stopped(execute(experiment, folder, settings, Progressing()))
-    if grids is not None:
-        show_grids(grids(results))
-    else:
-        for table in experiment.tables[:1]:
-            show_grids(grids_of(table, results))
+    for table in experiment.tables[:1]:
+        show_grids(grids_of(table, results))
     show_files([folder.results, *sorted(folder.tables.glob("*"))])
     if idle := results.manifest.get("idle_roles"):
         typer.echo(f"nobody asks these roles of the experiment: {', '.join(idle)}", err=True)

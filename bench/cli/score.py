@@ -1,7 +1,6 @@
 """`pzbench score`: a run whose first stage reads a file."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +12,10 @@ from bench.cli.setting_options import SettingCommand, SettingOption, changed, ro
 from bench.core.errors import UserError
 
 if TYPE_CHECKING:
-    from bench.api.cell import Cell
     from bench.api.choice import Choice
     from bench.api.metric import MetricCard
     from bench.api.stage import Stage
-    from bench.api.table import Grid
     from bench.experiments.experiment import Experiment
-    from bench.report.results import Result, Results
     from bench.runs.folder import RunFolder
 
 STAGE = "read"
@@ -93,7 +89,7 @@ def score(
     folder = RunFolder(options.out or _folder(file, stage.own.digest))
     if not folder.path.exists():
         run_until_stopped(_check_items(stage))
-    carry_out(_joined(experiment, folder), options, folder.path, grids=partial(_grids, file))
+    carry_out(_joined(experiment, folder), options, folder.path)
 
 
 async def _check_items(stage: "Stage") -> None:
@@ -160,25 +156,3 @@ def _joined(experiment: "Experiment", folder: "RunFolder") -> "Experiment":
 def _added(before: "Sequence[Choice]", asked: "Sequence[Choice]") -> "tuple[Choice, ...]":
     """What was there and what is new; of one label what is asked now, which a run may refuse."""
     return tuple({choice.label: choice for choice in (*before, *asked)}.values())
-
-
-def _grids(file: Path, results: "Results") -> "Iterator[Grid]":
-    """The scores over all items, and once for each metric what pins its meaning."""
-    from dataclasses import replace
-
-    from bench.api.score import ALL
-    from bench.report.pivot import listing
-
-    pins: dict[tuple[str, Cell], str] = {}
-    shown: list[Result] = []
-    for result in results.scores:
-        score, cell = result.score, result.cell.without("file")
-        if score.by == ALL:
-            pins.setdefault((score.metric, cell), score.signature)
-            mark = ("stand-in",) * score.stand_in
-            marked = score.model_copy(update={"notes": (*score.notes, *mark)})
-            shown.append(replace(result, cell=cell, score=marked))
-    grid = listing(f"{file}: scores", shown)
-    notes = dict.fromkeys(f"{metric}: {pin}" for (metric, _), pin in pins.items() if pin)
-    remarks = results.manifest["stages"][STAGE]["remarks"]
-    yield replace(grid, notes=(*remarks, *grid.notes, *notes))

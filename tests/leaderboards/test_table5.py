@@ -358,19 +358,11 @@ def test_the_stand_in_is_said_everywhere() -> None:
     assert "the rules know no medicine" in "\n".join(grids[0].notes)
 
 
-def test_students_who_know_the_same_are_said_to_say_nothing() -> None:
+def test_students_who_know_the_same_tie() -> None:
     alike = {"Urology": "+-+-"}
     assert ties({"zero-shot": alike, "direct": alike}) == [
-        "all departments: the methods tie on medqa-accuracy, so it says nothing about them"
+        "all departments: the methods tie on medqa-accuracy"
     ]
-
-
-def test_totals_that_tie_say_no_more_than_that() -> None:
-    first = {"Psychiatry": "++++++----", "Urology": "----------"}
-    second = {"Psychiatry": "----------", "Urology": "++++++----"}
-    said = ["all departments: the methods tie on medqa-accuracy, but not item by item"]
-    assert ties({"zero-shot": first, "direct": second}) == said
-    assert ties({"zero-shot": first, "direct": first | {"Urology": "---------+"}}) == []
 
 
 def test_a_run_without_exam_says_so() -> None:
