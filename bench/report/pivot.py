@@ -12,7 +12,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
-from bench.api.cell import differing
+from bench.api.cell import Cell, differing
 from bench.api.score import ALL, Score
 from bench.api.table import Grid
 from bench.report.page import Chart, Point
