@@ -14,31 +14,27 @@ from bench.runs.folder import RunFolder
 
 if TYPE_CHECKING:
     from bench.api.context import Context
+    from bench.cli.chat import ChatOptions
 
 WRITER = "patient-zero"
 """Generator of patients that are written for a conversation."""
 
 
-def find_patient(
-    patient: str | None,
-    run: Path | None,
-    method: str | None,
-    record: Path | None,
-    disease: str | None,
-) -> PatientRecord | None:
+def find_patient(options: "ChatOptions") -> PatientRecord | None:
     """The record that the options name; none if one is to be written.
 
     Raises:
         UserError: if they name none that there is, or several.
     """
-    sources = (("run", run), ("record", record), ("disease", disease))
+    patient, run, record = options.patient, options.run, options.record
+    sources = (("run", run), ("record", record), ("disease", options.disease))
     named = [f"--{option}" for option, value in sources if value is not None]
     if len(named) > 1:
         raise UserError(f"{' and '.join(named)} name different patients: leave one out")
-    if method is not None and run is None:
+    if options.method is not None and run is None:
         raise UserError("--method tells the patients of a run apart: add --run DIR")
     if run is not None:
-        return _in_run(run, patient, method)
+        return _in_run(run, patient, options.method)
     if record is not None:
         return _in_file(record, patient)
     if patient is not None:

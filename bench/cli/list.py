@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
     from bench.core.registry import Registry
-    from bench.runs.folder import RunFolder
 
 
 def list_plugins(
@@ -101,31 +100,16 @@ def _departments() -> Iterator[str]:
 
 
 def _runs() -> Iterator[str]:
-    """The folders below runs/ that hold a run; one that cannot be read says why."""
-    from bench.runs.folder import OLDER, RunFolder
+    """The folders below runs/ that hold a run: name, backbones and state, or why it is unread."""
+    from bench.experiments.run_reader import RunReader
+    from bench.runs.folder import RunFolder
 
-    for path in sorted(Path("runs").glob("*")):
-        if any((path / name).exists() for name in ("experiment.yaml", OLDER)):
-            try:
-                yield f"{path}  {_state(RunFolder(path))}"
-            except UserError as error:
-                yield f"{path}  {error}"
-
-
-def _state(folder: "RunFolder") -> str:
-    """Name, backbones and state of a run.
-
-    Raises:
-        UserError: if it cannot be read, or is of an earlier version.
-    """
-    from bench.experiments.changes import digest_of
-    from bench.experiments.experiment import experiment_from
-
-    experiment = experiment_from(folder.experiment() or {})
-    chosen = (choice.name for choices in experiment.roles.values() for choice in choices)
-    backbones = ", ".join(dict.fromkeys(chosen))
-    state = "not finished"
-    if folder.finished:
-        same = folder.manifest()["experiment"] == digest_of(experiment)
-        state = "done" if same else "extended, not finished"
-    return "  ".join(filter(None, (experiment.name, backbones, state)))
+    for file in sorted(Path("runs").glob("*/experiment.yaml")):
+        try:
+            reader = RunReader(RunFolder(file.parent))
+            roles = reader.experiment.roles.values()
+            backbones = ", ".join(dict.fromkeys(one.name for chosen in roles for one in chosen))
+            state = "not finished" if reader.unfinished else "done"
+            yield "  ".join((str(file.parent), reader.experiment.name, backbones, state))
+        except UserError as error:
+            yield f"{file.parent}  {error}"

@@ -12,6 +12,8 @@ import typer
 if TYPE_CHECKING:
     from bench.experiments.experiment import Experiment
 
+Command = Callable[..., None]
+
 Knowledge = typer.Option(
     None,
     "--kb",
@@ -49,15 +51,19 @@ class RunOptions:
         return experiment.model_copy(update={"knowledge": knowledge, "drafts": drafts})
 
 
-def with_run_options(command: Callable[..., None]) -> Callable[..., None]:
-    """A command with `RunOptions`, which it takes as `options`."""
-    shared = signature(RunOptions).parameters
-    own = [one for one in signature(command).parameters.values() if one.name != "options"]
+def with_options(kind: type[Any]) -> Callable[[Command], Command]:
+    """A command with options declared as fields of a dataclass, which it takes as `options`."""
+    shared = signature(kind).parameters
 
-    @wraps(command)
-    def whole(**typed: Any) -> None:
-        options = RunOptions(**{name: typed.pop(name) for name in shared})
-        command(**typed, options=options)
+    def completed(command: Command) -> Command:
+        own = [one for one in signature(command).parameters.values() if one.name != "options"]
 
-    whole.__signature__ = Signature([*own, *shared.values()])  # type: ignore[attr-defined]
-    return whole
+        @wraps(command)
+        def whole(**typed: Any) -> None:
+            options = kind(**{name: typed.pop(name) for name in shared})
+            command(**typed, options=options)
+
+        whole.__signature__ = Signature([*own, *shared.values()])  # type: ignore[attr-defined]
+        return whole
+
+    return completed

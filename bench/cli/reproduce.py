@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from bench.cli.options import RunOptions, with_run_options
+from bench.cli.options import RunOptions, with_options
 from bench.cli.run import carry_out
 from bench.cli.setting_options import SettingCommand, SettingOption, changed, role_settings
 from bench.core.errors import UserError
@@ -36,7 +36,7 @@ class TableCommand(SettingCommand):
         return settings_of(preset_of(table), words.get("metric") or ())
 
 
-@with_run_options
+@with_options(RunOptions)
 def reproduce(
     ctx: typer.Context,
     table: str = typer.Argument(help="Table of the paper, for instance table3."),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from bench.cli.options import RunOptions, with_run_options
+from bench.cli.options import RunOptions, with_options
 
 if TYPE_CHECKING:
     from bench.experiments.experiment import Experiment
@@ -15,7 +15,7 @@ MANY = 1000
 """Exchanges above which a run asks first, on a terminal."""
 
 
-@with_run_options
+@with_options(RunOptions)
 def run(
     experiment: Path = typer.Argument(
         help="Experiment file (YAML), or a run folder, to go on with its own."

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from bench.cli.options import RunOptions, with_run_options
+from bench.cli.options import RunOptions, with_options
 from bench.cli.run import carry_out
 from bench.cli.setting_options import SettingCommand, SettingOption, changed, role_settings
 from bench.core.errors import UserError
@@ -45,7 +45,7 @@ def metric_cards() -> "Iterator[MetricCard]":
             continue
 
 
-@with_run_options
+@with_options(RunOptions)
 def score(
     ctx: typer.Context,
     file: Path = typer.Argument(
@@ -70,6 +70,7 @@ def score(
 
     That is a run as well: scoring the same file again adds to it.
     """
+    from bench.api.cell import safe_name
     from bench.cli.screen import run_until_stopped
     from bench.experiments.assembly import assemble
     from bench.experiments.experiment import experiment_from
@@ -86,7 +87,8 @@ def score(
     if not metric:
         chosen = tuple(_usable_metrics(experiment.roles, stage.card.makes))
         experiment = experiment.model_copy(update={"metrics": chosen})
-    folder = RunFolder(options.out or _folder(file, stage.own.digest))
+    own = f"score-{safe_name(file.stem)}-{stage.own.digest[:LETTERS]}"
+    folder = RunFolder(options.out or Path("runs") / own)
     if not folder.path.exists():
         run_until_stopped(_check_items(stage))
     carry_out(_joined(experiment, folder), options, folder.path)
@@ -102,12 +104,6 @@ async def _check_items(stage: "Stage") -> None:
     for cell in stage.cells([]):
         async for _ in stage.make(cell, {}, nobody):
             pass
-
-
-def _folder(file: Path, digest: str) -> Path:
-    from bench.api.cell import safe_name
-
-    return Path("runs") / f"score-{safe_name(file.stem)}-{digest[:LETTERS]}"
 
 
 def _usable_metrics(roles: "Mapping[str, Any]", takes: str) -> "Iterator[Choice]":
