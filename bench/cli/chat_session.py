@@ -14,7 +14,7 @@ from bench.agents.patient import Patient
 from bench.agents.triplets import Engine
 from bench.api.failure import Failure, guarded
 from bench.backbones.requests import Turn
-from bench.cli.memory_lines import tell_attempts, tell_calls, tell_fact, tell_learned
+from bench.cli.memory import tell_attempts, tell_calls, tell_fact, tell_learned
 from bench.cli.screen import say
 from bench.cli.voice import Aloud, Voice, note
 from bench.core.errors import UserError
