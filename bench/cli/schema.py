@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 HEAD = """\
 # What an experiment file (YAML) may say: `setting: kind = default`, and what it means.
-# A plug-in is its name, or {name: NAME, as: LABEL, roles: {...}, OPTION: value, ...}."""
+# A plug-in is its name, "NAME:OPTION=value,..." or
+# {name: NAME, as: LABEL, roles: {...}, OPTION: value, ...}."""
 
 
 def schema(

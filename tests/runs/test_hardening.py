@@ -303,7 +303,7 @@ def test_what_is_unfinished_is_said_to_be(tmp_path):
     assert inside("list", "runs").out == "runs/r  small  rules  done\n"
     extended = small(methods=["direct"], metrics=["bleu", "rouge-l"])
     made.save_experiment(extended.as_data())
-    assert inside("list", "runs").out == "runs/r  small  rules  extended, not finished\n"
+    assert inside("list", "runs").out == "runs/r  small  rules  not finished\n"
     (made.path / "manifest.json").unlink()
     assert inside("list", "runs").out == "runs/r  small  rules  not finished\n"
     said = inside("show", made.path).error
