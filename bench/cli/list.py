@@ -104,7 +104,7 @@ def _runs() -> Iterator[str]:
     from bench.experiments.run_reader import RunReader
     from bench.runs.folder import RunFolder
 
-    for file in sorted(Path("runs").glob("*/experiment.yaml")):
+    for file in sorted(Path("runs").glob("*/experiment.*")):
         try:
             reader = RunReader(RunFolder(file.parent))
             roles = reader.experiment.roles.values()
