@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar
@@ -62,9 +63,12 @@ class Rows:
     preset: ClassVar[Path | None] = None
 
     def grids(self, results: Results) -> Sequence[Grid]:
-        """Every score, one line each."""
+        """Every score over all items, one line each."""
         title = f"{results.name}: scores" + (" (stand-in)" if results.stand_in else "")
-        return [listing(title, [one for one in _listed(results) if one.minus is None])]
+        grid = listing(title, results.results)
+        stages = results.manifest["stages"].values()
+        remarks = (remark for stage in stages for remark in stage.get("remarks", ()))
+        return [replace(grid, notes=(*remarks, *grid.notes))]
 
     def files(self, results: Results) -> Mapping[str, str]:
         """rows.csv."""

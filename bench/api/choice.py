@@ -1,5 +1,6 @@
 """A plug-in by name, with its options, as files and command lines give it."""
 
+import re
 from typing import Annotated, Any
 
 import yaml
@@ -22,15 +23,26 @@ class Choice(Model):
     """Keyword arguments of the plug-in."""
 
 
+_NAMED = re.compile(r"(?P<name>.*?)(?::(?P<options>\w++=.*+))?", re.DOTALL)
+"""A name, which may hold colons itself, and the options after the one before "option="."""
+
+
 def parse_choice(text: str) -> Choice:
-    """A plug-in as the command line names it: "bleu" or "bleu:view=values,as=bleu-values".
+    """A plug-in with its options in one text, as the command line has it.
+
+    For instance "bleu", "bleu:view=values,as=bleu-values" or "openai/llama3:8b:timeout=9".
 
     Raises:
         UserError: for an option without a value.
     """
-    name, _, listed = text.partition(":")
+    return Choice.model_validate(_parsed(text))
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    named = _NAMED.fullmatch(text)
+    assert named is not None  # every text has that form
     options: dict[str, Any] = {}
-    for part in filter(None, listed.split(",")):
+    for part in filter(None, (named["options"] or "").split(",")):
         option, sign, value = part.partition("=")
         if not sign:
             raise UserError(f"{text!r}: the option {option!r} needs a value, as in {option}=VALUE")
@@ -39,7 +51,7 @@ def parse_choice(text: str) -> Choice:
         except yaml.YAMLError as error:
             raise UserError(f"{text!r}: the value of {option!r} is not YAML") from error
     label = {"label": str(options.pop("as"))} if "as" in options else {}
-    return Choice(name=name, options=options, **label)
+    return {"name": named["name"], "options": options, **label}
 
 
 OWN = {"name": "name", "as": "label", "roles": "roles"}
@@ -47,9 +59,9 @@ OWN = {"name": "name", "as": "label", "roles": "roles"}
 
 
 def _choice(value: object) -> object:
-    """ "bleu" or {name: bleu, as: bleu-values, view: values}: options stand beside the name."""
+    """ "bleu:view=values" or {name: bleu, as: bleu-values, view: values}."""
     if isinstance(value, str):
-        return {"name": value}
+        return _parsed(value)
     if isinstance(value, dict) and "name" in value and "options" not in value:
         options = {key: given for key, given in value.items() if key not in OWN}
         return {OWN[key]: value[key] for key in OWN if key in value} | {"options": options}

@@ -125,7 +125,7 @@ class Stage:
     `Annotated[T, GROWS]`; the others may not."""
     flags: ClassVar[Mapping[str, str]] = {}
     """Options of `pzbench reproduce`: the setting that each sets, for instance {"cases": "cases"}.
-    Every setting has one of its own name, too."""
+    Every other setting has one of its own name, a list of the singular."""
     item: ClassVar[type[BaseModel]] = PlainItem
     """Model of its items; each has an `id`."""
 

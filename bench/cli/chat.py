@@ -2,12 +2,13 @@
 
 import signal
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import typer
 
-from bench.cli.options import Drafts, Knowledge, usable
+from bench.cli.options import Drafts, Knowledge, with_options
 
 if TYPE_CHECKING:
     import asyncio
@@ -25,48 +26,47 @@ OTHERS = ("generator", "triplets")
 """Roles beside the patient's, filled by the same backbone."""
 
 
-PatientId = typer.Option(None, "--patient", help="Id of a patient in --run.")
-Run = typer.Option(None, "--run", callback=usable, help="Run folder that holds the patient.")
-Method = typer.Option(None, "--method", help="Whose patient, where several generators wrote it.")
-RecordPath = typer.Option(
-    None, "--record", callback=usable, help="File of a record; with --patient, of several."
-)
-Disease = typer.Option(
-    None, "--disease", help="Write a patient with this disease; one drawn by the seed if none."
-)
-Style = typer.Option("plain", "--style", help="How the patient talks.")
-Form = typer.Option(
-    "atomic", "--format", help="How the record is held: json, text, atomic, or a plug-in's."
-)
-BackboneName = typer.Option(
-    "rules", "--backbone", "-b", help="Who writes the patient, answers and checks."
-)
-Triplets = typer.Option("batched", "--triplets", help="What checks: batched, per-fact, nli/PATH.")
-Taking = typer.Option("strict", "--updating", help="What memory takes: none, strict, algorithm.")
-Seed = typer.Option(None, "--seed", help="Seed of the patient that is written; drawn if none.")
-Kept = typer.Option(
-    None, "--journal", callback=usable, help="Journal to keep answers in; none is kept if none."
-)
-Out = typer.Option(None, "--out", callback=usable, help="Save the dialogue here at the end.")
+@dataclass(frozen=True)
+class ChatOptions:
+    """Who the patient is, and how it answers."""
+
+    patient: str | None = typer.Option(None, "--patient", help="Id of a patient in --run.")
+    run: Path | None = typer.Option(None, "--run", help="Run folder that holds the patient.")
+    method: str | None = typer.Option(
+        None, "--method", help="Whose patient, where several generators wrote it."
+    )
+    record: Path | None = typer.Option(
+        None, "--record", help="File of a record; with --patient, of several."
+    )
+    disease: str | None = typer.Option(
+        None, "--disease", help="Write a patient with this disease; one drawn by the seed if none."
+    )
+    style: str = typer.Option("plain", "--style", help="How the patient talks.")
+    form: str = typer.Option(
+        "atomic", "--format", help="How the record is held: json, text, atomic, or a plug-in's."
+    )
+    backbone: str = typer.Option(
+        "rules", "--backbone", "-b", help="Who writes the patient, answers and checks."
+    )
+    triplets: str = typer.Option(
+        "batched", "--triplets", help="What checks: batched, per-fact, nli/PATH."
+    )
+    updating: str = typer.Option(
+        "strict", "--updating", help="What memory takes: none, strict, algorithm."
+    )
+    kb: list[Path] | None = Knowledge
+    drafts: bool = Drafts
+    seed: int | None = typer.Option(
+        None, "--seed", help="Seed of the patient that is written; drawn if none."
+    )
+    journal: Path | None = typer.Option(
+        None, "--journal", help="Journal to keep answers in; none is kept if none."
+    )
+    out: Path | None = typer.Option(None, "--out", help="Save the dialogue here at the end.")
 
 
-def chat(
-    patient: str | None = PatientId,
-    run: Path | None = Run,
-    method: str | None = Method,
-    record: Path | None = RecordPath,
-    disease: str | None = Disease,
-    style: str = Style,
-    form: str = Form,
-    backbone: str = BackboneName,
-    triplets: str = Triplets,
-    updating: str = Taking,
-    kb: list[Path] | None = Knowledge,
-    drafts: bool = Drafts,
-    seed: int | None = Seed,
-    journal: Path | None = Kept,
-    out: Path | None = Out,
-) -> None:
+@with_options(ChatOptions)
+def chat(*, options: ChatOptions) -> None:
     """Interview a patient: you are the doctor. Inside, /help lists the commands."""
     import asyncio
     import secrets
@@ -78,22 +78,22 @@ def chat(
     if sys.stdin is not None and sys.stdin.isatty():
         # A person sits there, whatever the shell that started us wants to be ignored.
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    drawn = secrets.randbelow(SEEDS) if seed is None else seed
+    seed = secrets.randbelow(SEEDS) if options.seed is None else options.seed
     setting = Setting(
-        manner={"style": style},
-        format=form,
-        updating=cast("Updating", updating),
-        triplets=triplets,
-        replicate=f"chat/{drawn}",
+        manner={"style": options.style},
+        format=options.form,
+        updating=cast("Updating", options.updating),
+        triplets=options.triplets,
+        replicate=f"chat/{seed}",
     )
-    library = Library(*(kb or ()), drafts=drafts)
-    _check_out(out)
-    chosen = find_patient(patient, run, method, record, disease)
+    library = Library(*(options.kb or ()), drafts=options.drafts)
+    _check_out(options.out)
+    chosen = find_patient(options)
     if chosen is None:
-        typer.echo(f"writing a patient; --seed {drawn} gives the same one again", err=True)
-    who = chosen or plan_patient(library, disease, drawn)
+        typer.echo(f"writing a patient; --seed {seed} gives the same one again", err=True)
+    who = chosen or plan_patient(library, options.disease, seed)
     with asyncio.Runner() as runner:
-        _consult(runner, who, setting, library, backbone, journal, out)
+        _consult(runner, who, setting, library, options)
 
 
 def _consult(
@@ -101,9 +101,7 @@ def _consult(
     who: "PatientRecord | Case",
     setting: "Setting",
     library: "Library",
-    backbone: str,
-    kept: Path | None,
-    out: Path | None,
+    options: ChatOptions,
 ) -> None:
     """Engage everybody, write the patient if there is none, and hold the dialogue."""
     from bench.agents.triplets import make_engine
@@ -118,8 +116,8 @@ def _consult(
     from bench.knowledge.cases import Case
     from bench.runs.roles import make_backbone
 
-    answering = make_backbone(parse_choice(backbone), library)
-    journal = Journal.open(kept)
+    answering = make_backbone(parse_choice(options.backbone), library)
+    journal = Journal.open(options.journal)
     # What was refused in an earlier conversation is asked again: a person asks.
     patient = Aloud("patient", answering, journal, retry_failed=True)
     roles = {role: Respondent(role, answering, journal, retry_failed=True) for role in OTHERS}
@@ -133,8 +131,8 @@ def _consult(
         try:
             consultation.hold(runner)
         finally:  # whatever ended it, what was said is kept
-            if out is not None:
-                consultation.save(out)
+            if options.out is not None:
+                consultation.save(options.out)
     finally:
         runner.run(journal.close())
         runner.run(guarded(answering.close(), answering.name, "close"))

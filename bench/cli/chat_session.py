@@ -14,8 +14,7 @@ from bench.agents.patient import Patient
 from bench.agents.triplets import Engine
 from bench.api.failure import Failure, guarded
 from bench.backbones.requests import turns
-from bench.cli.memory_lines import tell_attempts, tell_calls, tell_fact, tell_learned
-from bench.cli.options import typed
+from bench.cli.memory import tell_attempts, tell_calls, tell_fact, tell_learned
 from bench.cli.screen import say
 from bench.cli.voice import Aloud, Voice, note
 from bench.core.errors import UserError
@@ -88,8 +87,8 @@ class Consultation:
             elif word in self._commands:
                 try:
                     self._commands[word](rest.strip())
-                except UserError as error:
-                    note(str(error))
+                except (UserError, OSError, RuntimeError, ValueError) as error:
+                    note(str(error))  # the last three of names that no file can have
             else:
                 note(f"there is no command {word}{nearest(word, list(COMMANDS))}")
 
@@ -163,8 +162,7 @@ class Consultation:
         if exchange.flagged:
             note(f"it contradicts what the patient knows, as did {earlier} before it; see /why")
         elif earlier and not voice.withdrawn:
-            replies = "reply was" if earlier == 1 else "replies were"
-            note(f"{earlier} {replies} withdrawn before this one; see /why")
+            note(f"withdrawn before this one: {earlier}; see /why")
 
     def _shown(self, fact: Fact) -> str:
         """A fact as the doctor may see it."""
@@ -222,7 +220,7 @@ class Consultation:
         if not name:
             note("say where: /save FILE")
             return
-        self.save(typed(name))
+        self.save(Path(name.strip("\"'")).expanduser())
 
     def _help(self, _: str) -> None:
         for command, text in COMMANDS.items():
@@ -240,7 +238,7 @@ def _read() -> str | None:
             import readline  # noqa: F401  (makes the line editable)
     while True:
         try:
-            line = input("Doctor: ") if typing else _piped()
+            line = input("Doctor: " if typing else "")
         except EOFError:
             typer.echo("\n" if typing else "", nl=False)
             return None
@@ -252,10 +250,3 @@ def _read() -> str | None:
             if not typing:
                 say(f"Doctor: {line.strip()}")
             return line.strip()
-
-
-def _piped() -> str:
-    line = sys.stdin.readline()
-    if not line:
-        raise EOFError
-    return line

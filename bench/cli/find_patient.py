@@ -15,31 +15,27 @@ from bench.runs.folder import RunFolder
 
 if TYPE_CHECKING:
     from bench.api.context import Context
+    from bench.cli.chat import ChatOptions
 
 WRITER = "patient-zero"
 """Generator of patients that are written for a conversation."""
 
 
-def find_patient(
-    patient: str | None,
-    run: Path | None,
-    method: str | None,
-    record: Path | None,
-    disease: str | None,
-) -> PatientRecord | None:
+def find_patient(options: "ChatOptions") -> PatientRecord | None:
     """The record that the options name; none if one is to be written.
 
     Raises:
         UserError: if they name none that there is, or several.
     """
-    sources = (("run", run), ("record", record), ("disease", disease))
+    patient, run, record = options.patient, options.run, options.record
+    sources = (("run", run), ("record", record), ("disease", options.disease))
     named = [f"--{option}" for option, value in sources if value is not None]
     if len(named) > 1:
         raise UserError(f"{' and '.join(named)} name different patients: leave one out")
-    if method is not None and run is None:
+    if options.method is not None and run is None:
         raise UserError("--method tells the patients of a run apart: add --run DIR")
     if run is not None:
-        return _in_run(run, patient, method)
+        return _in_run(run, patient, options.method)
     if record is not None:
         return _in_file(record, patient)
     if patient is not None:
@@ -80,27 +76,19 @@ async def write_patient(case: Case, context: "Context") -> PatientRecord:
 def _in_run(run: Path, identity: str | None, method: str | None) -> PatientRecord:
     """The record of an id, by a method where several wrote one."""
     reader = RunReader(RunFolder(run))
-    places = [
-        place
-        for place in reader.narrowed({"method": method} if method else {})
-        if place.makes == "records" and place.path.exists()
-    ]
-    if not places:
-        raise UserError(f"{run} holds no patients; `pzbench list runs` shows the runs there are")
     if identity is None:
         raise UserError(f"which patient of {run}? add --patient ID")
-    ids: list[str] = []
-    written: dict[str, PatientRecord] = {}
-    for place in places:
-        for record in RecordFile(place.path):
-            ids.append(record.id)
-            if record.id == identity:
-                written["/".join(place.cell.values())] = record
-    if len(written) > 1:
-        raise UserError(
-            f"{identity} was written by {', '.join(written)}: add --method, one of them"
-        )
-    return _only(run, identity, list(written.values()), ids)
+    report = reader.item(identity, {"method": method} if method else {})
+    stages = {place.stage for place in reader.places if place.makes == "records"}
+    written = {
+        "/".join(view.cell.values()): view.item
+        for view in report.items
+        if view.stage in stages and view.item is not None
+    }
+    if len(written) != 1:
+        by = f"was written by {', '.join(written)}: add --method, one of them"
+        raise UserError(f"{report.id} {by if written else f'is no patient of {run}'}")
+    return PatientRecord.model_validate(*written.values())
 
 
 def _in_file(path: Path, identity: str | None) -> PatientRecord:
@@ -111,12 +99,8 @@ def _in_file(path: Path, identity: str | None) -> PatientRecord:
     chosen = [record for record in records if identity in (None, record.id)]
     if len(chosen) > 1:
         raise UserError(f"{path} holds {len(chosen)} patients: add --patient ID")
-    return _only(path, identity or "", chosen, [record.id for record in records])
-
-
-def _only(where: Path, identity: str, chosen: list[PatientRecord], ids: list[str]) -> PatientRecord:
     if not chosen:
-        raise unknown(where, "patient", identity, ids)
+        raise unknown(path, "patient", identity or "", [record.id for record in records])
     return chosen[0]
 
 

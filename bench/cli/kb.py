@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from bench.cli.options import Drafts, Knowledge
+from bench.cli.options import Drafts, JournalPath, Knowledge, RetryFailed
 
 if TYPE_CHECKING:
     from bench.authoring.draft import DraftSubject
@@ -18,26 +18,20 @@ Own = typer.Option(..., "--kb", help="Your folder of outlines.")
 app = typer.Typer(help="The disease knowledge.", no_args_is_help=True, rich_markup_mode=None)
 
 
-def _say(text: str, *, err: bool = False) -> None:
-    """Print one line; what a terminal would obey, or take for another line, is spelt out."""
-    from bench.report.text import printable
-
-    typer.echo(printable(text).replace("\n", "\\x0a"), err=err)
-
-
 @app.command("list")
 def list_diseases(
     department: str | None = typer.Option(None, "--department", help="Only this department."),
     kb: list[Path] | None = Knowledge,
 ) -> None:
     """List the diseases that have an outline, drafts marked."""
+    from bench.cli.screen import say
     from bench.knowledge.library import Library
 
     library = Library(*(kb or ()), drafts=True, clashing=True)
     for name in [department] if department else library.departments:
         for listing in library.diseases(name):
             mark = "  (draft)" if listing.draft else ""
-            _say(f"{listing.id}  {listing.department:<16}  {listing.name}{mark}")
+            say(f"{listing.id}  {listing.department:<16}  {listing.name}{mark}")
 
 
 @app.command("show")
@@ -46,14 +40,14 @@ def show_outline(
     kb: list[Path] | None = Knowledge,
 ) -> None:
     """Show an outline as a language model is given it, a draft with where each field comes from."""
+    from bench.cli.screen import say
     from bench.knowledge.description import describe, trace
     from bench.knowledge.library import Library
-    from bench.report.text import printable
 
     outline = Library(*(kb or ()), drafts=True, clashing=True).get(disease)
-    typer.echo(printable(describe(outline)))
+    say(describe(outline))
     if outline.provenance is not None:
-        typer.echo(printable("\n" + trace(outline, outline.provenance)))
+        say("\n" + trace(outline, outline.provenance))
 
 
 @app.command("check")
@@ -65,14 +59,15 @@ def check_outlines(
 ) -> None:
     """Find what is wrong in outlines: beyond the schema, what contradicts itself or is copied."""
     from bench.authoring.inspection import inspect_outlines
+    from bench.cli.screen import say
     from bench.knowledge.library import FOLDER
 
     found = inspect_outlines([FOLDER, *(kb or ())], paths or ())
     for complaint in found.complaints:
-        _say(complaint)
+        say(complaint)
     drafts = f"; drafts not approved: {', '.join(found.drafts)}" if found.drafts else ""
     noun = "fault" if len(found.complaints) == 1 else "faults"
-    _say(f"{found.files} outlines checked: {len(found.complaints) or 'no'} {noun}{drafts}")
+    say(f"{found.files} outlines checked: {len(found.complaints) or 'no'} {noun}{drafts}")
     if found.complaints:
         raise typer.Exit(FAULTY)
 
@@ -96,12 +91,13 @@ def write_index(
     kb: Path | None = typer.Option(None, "--kb", help="Your folder of outlines; ours if none."),
 ) -> None:
     """Write the index of a folder of outlines anew: what it lists need not be read to list it."""
+    from bench.cli.screen import say
     from bench.core.atomic import write_text
     from bench.knowledge.library import FOLDER, INDEX, build_index
 
     folder = kb or FOLDER
     write_text(folder / INDEX, build_index(folder))
-    _say(f"wrote {folder / INDEX}")
+    say(f"wrote {folder / INDEX}")
 
 
 @app.command("build")
@@ -114,17 +110,13 @@ def build_draft(
     replace: bool = typer.Option(
         False, "--replace", help="Draft another outline of a disease that has one."
     ),
-    journal: Path | None = typer.Option(
-        None, "--journal", help="Journal to keep answers in; in the folder if none."
-    ),
-    retry_failed: bool = typer.Option(
-        False, "--retry-failed", help="Ask stored refusals and invalid answers again."
-    ),
+    journal: Path | None = JournalPath,
+    retry_failed: bool = RetryFailed,
 ) -> None:
     """Draft an outline from encyclopedia text (HTML, Markdown or plain text) for you to check."""
     from bench.authoring.draft_file import draft_path, plan_subject, write_draft
     from bench.authoring.source import read_sources
-    from bench.cli.screen import run_until_stopped
+    from bench.cli.screen import run_until_stopped, say
     from bench.core.atomic import check_writable
     from bench.knowledge.library import Library, holds_outlines
 
@@ -136,11 +128,11 @@ def build_draft(
     sources = read_sources(source, disease)
     size = sum(len(one.text) for one in sources)
     named = ", ".join(one.name for one in sources)
-    _say(f"drafting {subject.id} {subject.name} from {named} ({size:,} characters)", err=True)
+    say(f"drafting {subject.id} {subject.name} from {named} ({size:,} characters)", err=True)
     work = _draft(subject, sources, backbone, journal or kb / ".journal.sqlite", retry_failed)
     outline = run_until_stopped(work)
     if (kept := write_draft(path, outline)) is not None:
-        _say(f"the draft that was there is kept as {kept}")
+        say(f"the draft that was there is kept as {kept}")
     _tell(outline, path, kb)
 
 
@@ -148,30 +140,25 @@ async def _draft(
     subject: "DraftSubject",
     sources: "tuple[SourceText, ...]",
     backbone: str,
-    journal_path: Path,
+    journal: Path,
     retry_failed: bool,
 ) -> "Outline":
+    from bench.api.choice import parse_choice
     from bench.authoring.draft import draft_outline
     from bench.backbones.prompt import AskError
-    from bench.cli.options import parse_backbone
     from bench.core.errors import UserError
-    from bench.journal.journal import Journal
-    from bench.knowledge.library import Library
-    from bench.runs.roles import Team
+    from bench.runs.roles import engaged
 
-    journal = Journal.open(journal_path)
-    team = Team(journal, Library(), at_once=8, retry_failed=retry_failed)
     try:
-        respondent = team.engage("generator", parse_backbone(backbone))
-        return await draft_outline(subject, sources, respondent)
+        async with engaged(
+            "generator", parse_choice(backbone), journal, retry_failed=retry_failed
+        ) as respondent:
+            return await draft_outline(subject, sources, respondent)
     except AskError as failure:
         raise UserError(
             f"{backbone} gave no draft of {subject.name}: {failure}; nothing was written, what it "
             "answered is kept (--retry-failed asks what failed again)"
         ) from failure
-    finally:
-        await journal.close()
-        await team.close()
 
 
 def _tell(outline: "Outline", path: Path, kb: Path) -> None:
@@ -179,21 +166,22 @@ def _tell(outline: "Outline", path: Path, kb: Path) -> None:
     from shlex import quote
 
     from bench.authoring.inspection import inspect_outlines
+    from bench.cli.screen import say
     from bench.knowledge.library import FOLDER
 
     made = outline.provenance
     if made is not None:
-        typer.echo(
+        say(
             f"{len(made.evidence)} fields have a span of the source, "
             f"{len(made.unsupported)} have none and are marked as unsupported"
         )
     for complaint in inspect_outlines([FOLDER, kb], [path]).complaints:
-        _say(f"to mend: {complaint}")
-    _say(f"wrote the draft {path}")
+        say(f"to mend: {complaint}")
+    say(f"wrote the draft {path}")
     typer.echo("\nnext:")
     which, where = quote(outline.id), quote(str(kb))
-    _say(f"  pzbench kb show {which} --kb {where}    each field beside its source")
-    _say(f"  pzbench kb approve {which} --by NAME --kb {where}    when you have checked it")
+    typer.echo(f"  pzbench kb show {which} --kb {where}    each field beside its source")
+    typer.echo(f"  pzbench kb approve {which} --by NAME --kb {where}    when you have checked it")
 
 
 @app.command("approve")
@@ -207,6 +195,7 @@ def approve_draft(
     from datetime import UTC, datetime
 
     from bench.authoring.inspection import inspect_outlines
+    from bench.cli.screen import say
     from bench.core.errors import UserError
     from bench.knowledge.approval import approve
     from bench.knowledge.library import FOLDER, Library
@@ -227,7 +216,7 @@ def approve_draft(
         raise UserError(f"{outline.id} cannot be approved before it is mended: {found[0]}{more}")
     done = approve(filed.path, by.strip(), datetime.now(UTC).date(), note)
     unsupported = len(outline.provenance.unsupported)
-    _say(
+    say(
         f"{outline.id} {outline.name}: approved by {done.by} on {done.on}; "
         f"{unsupported} of its fields rest on no source but on {done.by}"
     )

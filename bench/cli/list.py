@@ -12,8 +12,9 @@ import typer
 from bench.core.errors import UserError
 
 if TYPE_CHECKING:
-    from bench.core.registry import Plugin, Registry
-    from bench.runs.folder import RunFolder
+    from importlib.metadata import EntryPoint
+
+    from bench.core.registry import Registry
 
 
 def list_plugins(
@@ -24,8 +25,8 @@ def list_plugins(
     ),
 ) -> None:
     """List the plug-ins, styles and departments that an experiment can name; or the runs."""
+    from bench.cli.screen import say
     from bench.core.registry import REGISTRIES, nearest
-    from bench.report.text import printable
 
     kinds: dict[str, Callable[[], Iterator[str]]] = {
         name: partial(plugin_lines, registry, options=kind is not None)
@@ -36,9 +37,9 @@ def list_plugins(
         raise UserError(f"there is no kind {kind!r}{nearest(kind, kinds)}")
     for name in [kind] if kind else [name for name in kinds if name != "runs"]:
         if not kind:
-            typer.echo(f"{name}:")
+            say(f"{name}:")
         for line in kinds[name]():
-            typer.echo(printable(line if kind else f"  {line}"))
+            say(line if kind else f"  {line}")
 
 
 def plugin_lines(registry: "Registry", *, options: bool) -> Iterator[str]:
@@ -47,7 +48,9 @@ def plugin_lines(registry: "Registry", *, options: bool) -> Iterator[str]:
     With its options, as "timeout: float = 600.0", or why it cannot be used.
     """
     for plugin in registry.plugins():
-        theirs = "" if plugin.package.startswith("patient-zero-bench ") else f" ({plugin.package})"
+        package = plugin.dist
+        known = package is None or package.name == "patient-zero-bench"
+        theirs = "" if known or package is None else f" ({package.name} {package.version})"
         yield f"{plugin.name:<21} {summary(plugin)}{theirs}"
         if options:
             try:
@@ -56,16 +59,15 @@ def plugin_lines(registry: "Registry", *, options: bool) -> Iterator[str]:
                 yield f"    {error}"
 
 
-def summary(plugin: "Plugin") -> str:
+def summary(plugin: "EntryPoint") -> str:
     """What a card says of a plug-in, else its documentation; read in its source, never imported."""
-    module, _, name = plugin.target.partition(":")
     try:
-        spec = find_spec(module)
+        spec = find_spec(plugin.module)
         tree = ast.parse(Path(spec.origin).read_bytes() if spec and spec.origin else b"")
     except (ImportError, OSError, SyntaxError, ValueError):
         return "its source cannot be read"
     for node in tree.body:
-        if isinstance(node, ast.ClassDef) and node.name == name:
+        if isinstance(node, ast.ClassDef) and node.name == plugin.attr:
             documentation = (ast.get_docstring(node) or "").partition("\n")[0]
             return next(_summaries(node), documentation)
     return ""
@@ -98,31 +100,16 @@ def _departments() -> Iterator[str]:
 
 
 def _runs() -> Iterator[str]:
-    """The folders below runs/ that hold a run; one that cannot be read says why."""
-    from bench.runs.folder import OLDER, RunFolder
+    """The folders below runs/ that hold a run: name, backbones and state, or why it is unread."""
+    from bench.experiments.run_reader import RunReader
+    from bench.runs.folder import RunFolder
 
-    for path in sorted(Path("runs").glob("*")):
-        if any((path / name).exists() for name in ("experiment.yaml", OLDER)):
-            try:
-                yield f"{path}  {_state(RunFolder(path))}"
-            except UserError as error:
-                yield f"{path}  {error}"
-
-
-def _state(folder: "RunFolder") -> str:
-    """Name, backbones and state of a run.
-
-    Raises:
-        UserError: if it cannot be read, or is of an earlier version.
-    """
-    from bench.experiments.changes import digest_of
-    from bench.experiments.experiment import experiment_from
-
-    experiment = experiment_from(folder.experiment() or {})
-    chosen = (choice.name for choices in experiment.roles.values() for choice in choices)
-    backbones = ", ".join(dict.fromkeys(chosen))
-    state = "not finished"
-    if folder.finished:
-        same = folder.manifest()["experiment"] == digest_of(experiment)
-        state = "done" if same else "extended, not finished"
-    return "  ".join(filter(None, (experiment.name, backbones, state)))
+    for file in sorted(Path("runs").glob("*/experiment.*")):
+        try:
+            reader = RunReader(RunFolder(file.parent))
+            roles = reader.experiment.roles.values()
+            backbones = ", ".join(dict.fromkeys(one.name for chosen in roles for one in chosen))
+            state = "not finished" if reader.unfinished else "done"
+            yield "  ".join((str(file.parent), reader.experiment.name, backbones, state))
+        except UserError as error:
+            yield f"{file.parent}  {error}"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from bench.cli.options import AtOnce, RetryFailed, usable
+from bench.cli.options import AtOnce, JournalPath, RetryFailed
 
 if TYPE_CHECKING:
     from bench.api.failure import Failure
@@ -27,9 +27,7 @@ app = typer.Typer(
 @app.command("show")
 def show_questions(
     medqa: str | None = Source,
-    labels: Path | None = typer.Option(
-        None, "--labels", callback=usable, help="File of departments of questions."
-    ),
+    labels: Path | None = typer.Option(None, "--labels", help="File of departments of questions."),
     include_borderline: bool = typer.Option(
         False, "--include-borderline", help="Count what may as well belong elsewhere as chosen."
     ),
@@ -73,13 +71,8 @@ def show_questions(
 def classify_questions(
     medqa: str | None = Source,
     backbone: str = typer.Option(..., "--backbone", "-b", help="Backbone that labels."),
-    out: Path = typer.Option(..., "--out", callback=usable, help="File that receives the labels."),
-    journal: Path | None = typer.Option(
-        None,
-        "--journal",
-        callback=usable,
-        help="Journal to keep answers in; beside the labels if none.",
-    ),
+    out: Path = typer.Option(..., "--out", help="File that receives the labels."),
+    journal: Path | None = JournalPath,
     at_once: int = AtOnce,
     retry_failed: bool = RetryFailed,
 ) -> None:
@@ -114,36 +107,30 @@ def classify_questions(
 
 
 def _read(source: str | None) -> "QuestionSet":
+    from bench.cli.screen import say
     from bench.medqa.sources import load_questions
-    from bench.report.text import printable
 
     questions = load_questions(source)
     for warning in questions.warnings:
-        typer.echo(printable(f"warning: {questions.source}: {warning}"), err=True)
+        say(f"warning: {questions.source}: {warning}", err=True)
     return questions
 
 
 async def _classify(
-    questions: "QuestionSet", backbone: str, journal_path: Path, at_once: int, retry_failed: bool
+    questions: "QuestionSet", backbone: str, journal: Path, at_once: int, retry_failed: bool
 ) -> "list[VotedLabel | Failure]":
+    from bench.api.choice import parse_choice
     from bench.api.failure import Failure
     from bench.authoring.question_labels import VotedLabel, classify
-    from bench.cli.options import parse_backbone
     from bench.cli.screen import Progressing
-    from bench.journal.journal import Journal
-    from bench.knowledge.library import Library
-    from bench.runs.roles import Team
+    from bench.runs.roles import engaged
 
-    journal = Journal.open(journal_path)
-    team = Team(journal, Library(), at_once=at_once, retry_failed=retry_failed)
-    try:
-        respondent = team.engage("classifier", parse_backbone(backbone))
-        made: list[VotedLabel | Failure] = []
-        with Progressing().stage("classify", len(questions.questions)) as done:
+    made: list[VotedLabel | Failure] = []
+    with Progressing().stage("classify", len(questions.questions)) as done:
+        async with engaged(
+            "classifier", parse_choice(backbone), journal, at_once, retry_failed
+        ) as respondent:
             async for one in classify(questions.questions, respondent, at_once):
                 made.append(one)
                 done(failed=isinstance(one, Failure))
-        return made
-    finally:
-        await journal.close()
-        await team.close()
+    return made

@@ -1,24 +1,26 @@
 """`pzbench memory`: what a patient's memory gained in a run, and what it kept out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from bench.cli.options import usable
 from bench.cli.show import Factors, factors_of
+from bench.core.text import one_line
 
 if TYPE_CHECKING:
-    from bench.records.dialogue import Dialogue, Exchange
+    from bench.records.dialogue import Dialogue, Exchange, Fact, Learned
     from bench.records.dialogue_files import DialogueFile
 
+SAYS: dict[str, str] = {"contradict": "contradicts", "entail": "entails"}
+"""The labels that are told, the graver first; what is neutral is left out everywhere."""
 DIALOGUES = "dialogues"
 """The kind of items that have a memory."""
 
 
 def memory(
-    run: Path = typer.Argument(callback=usable, help="Run folder, or a file of dialogues."),
+    run: Path = typer.Argument(help="Run folder, or a file of dialogues."),
     patient: str = typer.Argument(help="Id of the patient."),
     where: list[str] | None = Factors,
     form: str | None = typer.Option(None, "--format", help="Short for --where format=..."),
@@ -70,8 +72,6 @@ def _files(run: Path, factors: dict[str, str]) -> "list[tuple[str, DialogueFile]
 def _log(dialogue: "Dialogue", title: str) -> Iterator[str]:
     """The log of one dialogue's memory, in lines."""
     from bench.agents.memory import decompose_record
-    from bench.cli.memory_lines import tell_calls
-    from bench.core.text import one_line
 
     facts = dialogue.facts
     if facts is None:
@@ -98,22 +98,58 @@ def _log(dialogue: "Dialogue", title: str) -> Iterator[str]:
     engine = dialogue.origin.triplets if dialogue.origin else ""
     yield (
         f"{own} facts of the record, {added} added ({dialogue.updating}); {rejected} replies "
-        f"rejected, {flagged} sent although contradictory; {tell_calls(calls, engine, 'triplet ')}"
+        f"rejected, {flagged} sent although contradictory; {tell_calls(calls, engine)}"
     )
 
 
 def _changes(exchange: "Exchange", texts: dict[str, str]) -> Iterator[str]:
     """What one question did to the memory."""
-    from bench.cli.memory_lines import tell_contradictory, tell_learned
-    from bench.core.text import one_line
-
-    for attempt in exchange.attempts[:-1]:
-        yield from tell_contradictory("rejected reply", attempt, texts)
-    if exchange.flagged:
-        what = "sent all the same, and nothing learned"
-        yield from tell_contradictory(what, exchange.attempts[-1], texts)
+    if len(exchange.attempts) > 1 or exchange.flagged:
+        yield from tell_attempts(exchange, texts)
     if exchange.lost:
         yield f"nothing learned, the facts could not be read: {one_line(exchange.lost)}"
     for one in exchange.learned:
         yield from tell_learned(one, texts)
         yield f"  from the reply: {one_line(one.reply)}"
+
+
+def tell_fact(fact: "Fact", text: str) -> str:
+    """A fact with its id, a learned one marked; `text` is what may be told of it."""
+    if fact.round is None:
+        return f"  {fact.id:<4} {text}"
+    return f"+ {fact.id:<4} {text}  (learned in round {fact.round}, question {fact.turn})"
+
+
+def tell_labels(labels: Mapping[str, str], texts: Mapping[str, str]) -> Iterator[str]:
+    """What something is to the facts, a line each; `texts` are the facts' words by id."""
+    lines = [
+        f"{says} {fact}" + (f" ({texts[fact]})" if fact in texts else "")
+        for kind, says in SAYS.items()
+        for fact, label in labels.items()
+        if label == kind
+    ]
+    yield from lines or ["neutral to every fact"]
+
+
+def tell_attempts(exchange: "Exchange", texts: Mapping[str, str]) -> Iterator[str]:
+    """Every reply made to a question, with its labels and what became of it."""
+    for number, attempt in enumerate(exchange.attempts, start=1):
+        last = number == len(exchange.attempts)
+        fate = "sent" if last else "withdrawn"
+        if last and exchange.flagged:
+            fate = "sent although it contradicts memory: no try did better"
+        yield f"reply {number}, {fate}: {one_line(attempt.reply)}"
+        yield from (f"  {line}" for line in tell_labels(attempt.labels, texts))
+
+
+def tell_learned(learned: "Learned", texts: Mapping[str, str]) -> Iterator[str]:
+    """A fact that memory gained, with what it is to the facts before it."""
+    yield f"learned {learned.fact.id}: {one_line(learned.fact.text)}"
+    yield from (f"  {line}" for line in tell_labels(learned.labels, texts))
+
+
+def tell_calls(count: int, engine: str) -> str:
+    """How much an engine evaluated; the local one calls nobody and computes pairs."""
+    if engine.startswith("nli/"):
+        return f"{count} computed pairs of a sentence and a fact"
+    return f"{count} triplet calls"

@@ -1,63 +1,18 @@
-"""Options that several commands have, and what is typed for them."""
+"""Options that several commands have."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from inspect import Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from bench.core.errors import UserError
-
 if TYPE_CHECKING:
-    from bench.api.choice import Choice
+    from bench.experiments.experiment import Experiment
 
-
-def usable(path: Path | None) -> Path | None:
-    """The path as it was given, for an option's callback.
-
-    Raises:
-        UserError: if no file can be looked for there: the name is too long, or a link leads round.
-    """
-    if path is not None:
-        try:
-            path.stat()
-        except (FileNotFoundError, NotADirectoryError):
-            pass  # whether it must be there is for others to say
-        except (OSError, ValueError) as error:
-            raise _unusable(str(path), error) from error
-    return path
-
-
-def typed(name: str) -> Path:
-    """A path as typed in a conversation, quoted or not; `~` is the home folder.
-
-    Raises:
-        UserError: as `usable`, and if there is no such home folder.
-    """
-    bare = name.strip("\"'")
-    try:
-        path = Path(bare).expanduser()
-    except RuntimeError as error:
-        raise _unusable(bare, error) from error
-    usable(path)
-    return path
-
-
-def _unusable(name: str, error: Exception) -> UserError:
-    why = (isinstance(error, OSError) and error.strerror) or str(error).rstrip(".")
-    shown = name if len(name) <= 80 else f"{name[:77]}..."
-    return UserError(f"{shown} cannot be used ({why}): name another file")
-
-
-def parse_backbone(text: str) -> "Choice":
-    """A backbone as it is typed: "openai/gpt-4o", "openai/llama3:8b" or "openai/x:timeout=9,as=x".
-
-    Raises:
-        UserError: for an option without a value.
-    """
-    from bench.api.choice import Choice, parse_choice
-
-    return parse_choice(text) if "=" in text else Choice(name=text)
-
+Command = Callable[..., None]
 
 Knowledge = typer.Option(
     None,
@@ -66,16 +21,49 @@ Knowledge = typer.Option(
     "be given several times.",
 )
 Drafts = typer.Option(False, "--drafts", help="Use drafts that nobody has approved, too.")
-Out = typer.Option(None, "--out", callback=usable, help="Run folder; runs/NAME by default.")
 JournalPath = typer.Option(
-    None,
-    "--journal",
-    callback=usable,
-    help="Journal to share between runs; the run's own by default.",
+    None, "--journal", help="Journal to keep answers in, or to share; one of its own by default."
 )
 AtOnce = typer.Option(32, "--at-once", min=1, help="Exchanges in flight with each backbone.")
 RetryFailed = typer.Option(
     False, "--retry-failed", help="Ask stored refusals and invalid answers again."
 )
-PlanOnly = typer.Option(False, "--plan", help="Say what would be asked, and stop.")
-Yes = typer.Option(False, "--yes", "-y", help="Do not ask before many exchanges.")
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What every command has that runs an experiment."""
+
+    kb: list[Path] | None = Knowledge
+    drafts: bool = Drafts
+    out: Path | None = typer.Option(None, "--out", help="Run folder; runs/NAME by default.")
+    journal: Path | None = JournalPath
+    at_once: int = AtOnce
+    retry_failed: bool = RetryFailed
+    plan: bool = typer.Option(False, "--plan", help="Say what would be asked, and stop.")
+    yes: bool = typer.Option(False, "--yes", "-y", help="Do not ask before many exchanges.")
+
+    def applied(self, experiment: "Experiment") -> "Experiment":
+        """An experiment with the disease knowledge that was named, too."""
+        more = (path.absolute() for path in self.kb or ())
+        knowledge = (*experiment.knowledge, *more)
+        drafts = experiment.drafts or self.drafts
+        return experiment.model_copy(update={"knowledge": knowledge, "drafts": drafts})
+
+
+def with_options(kind: type[Any]) -> Callable[[Command], Command]:
+    """A command with options declared as fields of a dataclass, which it takes as `options`."""
+    shared = signature(kind).parameters
+
+    def completed(command: Command) -> Command:
+        own = [one for one in signature(command).parameters.values() if one.name != "options"]
+
+        @wraps(command)
+        def whole(**typed: Any) -> None:
+            options = kind(**{name: typed.pop(name) for name in shared})
+            command(**typed, options=options)
+
+        whole.__signature__ = Signature([*own, *shared.values()])  # type: ignore[attr-defined]
+        return whole
+
+    return completed

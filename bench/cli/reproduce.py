@@ -5,34 +5,22 @@ metrics ask, and one for every setting of its sections, called like it or as its
 say. Nothing here names one.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import UnionType
-from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from bench.cli.options import (
-    AtOnce,
-    Drafts,
-    JournalPath,
-    Knowledge,
-    Out,
-    PlanOnly,
-    RetryFailed,
-    Yes,
-)
+from bench.cli.options import RunOptions, with_options
 from bench.cli.run import carry_out
 from bench.cli.setting_options import SettingCommand, SettingOption, changed, role_settings
 from bench.core.errors import UserError
 
 if TYPE_CHECKING:
-    from pydantic.fields import FieldInfo
+    from pydantic import BaseModel
 
 GENERAL = ("departments", "seed")
 """Settings of the experiment itself; their options are there for every table."""
-NONE = "none"
-"""The value of a list without anything in it."""
 
 
 class TableCommand(SettingCommand):
@@ -45,45 +33,28 @@ class TableCommand(SettingCommand):
             return ()
         if table.startswith("-"):
             raise UserError(f"name the table first, as in `pzbench reproduce table3 {table} ...`")
-        self.name = table
         return settings_of(preset_of(table), words.get("metric") or ())
 
 
+@with_options(RunOptions)
 def reproduce(
     ctx: typer.Context,
     table: str = typer.Argument(help="Table of the paper, for instance table3."),
     metric: list[str] | None = typer.Option(
         None, "--metric", help="Only this metric: NAME or NAME:option=value,...,as=LABEL."
     ),
-    kb: list[Path] | None = Knowledge,
-    drafts: bool = Drafts,
-    out: Path | None = Out,
-    journal: Path | None = JournalPath,
-    at_once: int = AtOnce,
-    retry_failed: bool = RetryFailed,
-    plan: bool = PlanOnly,
-    yes: bool = Yes,
+    *,
+    options: RunOptions,
 ) -> None:
     """Reproduce a table of the paper; with no options, on the embedded stand-in.
 
     A table has more options, for its roles (--backbone X, --judge X), its departments, its seed and
     its settings (--cases 5): add its name before --help to list them.
     """
-    from bench.api.choice import parse_choice
     from bench.experiments.experiment import experiment_from
-    from bench.runs.settings import Settings
 
-    known = {"knowledge": kb, "drafts": drafts}
-    data = changed(ctx, preset_of(table)) | {name: value for name, value in known.items() if value}
-    if metric:
-        data["metrics"] = [parse_choice(text).model_dump() for text in metric]
-    carry_out(
-        experiment_from(data),
-        out,
-        Settings(journal=journal, at_once=at_once, retry_failed=retry_failed),
-        plan,
-        yes,
-    )
+    data = changed(ctx, preset_of(table)) | ({"metrics": metric} if metric else {})
+    carry_out(options.applied(experiment_from(data)), options)
 
 
 def preset_of(table: str) -> dict[str, Any]:
@@ -115,54 +86,27 @@ def settings_of(preset: Mapping[str, Any], metrics: Sequence[str]) -> list[Setti
     stages = {name: load_stage(name) for name in experiment.sections}
     scored = [make_metric(one) for one in (*experiment.metrics, *map(parse_choice, metrics))]
     cards = [one.card for one in (*stages.values(), *scored)]
-    listed = list(role_settings(role for card in cards for role in card.roles))
-    taken = {name for setting in listed for name in setting.names}
-    fields: list[tuple[str, str, FieldInfo, Mapping[str, str]]]
-    fields = [("", name, Experiment.model_fields[name], {}) for name in GENERAL]
-    fields += [
-        (stage, name, field, type_.flags)
-        for stage, type_ in stages.items()
-        for name, field in type_.settings.model_fields.items()
-        if get_origin(field.annotation) is not dict  # for files alone
-    ]
-    for section, name, field, flags in fields:
-        names = tuple(option for option in _names(name, field, flags) if option not in taken)
-        path = (section, name) if section else (name,)
-        description = " ".join((field.description or "").split())
-        reader, switch = _reader(field.annotation), field.annotation is bool
-        if names:
-            listed.append(SettingOption(path, names, description, reader, switch))
-    return listed
+    roles = list(role_settings(role for card in cards for role in card.roles))
+    taken = {name for setting in roles for name in setting.names}
+    listed = [one for one in _fields((), Experiment, {}) if one.path[0] in GENERAL]
+    for name, stage in stages.items():
+        listed += _fields((name,), stage.settings, stage.flags)
+    return roles + [one for one in listed if taken.isdisjoint(one.names)]
 
 
-def _names(name: str, field: "FieldInfo", flags: Mapping[str, str]) -> Sequence[str]:
-    """The options of a setting: those that its stage gives it, and its own name.
-
-    Of a list also the singular, for the option may be given several times.
-    """
-    own = name.replace("_", "-")
-    singular = [own.removesuffix("s")] if _element(field.annotation) is not None else []
-    aliases = [option for option, setting in flags.items() if setting == name]
-    return tuple(dict.fromkeys((*aliases, *singular, own)))
-
-
-def _element(annotation: Any) -> Any:
-    """The type of a list's elements; none where a setting is no list."""
-    kinds = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
-    for kind in kinds:
-        if get_origin(kind) in (tuple, list):
-            return get_args(kind)[0]
-    return None
-
-
-def _reader(annotation: Any) -> Callable[[Sequence[str]], Any]:
-    from bench.api.choice import Choice, parse_choice
-
-    element = _element(annotation)
-    if element is None:
-        return lambda texts: texts[-1]
-    if Choice in (element, *get_args(element)):  # options after a name hold commas themselves
-        return lambda texts: [parse_choice(text).model_dump() for text in texts]
-    return lambda texts: [
-        part.strip() for text in texts if text != NONE for part in text.split(",")
-    ]
+def _fields(
+    section: tuple[str, ...], model: "type[BaseModel]", flags: Mapping[str, str]
+) -> Iterator[SettingOption]:
+    """The settings of a section; mappings are for files alone."""
+    for name, field in model.model_json_schema()["properties"].items():
+        kinds = {kind.get("type") for kind in (field, *field.get("anyOf", ()))}
+        own = name.removesuffix("s") if "array" in kinds else name
+        aliases = [option for option, setting in flags.items() if setting == name]
+        if "object" not in kinds:
+            yield SettingOption(
+                (*section, name),
+                tuple(aliases) or (own.replace("_", "-"),),
+                " ".join(field.get("description", "").split()),
+                listed="array" in kinds,
+                switch="boolean" in kinds,
+            )

@@ -1,83 +1,50 @@
 """`pzbench run`: an experiment file, or a run folder to go on with."""
 
 import sys
-from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from bench.cli.options import (
-    AtOnce,
-    Drafts,
-    JournalPath,
-    Knowledge,
-    Out,
-    PlanOnly,
-    RetryFailed,
-    Yes,
-    usable,
-)
+from bench.cli.options import RunOptions, with_options
 
 if TYPE_CHECKING:
-    from bench.api.table import Grid
     from bench.experiments.experiment import Experiment
-    from bench.report.results import Results
-    from bench.runs.settings import Settings
 
 MANY = 1000
 """Exchanges above which a run asks first, on a terminal."""
 
 
+@with_options(RunOptions)
 def run(
     experiment: Path = typer.Argument(
-        callback=usable, help="Experiment file (YAML), or a run folder, to go on with its own."
+        help="Experiment file (YAML), or a run folder, to go on with its own."
     ),
-    kb: list[Path] | None = Knowledge,
-    drafts: bool = Drafts,
-    out: Path | None = Out,
-    journal: Path | None = JournalPath,
-    at_once: int = AtOnce,
-    retry_failed: bool = RetryFailed,
-    plan: bool = PlanOnly,
-    yes: bool = Yes,
+    *,
+    options: RunOptions,
 ) -> None:
     """Run an experiment, or go on with it: running again asks only what was not answered."""
-    from bench.runs.settings import Settings
-
-    loaded, folder = _experiment(experiment)
-    if folder is not None and out not in (None, folder):
-        from bench.core.errors import UserError
-
-        raise UserError(f"{folder} is a run folder, and --out names another: leave --out out")
-    known = {"knowledge": (*loaded.knowledge, *(kb or ())), "drafts": loaded.drafts or drafts}
-    settings = Settings(journal=journal, at_once=at_once, retry_failed=retry_failed)
-    carry_out(loaded.model_copy(update=known), folder or out, settings, plan, yes)
-
-
-def _experiment(path: Path) -> "tuple[Experiment, Path | None]":
-    """The experiment of a file, or of a run folder with the folder."""
     from bench.core.errors import UserError
     from bench.experiments.experiment import experiment_from, load_experiment
     from bench.runs.folder import RunFolder
 
-    if not path.is_dir():
-        return load_experiment(path), None
-    data = RunFolder(path).experiment()
+    if not experiment.is_dir():
+        carry_out(options.applied(load_experiment(experiment)), options)
+        return
+    data = RunFolder(experiment).experiment()
     if data is None:
-        raise UserError(f"{path} holds no run; `pzbench list runs` shows those there are")
-    return experiment_from(data), path
+        raise UserError(f"{experiment} holds no run; `pzbench list runs` shows those there are")
+    if options.out not in (None, experiment):
+        raise UserError(f"{experiment} is a run folder, and --out names another: leave --out out")
+    carry_out(options.applied(experiment_from(data)), options, experiment)
 
 
 def carry_out(
     experiment: "Experiment",
-    out: Path | None,
-    settings: "Settings",
-    plan: bool,
-    yes: bool,
-    grids: "Callable[[Results], Iterable[Grid]] | None" = None,
+    options: RunOptions,
+    out: Path | None = None,
 ) -> None:
-    """Run an experiment and show its first table, or other grids."""
+    """Run an experiment in the folder `out`, or else as the options say; show its first table."""
     from bench.api.cell import safe_name
     from bench.cli.screen import (
         Progressing,
@@ -89,16 +56,15 @@ def carry_out(
     from bench.experiments.engine import execute
     from bench.report.writer import grids_of
     from bench.runs.folder import RunFolder
+    from bench.runs.settings import Settings
 
-    if not _agreed(experiment, plan, yes):
+    if not _agreed(experiment, options):
         return
-    folder = RunFolder(out or Path("runs") / safe_name(experiment.name))
+    folder = RunFolder(out or options.out or Path("runs") / safe_name(experiment.name))
+    settings = Settings(options.journal, options.at_once, options.retry_failed)
     results = run_until_stopped(execute(experiment, folder, settings, Progressing()))
-    if grids is not None:
-        show_grids(grids(results))
-    else:
-        for table in experiment.tables[:1]:
-            show_grids(grids_of(table, results))
+    for table in experiment.tables[:1]:
+        show_grids(grids_of(table, results))
     show_files([folder.results, *sorted(folder.tables.glob("*"))])
     if idle := results.manifest.get("idle_roles"):
         typer.echo(f"nobody asks these roles of the experiment: {', '.join(idle)}", err=True)
@@ -108,24 +74,24 @@ def carry_out(
     report_failures(folder.failures(), f"see {folder.path}/failures.jsonl")
 
 
-def _agreed(experiment: "Experiment", plan: bool, yes: bool) -> bool:
+def _agreed(experiment: "Experiment", options: RunOptions) -> bool:
     """Say what will be asked; whether to go on."""
     from bench.experiments.assembly import assemble
     from bench.experiments.plan import estimate
 
     costs = []
-    if plan or not experiment.offline:
+    if options.plan or not experiment.offline:
         assemble(experiment).check_roles()
         costs = estimate(experiment)
     for cost in costs:
         typer.echo(f"plan: {cost}", err=True)
     if costs:
         typer.echo("plan: of the whole experiment; what is answered is not asked again", err=True)
-    if plan:
+    if options.plan:
         if not costs:
             typer.echo("plan: only the embedded stand-in is asked; it costs nothing", err=True)
         return False
     many = sum(cost.exchanges for cost in costs) > MANY
-    if many and not yes and sys.stdin.isatty():
+    if many and not options.yes and sys.stdin.isatty():
         return typer.confirm("go on?", err=True)
     return True

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 HEAD = """\
 # What an experiment file (YAML) may say: `setting: kind = default`, and what it means.
-# A plug-in is its name, or {name: NAME, as: LABEL, roles: {...}, OPTION: value, ...}."""
+# A plug-in is its name, "NAME:OPTION=value,..." or
+# {name: NAME, as: LABEL, roles: {...}, OPTION: value, ...}."""
 
 
 def schema(
@@ -23,12 +24,12 @@ def schema(
     ),
 ) -> None:
     """Print the JSON schema of a patient record or a dialogue, or what an experiment may say."""
+    from bench.cli.screen import say
     from bench.records.dialogue import Dialogue
     from bench.records.record import PatientRecord
-    from bench.report.text import printable
 
     if experiment:
-        typer.echo(printable("\n".join(_reference())))
+        say("\n".join(_reference()))
         return
     model = Dialogue if dialogues else PatientRecord
     typer.echo(json.dumps(model.model_json_schema(), indent=2))

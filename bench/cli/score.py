@@ -1,58 +1,27 @@
 """`pzbench score`: a run whose first stage reads a file."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from bench.cli.options import (
-    AtOnce,
-    Drafts,
-    JournalPath,
-    Knowledge,
-    Out,
-    PlanOnly,
-    RetryFailed,
-    Yes,
-    usable,
-)
+from bench.cli.options import RunOptions, with_options
 from bench.cli.run import carry_out
 from bench.cli.setting_options import SettingCommand, SettingOption, changed, role_settings
 from bench.core.errors import UserError
 
 if TYPE_CHECKING:
-    from bench.api.cell import Cell
     from bench.api.choice import Choice
     from bench.api.metric import MetricCard
     from bench.api.stage import Stage
-    from bench.api.table import Grid
     from bench.experiments.experiment import Experiment
-    from bench.report.results import Result, Results
     from bench.runs.folder import RunFolder
 
 STAGE = "read"
 """The stage that reads the file."""
 LETTERS = 8
 """Of the content's hash, in the name of the run folder."""
-
-
-File = typer.Argument(
-    callback=usable, help="Records (.jsonl, .parquet) or dialogues (.jsonl; .txt transcripts)."
-)
-MetricNames = typer.Option(
-    None,
-    "--metric",
-    "-m",
-    help="Metric, as NAME or NAME:option=value,...; all whose needs are met if none.",
-)
-EncoderName = typer.Option(
-    None, "--encoder", help="Text encoder (path or hub id); all-MiniLM-L6-v2 if none."
-)
-Records = typer.Option(
-    None, "--records", callback=usable, help="Records of the dialogues that bring none, by id."
-)
 
 
 class ScoreCommand(SettingCommand):
@@ -76,51 +45,53 @@ def metric_cards() -> "Iterator[MetricCard]":
             continue
 
 
+@with_options(RunOptions)
 def score(
     ctx: typer.Context,
-    file: Path = File,
-    metric: list[str] | None = MetricNames,
-    encoder: str | None = EncoderName,
-    records: Path | None = Records,
-    kb: list[Path] | None = Knowledge,
-    drafts: bool = Drafts,
-    out: Path | None = Out,
-    journal: Path | None = JournalPath,
-    at_once: int = AtOnce,
-    retry_failed: bool = RetryFailed,
-    plan: bool = PlanOnly,
-    yes: bool = Yes,
+    file: Path = typer.Argument(
+        help="Records (.jsonl, .parquet) or dialogues (.jsonl; .txt transcripts)."
+    ),
+    metric: list[str] | None = typer.Option(
+        None,
+        "--metric",
+        "-m",
+        help="Metric, as NAME or NAME:option=value,...; all whose needs are met if none.",
+    ),
+    encoder: str | None = typer.Option(
+        None, "--encoder", help="Text encoder (path or hub id); all-MiniLM-L6-v2 if none."
+    ),
+    records: Path | None = typer.Option(
+        None, "--records", help="Records of the dialogues that bring none, by id."
+    ),
+    *,
+    options: RunOptions,
 ) -> None:
     """Score records or dialogues made elsewhere; no plug-in needed.
 
     That is a run as well: scoring the same file again adds to it.
     """
-    from bench.api.choice import parse_choice
+    from bench.api.cell import safe_name
     from bench.cli.screen import run_until_stopped
     from bench.experiments.assembly import assemble
     from bench.experiments.experiment import experiment_from
     from bench.runs.folder import RunFolder
-    from bench.runs.settings import Settings
 
     data = {
         "name": file.stem,
         STAGE: {"file": str(file), "records": records and str(records)},
-        "metrics": [parse_choice(text).model_dump() for text in metric or ()],
+        "metrics": metric or (),
         "encoder": encoder,
-        "knowledge": list(map(str, kb or ())),
-        "drafts": drafts,
     }
-    asked = assemble(experiment_from(changed(ctx, data)))
+    asked = assemble(options.applied(experiment_from(changed(ctx, data))))
     experiment, stage = asked.experiment, asked.stages[STAGE]
     if not metric:
         chosen = tuple(_usable_metrics(experiment.roles, stage.card.makes))
         experiment = experiment.model_copy(update={"metrics": chosen})
-    folder = RunFolder(out or _folder(file, stage.own.digest))
+    own = f"score-{safe_name(file.stem)}-{stage.own.digest[:LETTERS]}"
+    folder = RunFolder(options.out or Path("runs") / own)
     if not folder.path.exists():
         run_until_stopped(_check_items(stage))
-    settings = Settings(journal=journal, at_once=at_once, retry_failed=retry_failed)
-    joined = _joined(experiment, folder)
-    carry_out(joined, folder.path, settings, plan, yes, grids=partial(_grids, file))
+    carry_out(_joined(experiment, folder), options, folder.path)
 
 
 async def _check_items(stage: "Stage") -> None:
@@ -133,12 +104,6 @@ async def _check_items(stage: "Stage") -> None:
     for cell in stage.cells([]):
         async for _ in stage.make(cell, {}, nobody):
             pass
-
-
-def _folder(file: Path, digest: str) -> Path:
-    from bench.api.cell import safe_name
-
-    return Path("runs") / f"score-{safe_name(file.stem)}-{digest[:LETTERS]}"
 
 
 def _usable_metrics(roles: "Mapping[str, Any]", takes: str) -> "Iterator[Choice]":
@@ -187,25 +152,3 @@ def _joined(experiment: "Experiment", folder: "RunFolder") -> "Experiment":
 def _added(before: "Sequence[Choice]", asked: "Sequence[Choice]") -> "tuple[Choice, ...]":
     """What was there and what is new; of one label what is asked now, which a run may refuse."""
     return tuple({choice.label: choice for choice in (*before, *asked)}.values())
-
-
-def _grids(file: Path, results: "Results") -> "Iterator[Grid]":
-    """The scores over all items, and once for each metric what pins its meaning."""
-    from dataclasses import replace
-
-    from bench.api.score import ALL
-    from bench.report.pivot import listing
-
-    pins: dict[tuple[str, Cell], str] = {}
-    shown: list[Result] = []
-    for result in results.scores:
-        score, cell = result.score, result.cell.without("file")
-        if score.by == ALL:
-            pins.setdefault((score.metric, cell), score.signature)
-            mark = ("stand-in",) * score.stand_in
-            marked = score.model_copy(update={"notes": (*score.notes, *mark)})
-            shown.append(replace(result, cell=cell, score=marked))
-    grid = listing(f"{file}: scores", shown)
-    notes = dict.fromkeys(f"{metric}: {pin}" for (metric, _), pin in pins.items() if pin)
-    remarks = results.manifest["stages"][STAGE]["remarks"]
-    yield replace(grid, notes=(*remarks, *grid.notes, *notes))

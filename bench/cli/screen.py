@@ -29,9 +29,9 @@ FAILED_ITEMS = 3
 """Exit code: done, but items failed."""
 
 
-def say(text: str, style: str = "") -> None:
+def say(text: str, style: str = "", *, err: bool = False) -> None:
     """Print text; a terminal breaks lines between words, and obeys nothing in it."""
-    console = Console(highlight=False)
+    console = Console(stderr=err, highlight=False)
     console.print(Text(printable(text), style), soft_wrap=not console.is_terminal)
 
 
@@ -53,7 +53,7 @@ def show_grids(grids: Iterable[Grid]) -> None:
 def show_files(paths: Iterable[Path]) -> None:
     """Print where files were written."""
     for path in paths:
-        typer.echo(printable(f"wrote {path}"))
+        say(f"wrote {path}")
 
 
 class Progressing:
@@ -147,7 +147,6 @@ def report_failures(failures: "Sequence[Failure]", where: str) -> None:
     first = failures[0]
     places = [failure.metric or failure.stage for failure in failures]
     outcomes = counted(failure.outcome for failure in failures)
-    typer.echo(f"{len(failures)} items failed ({counted(places)}: {outcomes}); {where}", err=True)
-    reason = f"first: {first.item}, {places[0]}: {first.reason[:300]}"
-    typer.echo(printable(reason), err=True)
+    say(f"{len(failures)} items failed ({counted(places)}: {outcomes}); {where}", err=True)
+    say(f"first: {first.item}, {places[0]}: {first.reason[:300]}", err=True)
     raise typer.Exit(FAILED_ITEMS)

@@ -1,19 +1,23 @@
 """`pzbench show`: a run's tables, one of its items, or its failures. Nothing is written."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from bench.cli.options import usable
-
 if TYPE_CHECKING:
-    from bench.experiments.run_reader import ItemReport, RunReader
+    from bench.api.evaluation import Evaluation, Reason
+    from bench.api.failure import Failure
+    from bench.experiments.run_reader import ItemEvaluation, ItemReport, ItemView, RunReader
     from bench.runs.exchanges import JournalExchange
 
+KEY = 12
+"""Characters of a journal key beside a reason; `--exchanges` shows the whole key."""
+EXAMPLES = 3
+"""Ids shown of a group of failures."""
 JSON = "json"
 """The format in which all that is shown is one JSON document."""
 Factors = typer.Option(
@@ -22,7 +26,7 @@ Factors = typer.Option(
 
 
 def show(
-    run: Path = typer.Argument(callback=usable, help="Run folder."),
+    run: Path = typer.Argument(help="Run folder."),
     item: str | None = typer.Option(
         None, "--item", help="Show all of an item: its id, or as much of it as only one has."
     ),
@@ -77,12 +81,12 @@ def factors_of(texts: Sequence[str]) -> dict[str, str]:
 
 def _show_tables(reader: "RunReader", as_json: bool) -> None:
     """The grids of the first table, where the others are, and how much failed."""
-    from bench.cli.screen import report_failures, show_grids
+    from bench.cli.screen import report_failures, say, show_grids
     from bench.report.writer import grids_of
 
     results = reader.results
     if reader.unfinished:
-        typer.echo(_safe(reader.unfinished), err=True)
+        say(reader.unfinished, err=True)
     names, folder = reader.experiment.tables, reader.folder
     grids = grids_of(names[0], results) if names else []
     files = sorted(path.name for path in folder.tables.glob("*") if path.is_file())
@@ -91,12 +95,12 @@ def _show_tables(reader: "RunReader", as_json: bool) -> None:
     else:
         show_grids(grids)
         if len(names) > 1:
-            typer.echo(_safe(f"other tables: {', '.join(names[1:])}"))
+            say(f"other tables: {', '.join(names[1:])}")
         held = ", ".join(files) or f"nothing; `pzbench run {folder.path}` writes the tables anew"
-        typer.echo(_safe(f"{folder.tables}: {held}" if names else "no tables were asked for"))
-        typer.echo(_safe(f"all figures: {folder.results}"))
+        say(f"{folder.tables}: {held}" if names else "no tables were asked for")
+        say(f"all figures: {folder.results}")
     for path in reader.missing:
-        typer.echo(_safe(f"missing: {path}"), err=True)
+        say(f"missing: {path}", err=True)
     report_failures(reader.failures, f"`pzbench show {folder.path} --failures` groups them")
 
 
@@ -106,7 +110,7 @@ def _show_json(reader: "RunReader", **data: Any) -> None:
 
 def _show_item(reader: "RunReader", report: "ItemReport", with_them: bool, as_json: bool) -> None:
     """One item; with what its journal keys stand for, if asked."""
-    from bench.cli.item_lines import exchange_lines, report_lines
+    from bench.cli.screen import say
     from bench.core.errors import UserError
     from bench.runs.exchanges import exchanges
 
@@ -120,15 +124,15 @@ def _show_item(reader: "RunReader", report: "ItemReport", with_them: bool, as_js
         more = {"exchanges": list(map(asdict, asked))} if with_them else {}
         _show_json(reader, **report.model_dump(mode="json"), **more)
         return
-    lines = list(report_lines(report))
+    lines = list(_report_lines(report))
     for exchange in asked:
-        lines += ["", *exchange_lines(exchange)]
-    typer.echo(_safe("\n".join(lines)))
+        lines += ["", *_exchange_lines(exchange)]
+    say("\n".join(lines))
 
 
 def _show_failures(reader: "RunReader", factors: dict[str, str], as_json: bool) -> None:
     """Failures by reason and cell, and what heals them."""
-    from bench.cli.item_lines import failure_lines
+    from bench.cli.screen import say
 
     groups = reader.failure_groups(factors)
     if as_json:
@@ -145,11 +149,112 @@ def _show_failures(reader: "RunReader", factors: dict[str, str], as_json: bool) 
         _show_json(reader, groups=told, remarks=remarks)
         return
     if reader.unfinished:
-        typer.echo(_safe(reader.unfinished), err=True)
-    typer.echo(_safe("\n".join(failure_lines(groups, str(reader.folder.path)))))
+        say(reader.unfinished, err=True)
+    say("\n".join(_failure_lines(groups, str(reader.folder.path))))
 
 
-def _safe(text: str) -> str:
-    from bench.report.text import printable
+def _report_lines(report: "ItemReport") -> Iterator[str]:
+    """Everything but the exchanges."""
+    yield f"# {report.id}"
+    if report.plan:
+        yield f"planned: {_named(report.plan)}"
+    for view in report.items:
+        yield ""
+        yield from _view_lines(view)
+    if report.remarks:
+        yield ""
+        yield from (f"missing: {remark}" for remark in report.remarks)
 
-    return printable(text)
+
+def _view_lines(view: "ItemView") -> Iterator[str]:
+    yield f"## {view.stage}: {_named(view.cell)}"
+    if view.text:
+        yield view.text.rstrip()
+    for failure in view.failures:
+        yield _failure_line(failure)
+    for evaluation in view.evaluations:
+        yield ""
+        yield from _evaluation_lines(evaluation, view)
+
+
+def _evaluation_lines(evaluation: "ItemEvaluation", view: "ItemView") -> Iterator[str]:
+    asked = _named({name: who for name, who in evaluation.cell.items() if name not in view.cell})
+    title = f"### {evaluation.metric}{f' ({asked})' if asked else ''}"
+    if evaluation.lacking:
+        yield f"{title}: {evaluation.lacking}"
+        return
+    yield f"{title}: {_values(evaluation) or 'no value'}"
+    for reason in evaluation.reasons:
+        yield from _reason_lines(reason)
+    for part, why in evaluation.left_out.items():
+        yield f"  {part or evaluation.metric} is left out: {why}"
+    for name, counts in (("missing", evaluation.missing), ("assumed", evaluation.assumed)):
+        for part, count in counts.items():
+            yield f"  {name}: {count} of {part or evaluation.metric}"
+    for failure in evaluation.failures:
+        yield f"  {_failure_line(failure)}"
+    yield from (f"  note: {note}" for note in evaluation.notes)
+    linked = {key for reason in evaluation.reasons for key in reason.keys}
+    if others := [key for key in evaluation.keys if key not in linked]:
+        yield f"  {_keys(others)}"
+
+
+def _values(evaluation: "Evaluation") -> str:
+    """Each part with its value, or its values where each answer has one."""
+    return ", ".join(
+        f"{part} {shown}".strip()
+        for part, values in evaluation.values.items()
+        if (shown := " ".join(f"{value:.4g}" for value in values))
+    )
+
+
+def _reason_lines(reason: "Reason") -> Iterator[str]:
+    value = "" if reason.value is None else f"{reason.value:.4g}"
+    head = " ".join(part for part in (reason.where, value) if part)
+    text = " ".join(reason.text.split()) or "no reason given"
+    yield f"  {head}: {text}  {_keys(reason.keys)}".rstrip()
+    for fact, words in reason.contradicted.items():
+        yield f"    contradicts {fact} ({words})"
+
+
+def _failure_line(failure: "Failure") -> str:
+    of = f"{failure.metric}: " if failure.metric else ""
+    heals = "the same command tries again" if failure.heals else "--retry-failed asks again"
+    shown = f"failed: {of}{failure.item}: {failure.outcome}: {failure.reason} ({heals})"
+    return f"{shown}  {_keys(failure.keys)}".rstrip()
+
+
+def _keys(keys: Sequence[str]) -> str:
+    """The beginnings of journal keys."""
+    return f"[{', '.join(key[:KEY] for key in keys)}]" if keys else ""
+
+
+def _named(factors: Mapping[str, object]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in factors.items())
+
+
+def _exchange_lines(exchange: "JournalExchange") -> Iterator[str]:
+    """One exchange: what was asked, message by message, and the answer."""
+    yield f"## exchange {exchange.key}"
+    if exchange.lacking:
+        yield f"missing: {exchange.lacking}"
+        return
+    for message in exchange.messages:
+        yield f"{message['role']}: {message['content']}"
+    by = exchange.model or exchange.backbone
+    how = f", {exchange.outcome}" if exchange.outcome not in ("", "answer") else ""
+    yield f"answer by {by}{how}: {exchange.answer}"
+
+
+def _failure_lines(groups: "Sequence[Sequence[Failure]]", run: str) -> Iterator[str]:
+    """Groups of failures that are alike, and what is to be done about them."""
+    for group in groups:
+        first = group[0]
+        what = f"{first.metric} of {first.stage}" if first.metric else first.stage
+        yield f"{len(group)} x {what}: {_named(first.cell)}"
+        yield f"  {first.outcome}: {first.reason}"
+        more = f" and {len(group) - EXAMPLES} more" if len(group) > EXAMPLES else ""
+        yield f"  {', '.join(failure.item for failure in group[:EXAMPLES])}{more}"
+        yield f"  `pzbench run {run}{'' if first.heals else ' --retry-failed'}` asks again"
+    if not groups:
+        yield "no failures"

@@ -1,6 +1,7 @@
 """What a conversation puts on the screen: no word is broken at its edge, and a patient's reply is
 heard while it is made."""
 
+import math
 import re
 from collections.abc import Callable
 
@@ -29,8 +30,8 @@ class Flow:
     def __init__(self, start: str) -> None:
         """Begin a line."""
         console = Console()
-        self._width = console.width if console.is_terminal else 0
-        """Cells of a line; 0 where there is no edge."""
+        self._width = console.width if console.is_terminal else math.inf
+        """Cells of a line."""
         self._column = cell_len(start)
         self._space = self._word = ""
         typer.echo(start, nl=False)
@@ -41,9 +42,6 @@ class Flow:
         for word, space in zip(whole[::2], whole[1::2], strict=True):
             self._print(word)
             self._space += space
-        if 0 < self._width <= len(self._word):  # no word, or one that must be broken
-            self._print(self._word)
-            self._word = ""
 
     def end(self) -> None:
         """Print what is left, and end the line."""
@@ -56,7 +54,7 @@ class Flow:
         shown = printable(word)
         if "\n" in self._space:
             self._column = 0
-        elif 0 < self._width < self._column + cell_len(self._space + shown):
+        elif self._width < self._column + cell_len(self._space + shown):
             self._space, self._column = "\n", 0
         typer.echo(self._space + shown, nl=False)
         self._column += cell_len(self._space.rpartition("\n")[2] + shown)

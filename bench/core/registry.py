@@ -4,9 +4,7 @@ A plug-in is named `NAME = "module:Attribute"` in one of the groups of an instal
 """
 
 import inspect
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
@@ -24,17 +22,6 @@ HOME = Path(__file__).resolve().parents[2]
 OURS = ("bench", "generators", "metrics", "leaderboards")
 
 
-@dataclass(frozen=True)
-class Plugin:
-    """One entry, not imported yet."""
-
-    name: str
-    target: str
-    """"module:Attribute"."""
-    package: str
-    """Distribution that brings it, with its version."""
-
-
 class Registry:
     """The plug-ins of one group."""
 
@@ -47,22 +34,15 @@ class Registry:
     @cached_property
     def _points(self) -> dict[str, EntryPoint]:
         found: dict[str, EntryPoint] = {}
-        for point in entry_points(group=self.group):
+        for point in sorted(entry_points(group=self.group), key=lambda point: point.name):
             mine = point.dist is not None and point.dist.name == "patient-zero-bench"
             if mine or point.name not in found:
                 found[point.name] = point
         return found
 
-    def plugins(self) -> tuple[Plugin, ...]:
+    def plugins(self) -> tuple[EntryPoint, ...]:
         """What there is, by name; imports nothing."""
-        return tuple(
-            Plugin(
-                name=name,
-                target=point.value,
-                package=f"{point.dist.name} {point.dist.version}" if point.dist else "unknown",
-            )
-            for name, point in sorted(self._points.items())
-        )
+        return tuple(self._points.values())
 
     def load(self, name: str) -> Any:
         """The class or function behind a name.
@@ -175,7 +155,7 @@ def fault_of(error: Exception) -> str | None:
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}, line {error.lineno}: {error.msg}"
     plugins = (plugin for registry in REGISTRIES.values() for plugin in registry.plugins())
-    theirs = {re.split(r"[.:]", plugin.target)[0] for plugin in plugins}.difference(OURS)
+    theirs = {plugin.module.partition(".")[0] for plugin in plugins}.difference(OURS)
     frames = [
         f"{frame.f_code.co_filename}, line {line}"
         for frame, line in walk_tb(error.__traceback__)

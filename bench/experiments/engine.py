@@ -186,7 +186,7 @@ async def _execute(run: Run) -> Results:
         "metrics": [metric.card.name for metric in assembly.metrics],
         "stages": {name: _described(run, name) for name in assembly.stages},
     }
-    return Results(experiment.name, tuple(found), manifest, tuple(manifest["metrics"]))
+    return Results(experiment.name, tuple(found), manifest)
 
 
 def _described(run: Run, name: str) -> dict[str, Any]:

@@ -137,8 +137,7 @@ class RunReader:
         if not self.manifest:
             raise UserError(self.unfinished)
         results = tuple(read_results(self.folder.results))
-        planned = tuple(self.manifest.get("metrics", ()))
-        return Results(self.experiment.name, results, self.manifest, planned)
+        return Results(self.experiment.name, results, self.manifest)
 
     @cached_property
     def failures(self) -> tuple[Failure, ...]:

@@ -14,7 +14,7 @@ TEMPLATE = Path(__file__).with_name("page.html.j2")
 WIDTH = 360.0
 """Length of a chart's axis, in SVG units."""
 LETTERS = 52
-"""Letters of a label for which there is room above its axis."""
+"""Letters of a label for which there is room above its axis; more are pressed together."""
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,6 @@ class Point:
     high: float | None = None
     paper: float | None = None
     """The paper's figure; none where it has none."""
-
-    @property
-    def short(self) -> str:
-        """The label, a long one without its middle: both ends tell it from others."""
-        if len(self.label) <= LETTERS:
-            return self.label
-        return f"{self.label[: LETTERS // 2]}…{self.label[-LETTERS // 2 + 1 :]}"
 
 
 @dataclass(frozen=True)
@@ -73,4 +66,5 @@ def html_page(title: str, grids: Sequence[Grid], charts: Sequence[Chart]) -> str
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     shown = [chart for chart in charts if chart.points]
     paper = any(point.paper is not None for chart in shown for point in chart.points)
-    return template.render(title=title, grids=grids, charts=shown, width=WIDTH, paper=paper)
+    sizes = {"width": WIDTH, "letters": LETTERS}
+    return template.render(title=title, grids=grids, charts=shown, paper=paper, **sizes)

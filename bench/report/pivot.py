@@ -277,28 +277,15 @@ class Pivot:
             yield f"{measure}: {note}{listed}"
 
     def ties(self, along: str) -> Iterator[str]:
-        """Where all values of an axis come out alike, in sum or item by item."""
-
-        def beside(result: Result) -> tuple[Cell, str, str]:
-            cell = result.cell.without(along, *self.hidden)
-            return cell, measure_of(result.score), result.score.group
-
-        unlike = {
-            beside(one)
-            for one in self.apart(along).chosen
-            if one.score.discordant not in (None, (0, 0))
-        }
-        alike: dict[tuple[str, str], list[Result]] = {}
+        """Where all values of an axis come out alike."""
+        alike: dict[tuple[str, str], list[float | None]] = {}
         for place, result in self._places():
             if result is not None:
                 where = self._label(place, (MEASURE, along))
-                alike.setdefault((where, measure_of(result.score)), []).append(result)
-        for (where, measure), several in alike.items():
-            values = {one.score.value for one in several}
-            if len(several) > 1 and len(values) == 1 and None not in values:
-                only = any(beside(one) in unlike for one in several)
-                ending = "but not item by item" if only else "so it says nothing about them"
-                tie = f"the {along}s tie on {measure}, {ending}"
+                alike.setdefault((where, measure_of(result.score)), []).append(result.score.value)
+        for (where, measure), values in alike.items():
+            if len(values) > 1 and len(set(values)) == 1 and None not in values:
+                tie = f"the {along}s tie on {measure}"
                 yield f"{where}: {tie}" if where else tie
 
 
@@ -399,24 +386,22 @@ def difference_notes(chosen: Sequence[Result]) -> Iterator[str]:
 
 
 def listing(title: str, results: Sequence[Result]) -> Grid:
-    """Scores one below the other, with the factors that any has; of those without figures notes."""
-    lacking = [one.score for one in results if not has_figure(one.score)]
-    notes = dict.fromkeys(f"{measure_of(one)}: {note}" for one in lacking for note in one.notes)
-    results = [one for one in results if has_figure(one.score)]
-    factors = list(dict.fromkeys(name for one in results for name in one.cell))
-    groups = ["group"] if any(one.score.by != ALL for one in results) else []
-    heads = [name.capitalize() for name in (*factors, "metric", *groups)]
-    rows = tuple(
-        (
-            *(one.get(name) for name in factors),
-            measure_of(one.score),
-            *(one.get(name) for name in groups),
-            *_figures(one.score),
-        )
-        for one in results
-    )
-    columns = (*heads, "Value", "95 % interval", "n", "missing", "Note")
-    return Grid(title, columns, rows, tuple(notes))
+    """Scores over all items one below the other, with the factors that any has.
+
+    Notes say once for each metric what pins its meaning, and why a part has no figure.
+    """
+    whole = [one for one in results if one.minus is None and one.score.by == ALL]
+    pins: dict[tuple[str, Cell], str] = {}
+    for one in whole:
+        pins.setdefault((one.score.metric, one.cell), one.score.signature)
+    pinned = {f"{metric}: {pin}": None for (metric, _), pin in pins.items() if pin}
+    lacking = [one.score for one in whole if not has_figure(one.score)]
+    notes = {f"{measure_of(one)}: {note}": None for one in lacking for note in one.notes}
+    shown = [one for one in whole if has_figure(one.score)]
+    factors = list(dict.fromkeys(name for one in shown for name in one.cell))
+    columns = (*map(str.capitalize, factors), "Metric", "Value", "95 % interval", "n", "missing")
+    rows = tuple((*map(one.get, factors), *_figures(one.score)) for one in shown)
+    return Grid(title, (*columns, "Note"), rows, (*notes, *pinned))
 
 
 def _figures(score: Score) -> tuple[str, ...]:
@@ -424,4 +409,5 @@ def _figures(score: Score) -> tuple[str, ...]:
     interval = ""
     if score.interval is not None:
         interval = f"[{score.interval.low:.4f}, {score.interval.high:.4f}]"
-    return (value, interval, str(score.n), str(score.n_missing), "; ".join(score.notes))
+    notes = "; ".join((*score.notes, *("stand-in",) * score.stand_in))
+    return (measure_of(score), value, interval, str(score.n), str(score.n_missing), notes)

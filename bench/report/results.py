@@ -3,7 +3,6 @@
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -74,8 +73,6 @@ class Results:
     """Name of the experiment."""
     results: tuple[Result, ...]
     manifest: Mapping[str, Any]
-    planned: Sequence[str] = ()
-    """Labels of the metrics that were asked for, in order."""
 
     def of(self, kind: str) -> "Results":
         """What items of a kind gave; of stages and roles only those that had a part in it."""
@@ -97,15 +94,6 @@ class Results:
         manifest = {**self.manifest, "stages": before, "roles": roles}
         return replace(self, results=kept, manifest=manifest)
 
-    @cached_property
-    def _index(self) -> dict[tuple[str, str, str, str], list[Result]]:
-        index: dict[tuple[str, str, str, str], list[Result]] = {}
-        for result in self.results:
-            score = result.score
-            place = (score.metric, score.part, score.by, score.group)
-            index.setdefault(place, []).append(result)
-        return index
-
     def select(
         self,
         metric: str,
@@ -117,8 +105,9 @@ class Results:
         **factors: str,
     ) -> Iterator[Result]:
         """The scores (or differences) of a metric's part in a group, in cells with some factors."""
-        for result in self._index.get((metric, part, by, group), ()):
-            if (result.minus is not None) == differences and Cell(factors).within(result.cell):
+        sought = {"metric": metric, "part": part, "by": by, "group": group, **factors}
+        for result in self.differences if differences else self.scores:
+            if all(result.get(field) == value for field, value in sought.items()):
                 yield result
 
     def find(

@@ -62,11 +62,6 @@ def plain_cell(cell: str | None) -> str:
     return text[1:] if text.startswith("'") and _runs(text) else text
 
 
-def grid_csv(grid: Grid) -> str:
-    """A grid as CSV: its cells as they are shown."""
-    return csv_text(grid.columns, grid.rows)
-
-
 def markdown_text(grid: Grid) -> str:
     """A grid as Markdown; pipes and angle brackets of foreign text are escaped."""
 

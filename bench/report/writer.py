@@ -11,7 +11,7 @@ from bench.core.registry import TABLES, fault_of
 from bench.core.text import one_line
 from bench.report.page import Chart, html_page
 from bench.report.results import Results
-from bench.report.text import grid_csv, markdown_text
+from bench.report.text import csv_text, markdown_text
 
 
 def grids_of(name: str, results: Results) -> Sequence[Grid]:
@@ -70,7 +70,7 @@ def write_texts(folder: Path, texts: Mapping[str, str]) -> list[Path]:
 def _texts(
     name: str, grids: Sequence[Grid], charts: Sequence[Chart], title: str
 ) -> Mapping[str, str]:
-    first = {f"{name}.csv": grid_csv(grids[0])} if grids else {}
+    first = {f"{name}.csv": csv_text(grids[0].columns, grids[0].rows)} if grids else {}
     return first | {
         f"{name}.md": "\n".join(map(markdown_text, grids)),
         f"{name}.html": html_page(title, grids, charts),

@@ -1,7 +1,9 @@
 """Backbones by name, and who fills the roles of a run."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from itertools import product
+from pathlib import Path
 from typing import cast
 
 from bench.api.cell import Cell
@@ -144,3 +146,21 @@ class Team:
         """Release all backbones; the fault of one in closing changes no result."""
         for backbone, _ in self._backbones.values():
             await guarded(backbone.close(), backbone.name, "close")
+
+
+@asynccontextmanager
+async def engaged(
+    role: str, choice: Choice, journal: Path, at_once: int = 8, retry_failed: bool = False
+) -> AsyncIterator[Respondent]:
+    """Somebody alone in a role, with a journal, until the block ends.
+
+    Raises:
+        UserError: if the backbone cannot be made, or the journal not be opened.
+    """
+    kept = Journal.open(journal)
+    team = Team(kept, Library(), at_once=at_once, retry_failed=retry_failed)
+    try:
+        yield team.engage(role, choice)
+    finally:
+        await kept.close()
+        await team.close()

@@ -270,4 +270,3 @@ def test_what_a_terminal_would_obey_is_spelt_out(tmp_path: Path):
     for done in (inside("kb", "list", "--kb", tmp_path), inside("kb", "check", path)):
         assert "\x1b" not in done.out + done.err
         assert "\\x1b" in done.out
-        assert "\\x0a" in done.out

@@ -95,7 +95,7 @@ def test_a_name_that_no_file_can_have_is_one_sentence(
 ) -> None:
     given = [transcript, option] if option else []
     found = inside("score", *given, tmp_path / ("x" * 300)).error
-    assert "cannot be used (File name too long)" in found
+    assert "File name too long" in found or "cannot be opened" in found
 
 
 def test_judge_and_rater_are_asked_once_and_kept(
@@ -243,7 +243,7 @@ def test_a_role_of_a_foreign_metric_can_be_filled(records: Path, tmp_path: Path)
     assert ended.code == 0, ended
     assert scores()["friendly"].score.value == 1
     misspelt = script("score", records, "--nieghbour", "rules", PYTHONPATH=str(tmp_path))
-    assert misspelt.error == "score has no option --nieghbour; did you mean '--neighbour'?"
+    assert (misspelt.code, "--neighbour" in misspelt.err) == (2, True)
     assert "--neighbour" in script("score", "--help", PYTHONPATH=str(tmp_path)).out
 
 

@@ -294,8 +294,8 @@ def test_failures_are_grouped_and_told_what_heals_them(judged: Path):
     place = {"backbone": "rules", "method": "direct", "judge": "openai/words"}
     assert (refused["metric"], refused["cell"]) == ("accuracy", place)
     out = shown(run, "--failures")
-    assert f"1 of them: `pzbench run {run}` tries again" in out
-    assert f"2 of them: `pzbench run {run} --retry-failed` asks again" in out
+    assert f"`pzbench run {run}` asks again" in out
+    assert f"`pzbench run {run} --retry-failed` asks again" in out
     assert data(run, "--failures", "--where", "stage=generate") == report
     told = inside("show", run)
     assert told.code == 3

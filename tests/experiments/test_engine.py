@@ -3,6 +3,7 @@
 import csv
 import json
 from dataclasses import replace
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from bench.api.stage import Stage, StageCard, StageSettings
 from bench.backbones.prompt import Unreachable
 from bench.core.atomic import PARTIAL
 from bench.core.errors import UserError
-from bench.core.registry import BACKBONES, STAGES, Plugin
+from bench.core.registry import BACKBONES, STAGES
 from bench.experiments.assembly import assemble
 from bench.experiments.plan import estimate
 from bench.records.record import PatientRecord
@@ -252,7 +253,7 @@ class Odd:
 def odd(monkeypatch):
     """Runs an experiment of the odd stage alone."""
     monkeypatch.setattr("bench.api.adapters.STAGES.load", lambda name: Odd)
-    points = [Plugin("odd", "x:Odd", "theirs 1")]
+    points = [EntryPoint("odd", "x:Odd", "theirs")]
     monkeypatch.setattr("bench.experiments.experiment.STAGES.plugins", lambda: points)
 
     def go(folder: Path, way: str) -> list[str]:
@@ -403,7 +404,7 @@ def test_a_plan_keeps_apart_what_two_stages_make_in_the_same_cells(monkeypatch):
         "tables": ["rows"],
     }
     alone = estimate(small(**settings))
-    points = [*STAGES.plugins(), Plugin("review", "x:Review", "theirs 1")]
+    points = [*STAGES.plugins(), EntryPoint("review", "x:Review", "theirs")]
     install(monkeypatch, STAGES, "review", Review)
     monkeypatch.setattr(STAGES, "plugins", lambda: points)
     beside = estimate(small(review={}, **settings))

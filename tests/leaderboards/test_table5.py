@@ -352,15 +352,11 @@ def test_the_stand_in_is_said_everywhere() -> None:
     assert "the rules know no medicine" in "\n".join(grids[0].notes)
 
 
-def test_students_who_come_out_alike_are_said_to() -> None:
+def test_students_who_know_the_same_tie() -> None:
     alike = {"Urology": "+-+-"}
     (note,) = ties({"zero-shot": alike, "direct": alike})
-    assert "nothing" in note
-    first = {"Psychiatry": "++++++----", "Urology": "----------"}
-    second = {"Psychiatry": "----------", "Urology": "++++++----"}
-    (note,) = ties({"zero-shot": first, "direct": second})
-    assert "not item by item" in note
-    assert ties({"zero-shot": first, "direct": first | {"Urology": "---------+"}}) == []
+    assert "tie on medqa-accuracy" in note
+    assert ties({"zero-shot": alike, "direct": {"Urology": "+---"}}) == []
 
 
 def test_the_preset_is_the_papers_comparison_offline() -> None:
