@@ -33,7 +33,7 @@ def parse_choice(text: str) -> Choice:
     For instance "bleu", "bleu:view=values,as=bleu-values" or "openai/llama3:8b:timeout=9".
 
     Raises:
-        UserError: for an option without a value.
+        UserError: for an option without a value, or several plug-ins.
     """
     return Choice.model_validate(_parsed(text))
 
@@ -41,6 +41,8 @@ def parse_choice(text: str) -> Choice:
 def _parsed(text: str) -> dict[str, Any]:
     named = _NAMED.fullmatch(text)
     assert named is not None  # every text has that form
+    if "," in named["name"]:
+        raise UserError(f"{text!r} names several: give the option once for each")
     options: dict[str, Any] = {}
     for part in filter(None, (named["options"] or "").split(",")):
         option, sign, value = part.partition("=")
