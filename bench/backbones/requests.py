@@ -5,14 +5,16 @@ prompt's messages; the rules read these inputs. A gold answer is never among the
 """
 
 from collections.abc import Iterable
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from bench.core.schema import Model
 from bench.knowledge.course import Presentation
 from bench.knowledge.outline import Outline
-from bench.records.dialogue import Exchange
 from bench.records.label import Label
 from bench.records.record import RecordSections, Section
+
+if TYPE_CHECKING:
+    from bench.records.dialogue import Exchange
 
 
 class Request(Model):
@@ -81,7 +83,7 @@ class Turn(Model):
     """None for a closing turn of the doctor."""
 
 
-def turns(exchanges: Iterable[Exchange]) -> tuple[Turn, ...]:
+def turns(exchanges: "Iterable[Exchange]") -> tuple[Turn, ...]:
     """What was said in some exchanges, without what went into it."""
     return tuple(Turn(question=one.question, answer=one.answer) for one in exchanges)
 
