@@ -28,7 +28,8 @@ AnyPath = Annotated[Path, AfterValidator(_absolute)]
 def faults(error: ValidationError, most: int = 5) -> str:
     """What a validation found, field by field, on one line."""
     listed = [
-        f"{'.'.join(str(part) for part in fault['loc']) or 'the whole'}: {fault['msg']}"
+        f"{'.'.join(str(part) for part in fault['loc']) or 'the whole'}: "
+        + fault["msg"].removeprefix("Value error, ")
         for fault in error.errors(include_url=False, include_input=False)
     ]
     more = f" (and {len(listed) - most} more)" if len(listed) > most else ""
