@@ -34,6 +34,7 @@ from bench.api.pair_metric import (
 )
 from bench.api.score import Direction
 from bench.core.errors import UserError
+from bench.core.text import one_line
 from bench.records.record import PatientRecord
 
 if TYPE_CHECKING:
@@ -206,5 +207,5 @@ def _module(script: Path, config: str | None) -> Any:
     try:
         return evaluate.load(str(script), config, keep_in_memory=True)
     except (OSError, ImportError, SyntaxError, TypeError, ValueError) as error:
-        reason = " ".join(str(error).split())
+        reason = one_line(str(error))
         raise UserError(f"the evaluate script {script} cannot be loaded ({reason})") from error

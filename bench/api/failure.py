@@ -6,6 +6,7 @@ from typing import TypeVar
 from bench.backbones.prompt import AskError
 from bench.core.errors import UserError
 from bench.core.schema import Model
+from bench.core.text import one_line
 
 R = TypeVar("R")
 HEALED = ("unreachable", "error")
@@ -51,7 +52,7 @@ def failure_of(item: str, stage: str, error: Exception) -> Failure:
         return Failure(
             item=item, stage=stage, outcome=error.outcome, reason=error.reason, keys=error.keys
         )
-    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    reason = one_line(f"{type(error).__name__}: {error}")
     return Failure(item=item, stage=stage, outcome="error", reason=reason)
 
 

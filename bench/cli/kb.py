@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from bench.cli.options import Drafts, JournalPath, Knowledge, RetryFailed
+from bench.core.text import one_line
 
 if TYPE_CHECKING:
     from bench.authoring.draft import DraftSubject
@@ -120,7 +121,7 @@ def build_draft(
     from bench.core.atomic import check_writable
     from bench.knowledge.library import Library, holds_outlines
 
-    disease = " ".join(disease.split())
+    disease = one_line(disease)
     known = Library(*([kb] if holds_outlines(kb) else []), drafts=True, clashing=True)
     subject = plan_subject(known, disease, department, replace)
     path = draft_path(kb, subject)

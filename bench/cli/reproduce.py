@@ -15,6 +15,7 @@ from bench.cli.options import RunOptions, with_options
 from bench.cli.run import carry_out
 from bench.cli.setting_options import SettingCommand, SettingOption, changed, role_settings
 from bench.core.errors import UserError
+from bench.core.text import one_line
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -106,7 +107,7 @@ def _fields(
             yield SettingOption(
                 (*section, name),
                 tuple(aliases) or (own.replace("_", "-"),),
-                " ".join(field.get("description", "").split()),
+                one_line(field.get("description", "")),
                 listed="array" in kinds,
                 switch="boolean" in kinds,
             )

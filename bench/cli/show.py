@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from bench.core.text import one_line
+
 if TYPE_CHECKING:
     from bench.api.evaluation import Evaluation, Reason
     from bench.api.failure import Failure
@@ -211,7 +213,7 @@ def _values(evaluation: "Evaluation") -> str:
 def _reason_lines(reason: "Reason") -> Iterator[str]:
     value = "" if reason.value is None else f"{reason.value:.4g}"
     head = " ".join(part for part in (reason.where, value) if part)
-    text = " ".join(reason.text.split()) or "no reason given"
+    text = one_line(reason.text) or "no reason given"
     yield f"  {head}: {text}  {_keys(reason.keys)}".rstrip()
     for fact, words in reason.contradicted.items():
         yield f"    contradicts {fact} ({words})"

@@ -11,6 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from bench.core.errors import UserError
+from bench.core.text import one_line
 
 _SAFE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 DEEPEST = 100
@@ -160,7 +161,7 @@ def parse_yaml(path: Path, text: str) -> YamlFile:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise UserError(f"{path}, line {line}: not valid YAML ({error.problem})") from error
     except yaml.YAMLError as error:
-        raise UserError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from error
+        raise UserError(f"{path}: not valid YAML ({one_line(str(error))})") from error
 
 
 def _children(node: Any, part: int | str) -> Iterator[Any]:

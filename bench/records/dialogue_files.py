@@ -13,6 +13,7 @@ from typing import Any
 
 from bench.core.atomic import write_text
 from bench.core.errors import UserError
+from bench.core.text import one_line
 from bench.records.dialogue import Dialogue
 from bench.records.record import SECTIONS, PatientRecord
 from bench.records.record_files import ItemFile, json_lines, write_records
@@ -118,10 +119,10 @@ def transcript(dialogue: Dialogue) -> str:
     Lines of a turn after its first are indented, so that none is taken for a mark; empty lines
     and spaces at either end of a line are lost.
     """
-    lines = [f"=== {' '.join(dialogue.id.split())}"]
-    if style := " ".join((dialogue.style or "").split()):
+    lines = [f"=== {one_line(dialogue.id)}"]
+    if style := one_line(dialogue.style or ""):
         lines.append(f"Style: {style}")
-    if department := " ".join(dialogue.department.split()):
+    if department := one_line(dialogue.department):
         lines.append(f"Department: {department}")
     for number, sitting in enumerate(dialogue.rounds, start=1):
         if len(dialogue.rounds) > 1:

@@ -15,6 +15,7 @@ from functools import cached_property, partial
 from bench.api.cell import Cell, differing
 from bench.api.score import ALL, Score
 from bench.api.table import Grid
+from bench.core.text import one_line
 from bench.report.page import Chart, Point
 from bench.report.results import Result, Results
 from bench.report.text import difference_text, score_text
@@ -270,7 +271,7 @@ class Pivot:
             several.setdefault(measure_of(score), set()).add(label)
             if not score.part or score.value is None:
                 for note in score.notes:
-                    named = whose.setdefault((measure_of(score), " ".join(note.split())), {})
+                    named = whose.setdefault((measure_of(score), one_line(note)), {})
                     named[label] = None
         for (measure, note), labels in whose.items():
             listed = "" if len(labels) == len(several[measure]) else f" ({'; '.join(labels)})"

@@ -10,6 +10,7 @@ from bench.api.cell import Cell, differing
 from bench.api.choice import Choice
 from bench.api.score import ALL, Score
 from bench.core.errors import UserError
+from bench.core.text import one_line
 from bench.report.text import Value, csv_text, plain_cell
 from bench.runs.roles import factor_of
 
@@ -179,7 +180,7 @@ def figures(score: Score) -> dict[str, Value]:
     cells |= {name: getattr(score.interval, field, None) for name, field in INTERVAL.items()}
     for field, names in PAIRS.items():
         cells |= zip(names, cells[field] or (None, None), strict=True)
-    cells["notes"] = "\n".join(" ".join(note.split()) for note in score.notes)
+    cells["notes"] = "\n".join(one_line(note) for note in score.notes)
     return {name: cells[name] for name in FIGURES}
 
 
@@ -196,7 +197,7 @@ def read_results(path: Path) -> list[Result]:
                 raise ValueError("it is empty")
             return [_result({name: plain_cell(cell) for name, cell in row.items()}) for row in rows]
     except (OSError, KeyError, ValueError, TypeError) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(str(error))[:200]
         raise UserError(
             f"{path} cannot be read ({reason}): the same command as before writes it anew"
         ) from error

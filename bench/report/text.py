@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from bench.api.score import Interval, Score
 from bench.api.table import Grid
+from bench.core.text import one_line
 
 Value = str | int | float | bool | None
 # Those of terminals, and those that turn the direction of text, so that it reads otherwise.
@@ -79,7 +80,7 @@ def markdown_text(grid: Grid) -> str:
 def _escaped(text: str) -> str:
     marked = re.sub(r"([\\|`*_\[\]!#])", r"\\\1", printable(text))
     safe = marked.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return "<br>".join(" ".join(line.split()) for line in safe.splitlines())
+    return "<br>".join(one_line(line) for line in safe.splitlines())
 
 
 def number(value: float, *, percent: bool, digits: int) -> str:

@@ -20,6 +20,7 @@ from bench.api.cell import Cell, safe_name
 from bench.api.failure import Failure
 from bench.core.atomic import PARTIAL, write_text
 from bench.core.errors import UserError
+from bench.core.text import one_line
 
 SCHEMA = 2
 """Version of the run folder."""
@@ -227,4 +228,4 @@ def _damaged(path: Path, error: Exception) -> UserError:
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
+    return one_line(str(error))[:200]

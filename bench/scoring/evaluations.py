@@ -17,6 +17,7 @@ from bench.api.metric import ItemMetric, MetricCard
 from bench.core.concurrency import ordered_map
 from bench.core.errors import UserError
 from bench.core.schema import faults
+from bench.core.text import one_line
 
 
 async def evaluate(metric: ItemMetric, items: Items, context: Context) -> AsyncIterator[Evaluation]:
@@ -93,7 +94,7 @@ class EvaluationFile:
                 for line in file:
                     yield Evaluation.model_validate_json(line)
         except (OSError, ValidationError) as error:
-            reason = " ".join(str(error).split())[:200]
+            reason = one_line(str(error))[:200]
             raise UserError(
                 f"{self.path} cannot be read ({reason}): the same command writes it anew"
             ) from error

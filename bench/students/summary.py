@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from bench.core.text import one_line
 from bench.records.formats import describe_examination
 from bench.records.record import Examination, PatientRecord
 from bench.students.experience import count_words
@@ -78,5 +79,5 @@ def _result(examination: Examination) -> str:
 
 def _lines(statements: Iterable[str]) -> Iterator[str]:
     """Statements, each on one line and without the stop at its end; empty ones are left out."""
-    cleaned = (" ".join(statement.split()).rstrip(".;") for statement in statements)
+    cleaned = (one_line(statement).rstrip(".;") for statement in statements)
     return (statement for statement in cleaned if statement)

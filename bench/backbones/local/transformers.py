@@ -19,6 +19,7 @@ from bench.backbones.prompt import AskError, Completion, Prompt
 from bench.backbones.structured import schema_message
 from bench.backbones.weights import find_model
 from bench.core.errors import UserError
+from bench.core.text import one_line
 
 if TYPE_CHECKING:
     from bench.backbones.local.causal import CausalModel
@@ -173,7 +174,7 @@ class Transformers:
                 # Missing libraries, devices, memory, files: each raises something else, and all
                 # items would meet it.
                 except Exception as error:  # noqa: BLE001
-                    self._broken = " ".join(str(error).split())[:300] or type(error).__name__
+                    self._broken = one_line(str(error))[:300] or type(error).__name__
             if self._model is None:
                 raise UserError(f"{self.name} cannot be loaded: {self._broken}")
             return self._model
@@ -224,7 +225,7 @@ class Transformers:
         except FAILED as error:
             if len(batch) == 1:
                 size = len(batch[0].tokens)
-                said = " ".join(str(error).split())[:200] or type(error).__name__
+                said = one_line(str(error))[:200] or type(error).__name__
                 return [AskError(f"{self.name} failed on a row of {size} tokens: {said}")]
         model.relieve()
         return [result for job in batch for result in self._run([job])]

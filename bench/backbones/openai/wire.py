@@ -19,6 +19,7 @@ import httpx2
 import openai
 
 from bench.backbones.prompt import Completion
+from bench.core.text import one_line
 
 CONNECT = 10.0
 """Seconds allowed for reaching a server."""
@@ -265,7 +266,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _clean(text: str, secret: str) -> str:
-    line = " ".join(text.split())
+    line = one_line(text)
     if len(secret) >= LEAST_SECRET:
         line = line.replace(secret, "***")
     return line if len(line) <= MOST_SAID else line[:MOST_SAID] + "…"
