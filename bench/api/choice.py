@@ -35,14 +35,15 @@ def parse_choice(text: str) -> Choice:
     Raises:
         UserError: for an option without a value, or several plug-ins.
     """
-    return Choice.model_validate(_parsed(text))
+    choice = Choice.model_validate(_parsed(text))
+    if "," in choice.name:
+        raise UserError(f"{text!r} names several: give the option once for each")
+    return choice
 
 
 def _parsed(text: str) -> dict[str, Any]:
     named = _NAMED.fullmatch(text)
     assert named is not None  # every text has that form
-    if "," in named["name"]:
-        raise UserError(f"{text!r} names several: give the option once for each")
     options: dict[str, Any] = {}
     for part in filter(None, (named["options"] or "").split(",")):
         option, sign, value = part.partition("=")

@@ -12,7 +12,7 @@ import sys
 from types import FrameType
 
 DEBUG = "--debug"
-STOPPED = "stopped; the same command again goes on from here"
+STOPPED = "stopped; the same command again goes on with a run"
 
 
 def main() -> None:

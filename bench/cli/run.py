@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 import typer
 
 from bench.cli.options import RunOptions, with_options
+from bench.core.errors import UserError
 
 if TYPE_CHECKING:
     from bench.experiments.experiment import Experiment
 
+FILES = (".csv", ".json", ".jsonl")
+"""Endings of what a run writes, which its folder is not meant to have."""
 MANY = 1000
 """Exchanges above which a run asks first, on a terminal."""
 
@@ -24,7 +27,6 @@ def run(
     options: RunOptions,
 ) -> None:
     """Run an experiment, or go on with it: running again asks only what was not answered."""
-    from bench.core.errors import UserError
     from bench.experiments.experiment import experiment_from, load_experiment
     from bench.runs.folder import RunFolder
 
@@ -58,6 +60,8 @@ def carry_out(
     from bench.runs.folder import RunFolder
     from bench.runs.settings import Settings
 
+    if options.out is not None and options.out.suffix in FILES:
+        raise UserError(f"--out {options.out} names a file: it is the folder of the whole run")
     if not _agreed(experiment, options):
         return
     folder = RunFolder(out or options.out or Path("runs") / safe_name(experiment.name))

@@ -15,6 +15,7 @@ from typer.main import get_command
 
 TYPED = "bench.typed"
 """Where a command's context keeps the settings, and what was typed for them."""
+SHORT = {"backbone": ("-b",)}
 NONE = "none"
 """The value of a list without anything in it."""
 
@@ -102,7 +103,11 @@ def _options(settings: Sequence[SettingOption]) -> Iterator[tuple[str, Any]]:
             Parameter.KEYWORD_ONLY,
             default=typer.Option(
                 None,
-                f"--{name}/--no-{name}" if name in switches else f"--{name}",
+                *(
+                    [f"--{name}/--no-{name}"]
+                    if name in switches
+                    else [f"--{name}", *SHORT.get(name, ())]
+                ),
                 help=shown[name].help if name in shown else None,
                 hidden=name not in shown,
             ),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.api.adapters import load_stage, make_metric
-from bench.api.cell import Cell
+from bench.api.cell import Cell, safe_name
 from bench.api.choice import Choice
 from bench.api.context import nobody
 from bench.api.stage import Scope, Stage
@@ -163,8 +163,10 @@ def assemble(experiment: Experiment) -> Assembly:
             if stages[other].card.makes == stage.card.takes
         ]
         cells[name] = [Cell(cell) for cell in stage.cells(given)]
-    for role in experiment.roles:
+    for role, choices in experiment.roles.items():
         _check_factor(factor_of(role), f"the role {role!r}")
+        for choice in choices:
+            _check_value(role, choice.label)
     _check_cells(stages, cells)
     own = {name: stage.own for name, stage in stages.items()}
     return Assembly(experiment.model_copy(update=own), outlines, stages, cells, metrics)
@@ -247,8 +249,7 @@ def _check_cells(stages: Mapping[str, Stage], cells: Mapping[str, Sequence[Cell]
         for cell in cells[name]:
             for factor, value in cell.items():
                 _check_factor(factor, whose)
-                if not value:
-                    raise UserError(f"{whose} has an empty {factor}: call it something")
+                _check_value(factor, value)
             if not cell or (stage.card.makes, cell.path("")) in places:
                 what = f"two cells of {stage.card.makes} called {cell}" if cell else "a bare cell"
                 raise UserError(f"{whose} makes {what}: factors must tell them apart")
@@ -256,6 +257,18 @@ def _check_cells(stages: Mapping[str, Stage], cells: Mapping[str, Sequence[Cell]
         for first, second in stage.compared(cells[name]):
             if set(first) != set(second):
                 raise UserError(f"{whose} compares cells of other factors: {first} and {second}")
+
+
+LONGEST = 200
+"""Bytes of a factor's value, which is the name of a file."""
+
+
+def _check_value(factor: str, value: str) -> None:
+    if not value or len(safe_name(value).encode()) > LONGEST:
+        raise UserError(
+            f"the {factor} {value[:40]!r} is empty or too long for the name of a file: call it "
+            f"something else (`as:`), of at most {LONGEST} bytes"
+        )
 
 
 def _check_factor(factor: str, whose: str) -> None:
@@ -280,5 +293,6 @@ def _check_metrics(metrics: Sequence[Any], stages: Mapping[str, Stage]) -> None:
         if metric.card.takes not in kinds:
             raise UserError(
                 f"the metric {metric.card.name!r} scores {metric.card.takes}, and the experiment "
-                f"makes none: add a stage that does, or leave the metric out"
+                f"has only {' and '.join(sorted(kinds))}: add a stage that makes them, or leave "
+                "the metric out"
             )

@@ -44,6 +44,8 @@ def approve(path: Path, by: str, on: date, note: str = "") -> Approval:
         old = path.read_bytes().decode()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"the outline {path} cannot be read ({error})") from error
+    if not mode & 0o222:
+        raise UserError(f"{path} is write-protected: nothing was written")
     bare = _APPROVAL.sub("", old).rstrip()
     try:
         approval = Approval(by=by, on=on, sha256=_hash(bare), note=note)

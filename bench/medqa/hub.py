@@ -8,6 +8,8 @@ other. Not promised: the length of a download while something arrives.
 import logging
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -62,10 +64,10 @@ def _load(repo: str, revision: str, place: str) -> Any:
     datasets.disable_progress_bars()
     for library in ("datasets", "huggingface_hub"):
         logging.getLogger(library).setLevel(logging.ERROR)
-    _ask_once()
     try:
-        # The prefix says that no local folder of the same name is meant.
-        return datasets.load_dataset(f"hf://datasets/{repo}", revision=revision, split=SPLIT)
+        with _asking_once():
+            # The prefix says that no local folder of the same name is meant.
+            return datasets.load_dataset(f"hf://datasets/{repo}", revision=revision, split=SPLIT)
     except datasets.exceptions.DatasetNotFoundError as error:
         raise _unread(place, one_line(str(error))) from error
     except Exception as error:
@@ -74,10 +76,12 @@ def _load(repo: str, revision: str, place: str) -> Any:
         raise _unread(place, fault[:250]) from error
 
 
-def _ask_once() -> None:
+@contextmanager
+def _asking_once() -> Iterator[None]:
     """Have the hub's library wait `PATIENCE` seconds for an answer, and try nothing again."""
     from huggingface_hub import get_session, set_client_factory
     from huggingface_hub.utils import httpx  # type: ignore[attr-defined]
+    from huggingface_hub.utils._http import default_client_factory
 
     class Once(httpx.Client):
         """What it raises is nothing that the library tries again."""
@@ -104,6 +108,10 @@ def _ask_once() -> None:
 
     hooks = get_session().event_hooks
     set_client_factory(lambda: Once(event_hooks=hooks, follow_redirects=True))
+    try:
+        yield
+    finally:
+        set_client_factory(default_client_factory)
 
 
 def _unread(place: str, why: str) -> UserError:

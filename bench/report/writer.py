@@ -44,9 +44,9 @@ def table_texts(names: Sequence[str], results: Results) -> dict[str, str]:
         try:
             own = optional(table, "files", results)
             charts = optional(table, "charts", results) or ()
+            texts |= _texts(name, grids, charts, results.name) if own is None else own
         except Exception as error:
             raise _broken(name, error) from error
-        texts |= _texts(name, grids, charts, results.name) if own is None else own
     return texts
 
 

@@ -284,7 +284,7 @@ def test_a_stage_that_misbehaves_costs_its_item_or_its_cell(odd, tmp_path, way, 
         ("bare", "a bare cell"),
         ("one place", "two cells"),
         ("column", "a column of results"),
-        ("empty", "empty a"),
+        ("empty", "the a .. is empty"),
     ],
 )
 def test_cells_that_cannot_be_kept_apart_are_refused(odd, tmp_path, way, words):
@@ -293,6 +293,12 @@ def test_cells_that_cannot_be_kept_apart_are_refused(odd, tmp_path, way, words):
 
 
 def test_names_that_mean_something_else_are_refused(tmp_path):
+    for long in (
+        {"methods": [{"name": "direct", "as": "x" * 300}]},
+        {"roles": {"generator": "rules", "judge": {"name": "rules", "as": "x" * 300}}},
+    ):
+        with pytest.raises(UserError, match="too long for the name of a file"):
+            run(tmp_path / "r", **long)
     with pytest.raises(UserError, match="'none'"):
         run(tmp_path / "r", roles={"generator": {"name": "rules", "as": "none"}}, metrics=["bleu"])
 

@@ -150,7 +150,7 @@ async def stream(
             return answer
     except (aiohttp.ClientError, TimeoutError) as error:
         raise openai.APIConnectionError(request=response.request) from error
-    except (ValueError, RecursionError):
+    except (AttributeError, RecursionError, TypeError, ValueError, KeyError):
         fault = "broken JSON amid a stream"
     finally:
         await response.aclose()
@@ -197,7 +197,8 @@ def completion(body: dict[str, Any]) -> Completion:
         outcome = "refusal"
     elif choice.get("finish_reason") == "length":
         outcome = "cut"
-    usage = body.get("usage") or {}
+    usage = body.get("usage")
+    usage = usage if isinstance(usage, dict) else {}
     model = body.get("model")
     return Completion(
         text=text,
