@@ -1,10 +1,12 @@
 """One item that could not be made or scored: recorded, counted, shown, and never the run's end."""
 
+import errno
 from collections.abc import Awaitable, Sequence
 from typing import TypeVar
 
 from bench.backbones.prompt import AskError
 from bench.core.errors import UserError
+from bench.core.registry import fault_of
 from bench.core.schema import Model
 from bench.core.text import one_line
 
@@ -52,7 +54,7 @@ def failure_of(item: str, stage: str, error: Exception) -> Failure:
         return Failure(
             item=item, stage=stage, outcome=error.outcome, reason=error.reason, keys=error.keys
         )
-    reason = one_line(f"{type(error).__name__}: {error}")
+    reason = fault_of(error) or one_line(f"{type(error).__name__}: {error}")
     return Failure(item=item, stage=stage, outcome="error", reason=reason)
 
 
@@ -66,5 +68,9 @@ async def guarded(work: Awaitable[R], item: str, stage: str) -> R | Failure:
         return await work
     except (UserError, Unscored):
         raise
+    except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):  # no item's fault, and the next one's too
+            raise UserError("too many open files: raise the limit (`ulimit -n 1024`)") from error
+        return failure_of(item, stage, error)
     except Exception as error:  # noqa: BLE001
         return failure_of(item, stage, error)

@@ -161,7 +161,7 @@ def fault_of(error: Exception) -> str | None:
         for frame, line in walk_tb(error.__traceback__)
         if frame.f_globals.get("__name__", "").partition(".")[0] in theirs
     ]
-    return f"{frames[-1]}: {_reason(error)} (--debug shows more)" if frames else None
+    return f"{frames[-1]}: {_reason(error)}" if frames else None
 
 
 def shadow(module: str) -> str | None:

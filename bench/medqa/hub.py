@@ -103,7 +103,9 @@ def _asking_once() -> Iterator[None]:
             if response.is_error and not told:
                 response.close()
                 answer = f"{response.status_code} {response.reason_phrase}"
-                raise ConnectionError(f"the hub cannot be reached: it answers {answer}")
+                known = response.status_code < 429
+                doubt = ": are name, revision and login right?" if known else ""
+                raise ConnectionError(f"the hub answers {answer}{doubt}")
             return response
 
     hooks = get_session().event_hooks

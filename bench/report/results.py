@@ -193,8 +193,8 @@ def read_results(path: Path) -> list[Result]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = csv.DictReader(file)
-            if not rows.fieldnames:
-                raise ValueError("it is empty")
+            if not {STAGE, *FIGURES} <= set(rows.fieldnames or ()):
+                raise ValueError("it lacks columns of results")
             return [_result({name: plain_cell(cell) for name, cell in row.items()}) for row in rows]
     except (OSError, KeyError, ValueError, TypeError) as error:
         reason = one_line(str(error))[:200]

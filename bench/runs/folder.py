@@ -20,6 +20,7 @@ from bench.api.cell import Cell, safe_name
 from bench.api.failure import Failure
 from bench.core.atomic import PARTIAL, write_text
 from bench.core.errors import UserError
+from bench.core.schema import faults
 from bench.core.text import one_line
 
 SCHEMA = 2
@@ -228,4 +229,6 @@ def _damaged(path: Path, error: Exception) -> UserError:
 
 
 def _one_line(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return faults(error, most=1)
     return one_line(str(error))[:200]

@@ -151,8 +151,8 @@ def test_a_patient_of_any_disease_answers_every_question_and_gives_nothing_away(
         ("How long have you had this?", "10 days; Onset was sudden"),
         ("What makes it better or worse?", "worse with prolonged sitting; eased by rest"),
         ("How bad is it?", "moderate"),
-        ("Have you had a fever?", "No fever."),
-        ("Have you had a cough?", "No cough."),
+        ("Have you had a fever?", "no fever"),
+        ("Have you had a cough?", "I do not know"),
         ("Is there tingling?", "tingling in the left foot"),
         ("Which illnesses have you had before?", "Hypertension diagnosed 8 years ago"),
         ("Which tablets do you take?", "Takes Lisinopril 10 mg daily"),
@@ -177,7 +177,7 @@ def test_a_question_is_answered_from_memory(asked: str, told: str):
 def test_only_what_memory_does_not_hold_is_denied():
     memory = Atomic().render(RECORD) + "\nHad numbness for a day"
     assert "no numbness" not in answer("Any numbness?", memory).lower()
-    assert "No numbness." in answer("Any numbness?", f"{Atomic().render(RECORD)}\nNo numbness")
+    assert "No numbness" in answer("Any numbness?", f"{Atomic().render(RECORD)}\nNo numbness")
 
 
 def test_what_was_told_is_not_told_again_as_if_new():

@@ -107,7 +107,7 @@ def sends(status: int, **headers: str) -> Callable[..., None]:
 @pytest.mark.parametrize(
     ("does", "says"),
     [
-        (sends(503), "the hub cannot be reached: it answers 503 Service Unavailable"),
+        (sends(503), "the hub answers 503 Service Unavailable"),
         (sends(401, X_Error_Code="RepoNotFound"), "doesn't exist on the Hub or cannot be accessed"),
     ],
     ids=["down", "private"],

@@ -302,7 +302,7 @@ def test_what_fails_is_counted_and_the_rest_stands(pzbench: Go, tmp_path: Path) 
     assert "no such patient" in told["ending", "", "*"]["reason"]
     for method in ("theirs", "stumbling", "ending"):
         for item in ids(run, method):
-            assert told[method, "broken", item]["reason"] == "ZeroDivisionError: their fault"
+            assert told[method, "broken", item]["reason"].endswith("ZeroDivisionError: their fault")
             assert told[method, "nonsense", item]["outcome"] == "error"
     assert len(told) == 2 + 2 * (4 + 3 + 1)
 

@@ -1,8 +1,8 @@
 """Answers a doctor's question as the patient: "field: value" from memory, and in no other words.
 
-A complaint that is asked for and that memory does not hold is denied, as are complaints that the
-outline of the patient's own disease knows to be absent; of all else the patient does not know.
-Results of examinations and the diagnosis are never told.
+Complaints that memory denies, or that the outline of the patient's own disease knows to be absent
+and memory does not hold, are denied; of all else the patient does not know. Results of
+examinations and the diagnosis are never told.
 """
 
 import random
@@ -19,6 +19,7 @@ ITEMS = 3
 """Most things told of one topic."""
 MOST = 3
 """Most sentences of an answer: what every style allows."""
+UNKNOWN = "I do not know that."
 LEADS = {
     "upset": "Why do you ask all this?",
     "verbose": "Let me tell you, doctor.",
@@ -26,12 +27,6 @@ LEADS = {
     "pleasing": "Thank you for asking, doctor.",
 }
 """The sentence before an answer by style, if there is room; it states nothing."""
-COMPLAINTS = (
-    "fever", "chills", "nausea", "vomiting", "cough", "headache", "dizziness", "fatigue", "rash",
-    "loss of weight", "chest pain", "shortness of breath", "palpitations", "diarrhea",
-    "constipation", "numbness", "weakness", "swelling", "itching", "double vision", "seizures",
-)  # fmt: skip
-"""Complaints that are denied where they are asked for and memory holds none of their words."""
 _FELT = ("chiefcomplaint", "symptoms")
 _SECRETIVE = (*_FELT, "duration", "course", "changes", "examination")
 """Kinds of facts that are not told where they name the disease."""
@@ -42,7 +37,7 @@ def reply(task: Reply, library: Library, drawn: random.Random) -> str:
     """The patient's answer; `library` tells the names of the disease and what it comes without."""
     answer = _Interviewee(task, library).answer()
     text = " ".join(answer)
-    if any(turn.answer and text in turn.answer for turn in task.history):
+    if text != UNKNOWN and any(turn.answer and text in turn.answer for turn in task.history):
         text = f"As I said: {text}"
     lead = LEADS.get(task.manner.get("style", "").rpartition(":")[2])
     return f"{lead} {text}" if lead and len(answer) < MOST else text
@@ -59,7 +54,9 @@ class _Interviewee:
         known = (disease, outline.name, *outline.synonyms) if outline else (disease,)
         self._names = [telling(name) for name in known if telling(name)]
         self._memory = [entry for entry in memory if self._tellable(entry)]
-        self._words = {word for entry in memory for word in words(entry.value)}
+        self._words = {
+            word for entry in memory for word in (*words(entry.test), *words(entry.value))
+        }
         self._absent = outline.pertinent_negatives if outline else ()
         self._before = " ".join(turn.answer or "" for turn in task.history)
 
@@ -86,13 +83,20 @@ class _Interviewee:
             answer += self._complaints(()) or ["I do not know of anything else."]
         elif general:
             answer.append(self._on(general))
-        return (answer or self._nearest(question) or ["I do not know that."])[:MOST]
+        return (answer or self._shared(question) or [UNKNOWN])[:MOST]
+
+    def _shared(self, question: str) -> list[str]:
+        """What is felt, or was said before, and shares a word with the question."""
+        asked = set(words(question))
+        told = [entry for entry in self._memory if entry.kind in (*_FELT, "learned")]
+        near = [_value(entry) for entry in told if not asked.isdisjoint(words(entry.value))]
+        return [_sentence("I can say", near)] if near else []
 
     def _asked(self, question: str) -> list[str]:
         """The complaints that a question names; of "fever" and "high fever" the first alone."""
         asked = set(words(question))
         named: list[str] = []
-        for complaint in (*COMPLAINTS, *self._absent):
+        for complaint in self._absent:
             own = set(words(complaint))
             if own <= asked and not any(own.issuperset(words(other)) for other in named):
                 named.append(complaint)
@@ -126,15 +130,6 @@ class _Interviewee:
         denied = any(states(entry.value, f"no {complaint}") for entry in self._memory)
         unheard = self._words.isdisjoint(words(complaint)) and not self._task.avoid
         return (denied or unheard) and not self._named(complaint)
-
-    def _nearest(self, question: str) -> list[str]:
-        """The facts that share most words with a question that nobody expected."""
-        asked = set(words(question))
-        values = [_value(entry) for entry in self._memory if entry.kind != "examination"]
-        shared = [len(asked.intersection(words(value))) for value in values]
-        most = max(shared, default=0)
-        near = [value for value, count in zip(values, shared, strict=True) if count == most]
-        return [_sentence("I can say", near)] if most else []
 
 
 def _value(entry: KnownFact) -> str:

@@ -73,7 +73,8 @@ _SPECIAL = (
     Topic("Better or worse", "better|worse|trigger|aggravat|reliev|eases", "changes"),
     Topic(
         "Since when",
-        "when|how long|start|began|begin|begun|onset|changed|develop|sudden|gradual",
+        "when (?:did|was|have)|since when|how long|start|began|begin|begun|onset|changed|develop"
+        "|sudden|gradual",
         "course",
     ),
 )
