@@ -61,7 +61,7 @@ def carry_out(
     from bench.runs.settings import Settings
 
     if options.out is not None and options.out.suffix in FILES:
-        raise UserError(f"--out {options.out} names a file: it is the folder of the whole run")
+        raise UserError(f"--out is the folder of the whole run: name another than {options.out}")
     if not _agreed(experiment, options):
         return
     folder = RunFolder(out or options.out or Path("runs") / safe_name(experiment.name))
