@@ -62,15 +62,17 @@ async def guarded(work: Awaitable[R], item: str, stage: str) -> R | Failure:
     """What the work gives, or its failure; only what ends a run is let through.
 
     Whatever a plug-in raises for one item must cost that item alone, so this one place catches
-    everything but `UserError` and `Unscored`.
+    everything but `UserError` and `Unscored`. Too many open files are no item's fault: all that
+    come after would fail alike, so they end the run, and what it had stays.
+
+    Raises:
+        UserError: the run cannot go on.
     """
     try:
         return await work
     except (UserError, Unscored):
         raise
-    except OSError as error:
-        if error.errno in (errno.EMFILE, errno.ENFILE):  # no item's fault, and the next one's too
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
             raise UserError("too many open files: raise the limit (`ulimit -n 1024`)") from error
-        return failure_of(item, stage, error)
-    except Exception as error:  # noqa: BLE001
         return failure_of(item, stage, error)

@@ -16,6 +16,7 @@ from typer.main import get_command
 TYPED = "bench.typed"
 """Where a command's context keeps the settings, and what was typed for them."""
 SHORT = {"backbone": ("-b",)}
+"""Second forms of options, as all commands have them."""
 NONE = "none"
 """The value of a list without anything in it."""
 

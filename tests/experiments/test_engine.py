@@ -1,6 +1,7 @@
 """Runs: what stands on disk, what is compared, and that nothing finished is lost."""
 
 import csv
+import errno
 import json
 from dataclasses import replace
 from importlib.metadata import EntryPoint
@@ -208,6 +209,19 @@ print(*[name for name in sys.modules if name.removeprefix("bench.").startswith(o
 def test_a_run_of_records_alone_imports_no_other_stage(tmp_path):
     done = python(APART, tmp_path / "r")
     assert (done.code, done.out.strip()) == (0, ""), done
+
+
+def test_a_run_without_file_handles_stops_and_leaves_what_was_made(tmp_path, monkeypatch):
+    made = run(tmp_path, methods=["direct"], metrics=["bleu"])
+    before = {path: path.read_bytes() for path in made.path.rglob("*.jsonl")}
+
+    async def write(*_: object) -> PatientRecord:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr("generators.direct.Direct.write", write)
+    with pytest.raises(UserError, match="ulimit"):
+        run(tmp_path, methods=["direct"], metrics=["bleu"])
+    assert {path: path.read_bytes() for path in made.path.rglob("*.jsonl")} == before != {}
 
 
 def test_a_second_process_is_kept_out(tmp_path):
