@@ -1,12 +1,12 @@
 """GPTScore over pairs of records: how well one record foretells another, to a language model.
 
 A similarity is the exponential of the mean log-probability of the tokens of one record given the
-other (after Fu et al. 2023), averaged over both directions. It asks the scorer n (n - 1) times.
+other (after Fu et al. 2023), averaged over both directions. It asks the scorer twice for each pair,
+and of a group with more than `budget` pairs draws a sample.
 """
 
 import math
 from collections.abc import Sequence
-from itertools import permutations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +14,17 @@ import numpy as np
 
 from bench.api.failure import Failure, Unscored, guarded
 from bench.api.metric import MetricCard
-from bench.api.pair_metric import Kernel, MatrixKernel, PairMetric, Texts, signature_of
+from bench.api.pair_metric import (
+    Grouping,
+    ListedKernel,
+    PairMetric,
+    Texts,
+    View,
+    signature_of,
+)
 from bench.backbones.templates import Template
 from bench.core.concurrency import ordered_map
+from bench.core.errors import UserError
 
 if TYPE_CHECKING:
     from bench.api.context import Context
@@ -25,10 +33,13 @@ ROLE = "scorer"
 NO_SCORER = (
     "needs a causal LM: give --scorer hf/MODEL, or an endpoint that echoes prompt log-probabilities"
 )
+BUDGET = 200
+"""Pairs of a group that are asked where nobody says otherwise: all those of twenty records."""
 MOST_FAILURES = 100
 """Failed pairs with which a score is given up."""
 _TEMPLATE = Template(Path(__file__).with_suffix(".txt"))
-_Pair = tuple[int, int]
+_Asked = tuple[int, int, int]
+"""The place of the record given, of the one scored, and of their pair."""
 
 
 def probability(logprobs: Sequence[float]) -> float:
@@ -51,45 +62,65 @@ class GptScore(PairMetric):
         prompts=(_TEMPLATE.path,),
     )
 
-    async def kernel(self, texts: Texts, context: "Context") -> Kernel:
-        """Both directions of each pair: n (n - 1) exchanges, `context.at_once` at a time.
+    def __init__(
+        self, *, view: View = "full", pairs: Grouping = "department", budget: int = BUDGET
+    ) -> None:
+        """Choose the text, the groups of the pairs, and how many pairs of a group are asked.
+
+        Of more than `budget` pairs a sample is drawn; see `bench.scoring.sampling`.
+
+        Raises:
+            UserError: if the budget is no positive number.
+        """
+        super().__init__(view=view, pairs=pairs)
+        if budget < 1:
+            raise UserError(f"budget is {budget}: it must be at least 1 pair of a group")
+        self.budget = budget
+
+    async def kernel(self, texts: Texts, context: "Context") -> ListedKernel:
+        """Both directions of each pair wanted, `context.at_once` at a time, by what is given.
 
         Raises:
             Unscored: if a pair could not be asked; after `MOST_FAILURES` the others are not.
             UserError: if the scorer gives no log-probabilities.
         """
         scorer = context.role(ROLE)
-        matrix = np.zeros((len(texts), len(texts)))
+        values = np.zeros(len(texts.pairs))
         keys: list[list[str]] = [[] for _ in texts]
         failures: list[Failure] = []
 
-        async def ask(pair: _Pair) -> tuple[_Pair, float, str]:
-            given, scored = pair
+        async def ask(asked: _Asked) -> tuple[_Asked, float, str]:
+            given, scored, _ = asked
             before = _TEMPLATE.text.replace("{record}", texts[given])
-            asked = scorer.logprobs(before, texts[scored], replicate="")
+            work = scorer.logprobs(before, texts[scored], replicate="")
             title = f"{texts.ids[scored]} given {texts.ids[given]}"
-            answer = await guarded(asked, title, "scoring")
+            answer = await guarded(work, title, "scoring")
             if not isinstance(answer, Failure):
-                return pair, probability(answer[0]), answer[1]
+                return asked, probability(answer[0]), answer[1]
             failures.append(answer)
             if len(failures) >= MOST_FAILURES:
                 raise _unscored(failures)
-            return pair, 0.0, ""
+            return asked, 0.0, ""
 
-        pairs = permutations(range(len(texts)), 2)
-        async for (given, scored), value, key in ordered_map(ask, pairs, context.at_once):
-            matrix[given, scored] = value
+        # Texts with one context follow each other: a model in process reads it once for all.
+        wanted = enumerate(texts.pairs.tolist())
+        both = [(*way, at) for at, (i, j) in wanted for way in ((i, j), (j, i))]
+        async for (given, scored, at), value, key in ordered_map(
+            ask, sorted(both), context.at_once
+        ):
+            values[at] += value / 2
             keys[given].append(key)
             keys[scored].append(key)
         if failures:
             raise _unscored(failures)
-        return MatrixKernel((matrix + matrix.T) / 2, [tuple(behind) for behind in keys])
+        return ListedKernel(values, [tuple(behind) for behind in keys])
 
     def method(self, context: "Context") -> tuple[str, ...]:
         """The scorer, the prompt, and what is cut where both records do not fit the model."""
         prompt = _TEMPLATE.sha256[:12]
         scorer = context.roles[ROLE].pinned if ROLE in context.roles else "none"
-        settings = (f"prompt:{prompt}", "context:cut-left", "dir:both", "mean:geometric")
+        drawn = (f"budget:{self.budget}", f"seed:{context.seed}")
+        settings = (f"prompt:{prompt}", "context:cut-left", "dir:both", "mean:geometric", *drawn)
         return (signature_of("gptscore", f"scorer:{scorer}", *settings),)
 
 

@@ -52,6 +52,8 @@ class Context:
     """Who answers, by role: generator, judge, ..."""
     encoder_model: str | None = None
     """Path or hub id of the text encoder; none for the packaged all-MiniLM-L6-v2."""
+    seed: int = 0
+    """Seed of the experiment, of whatever a metric draws."""
     at_once: int = 64
     """Items worked on at the same time; a backbone has a limit of its own."""
     folder: Path | None = None

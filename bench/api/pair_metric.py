@@ -2,11 +2,13 @@
 
 Pairs are all unordered pairs within a department (or disease, or the corpus); groups weigh the
 same. A kernel gives the similarities in blocks, so memory is O(n) for its own data and one block.
+Where a similarity is dear, a metric says how many pairs of a group it asks at most (`budget`): of
+more, a sample is drawn (`bench.scoring.sampling`), the same for all cells.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, overload
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from bench.api.context import Context
 
 Matrix = NDArray[np.float64]
+Pairs = NDArray[np.int64]
 View = Literal["full", "values"]
 Grouping = Literal["department", "disease", "corpus"]
 BLOCK = 512
@@ -52,6 +55,8 @@ class Texts(Sequence[str]):
     texts: Sequence[str]
     ids: Sequence[str]
     """Id of the item behind each text."""
+    pairs: Pairs = field(default_factory=lambda: np.zeros((0, 2), dtype=np.int64))
+    """Shape (m, 2): of a metric that has a budget, the places of the pairs wanted, each once."""
 
     @overload
     def __getitem__(self, index: int) -> str: ...
@@ -81,6 +86,16 @@ class MatrixKernel:
     def block(self, rows: slice, columns: slice) -> Matrix:
         """A part of the matrix."""
         return self.matrix[rows, columns]
+
+
+@dataclass(frozen=True)
+class ListedKernel:
+    """The similarities of those pairs that were wanted; of a metric that has a budget."""
+
+    values: NDArray[np.float64]
+    """Shape (m,): in the order of `Texts.pairs`."""
+    keys: Sequence[tuple[str, ...]] = ()
+    """Journal keys behind each text."""
 
 
 def runs(first: int, last: int, length: int = BLOCK) -> Iterator[slice]:
@@ -130,8 +145,8 @@ class PairMetric(ABC):
         self.pairs: Grouping = pairs
 
     @abstractmethod
-    async def kernel(self, texts: Texts, context: "Context") -> Kernel:
-        """The similarities of the texts of one group of a cell."""
+    async def kernel(self, texts: Texts, context: "Context") -> "Kernel | ListedKernel":
+        """The similarities of the texts of one group; a metric with a budget lists them."""
 
     @abstractmethod
     def method(self, context: "Context") -> tuple[str, ...]:

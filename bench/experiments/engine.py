@@ -70,6 +70,7 @@ class Run:
             outlines=self.assembly.outlines,
             roles={role: self.team.engage(role, choice) for role, choice in roles.items()},
             encoder_model=self.assembly.experiment.encoder,
+            seed=self.assembly.experiment.seed,
             at_once=AHEAD * self.settings.at_once,
             folder=self.folder.details(stage) if stage else None,
             watch=self.watch,

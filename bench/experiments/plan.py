@@ -30,6 +30,7 @@ from bench.journal.journal import Journal
 from bench.knowledge.library import Library
 from bench.scoring.evaluations import evaluate
 from bench.scoring.pairs import score_pairs
+from bench.scoring.sampling import number_of_pairs
 
 FEW = 12
 """Items of a cell on which tokens are measured, about."""
@@ -225,11 +226,12 @@ class CountingTrial:
         planned = len(sample) + items.missing
         scale = planned / len(sample)
         if method_of(metric) == "kernel":
-            # Of ordered pairs within a department, which is what kernels are asked.
+            # Of pairs within a department, which is what kernels are asked.
             sizes = Counter(item.department for item in sample).values()
-            pairs = sum(size * (size - 1) for size in sizes)
-            each = planned / len(sizes)
-            scale = each * (each - 1) * len(sizes) / max(pairs, 1)
+            budget = getattr(metric, "budget", None)
+            tried = sum(number_of_pairs(size, budget) for size in sizes)
+            each = number_of_pairs(round(planned / len(sizes)), budget)
+            scale = each * len(sizes) / max(tried, 1)
         with suppress(Unscored):
             await guarded(_asked(metric, Items(sample), context), "plan", metric.card.name)
         self._add(chosen, context, scale, {}, guessed=False)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LEVEL = 0.95
+FEW_PAIRS = 10
+"""Pairs of a sample below which simulated coverage of the 95 % interval falls under 0.87."""
 Z = NormalDist().inv_cdf(0.5 + LEVEL / 2)
 """The two-sided quantile of the standard normal distribution, 1.96."""
 
@@ -92,14 +94,22 @@ class PairMoments:
     """Sums over a symmetric kernel of n items, diagonal left out; all that its mean needs."""
 
     row_sums: NDArray[np.float64]
-    """Shape (n,): sum of each item's kernel with all others."""
+    """Shape (n,): sum of each item's kernel with all its partners."""
     sum_of_squares: float
     """Sum of squared kernel values over ordered pairs."""
+    sampled: NDArray[np.int64] | None = None
+    """Shape (n,): partners of each item in a sample of pairs, of which some may have none; none if
+    all pairs are in the sums."""
 
     @property
     def n(self) -> int:
-        """Number of items."""
-        return len(self.row_sums)
+        """Number of items that are in a pair."""
+        return len(self.row_sums) if self.sampled is None else int((self.sampled > 0).sum())
+
+    @property
+    def pairs(self) -> int:
+        """Number of pairs in the sums."""
+        return self.n * (self.n - 1) // 2 if self.sampled is None else int(self.sampled.sum()) // 2
 
     @property
     def total(self) -> float:
@@ -108,43 +118,52 @@ class PairMoments:
 
     @property
     def mean(self) -> float:
-        """Mean over all pairs (a U-statistic of degree two).
+        """Mean over the pairs (a U-statistic of degree two; of a sample an incomplete one).
 
         Raises:
-            ValueError: for fewer than two items.
+            ValueError: for no pair.
         """
-        if self.n < 2:
+        if not self.pairs:
             raise ValueError("a pair mean needs two items")
-        return float(self.total / (self.n * (self.n - 1)))
+        return float(self.total / (2 * self.pairs))
 
     def variance(self) -> float | None:
-        """Variance of the mean over new draws of items; none for fewer than four items.
+        """Variance of the mean over new draws of items.
 
-        Hoeffding (1948): Var = (4(n-2) z1 + 2 z2) / (n(n-1)), with z1 = Cov(h12, h13) and
-        z2 = Var(h12), both estimated without bias from disjoint index pairs; z1 below zero,
-        which only noise can make, counts as zero.
+        None for fewer than four items, nor for a sample of fewer than `FEW_PAIRS` pairs.
+
+        Hoeffding (1948), for incomplete designs Blom (1976): of M ordered pairs in the sums, S ways
+        to choose two that share an item and D ways to choose two that share none,
+        Var = (2 M z2 + 4 S z1) / M^2, with z1 = Cov(h12, h13) and z2 = Var(h12), both estimated
+        without bias from the D; z1 below zero, which only noise can make, counts as zero. For all
+        pairs of n items that is (4 (n-2) z1 + 2 z2) / (n (n-1)).
         """
-        n = self.n
-        if n < 4:
+        n, ordered = self.n, 2 * self.pairs
+        if n < 4 or (self.sampled is not None and self.pairs < FEW_PAIRS):
+            return None
+        # Whole numbers of any size: n^4 does not fit a machine's.
+        partners = [n - 1] * n if self.sampled is None else self.sampled.tolist()
+        squares = sum(count * count for count in partners)
+        sharing, disjoint = squares - ordered, ordered * ordered - 4 * squares + 2 * ordered
+        if not disjoint:
             return None
         squares_of_rows = math.fsum(self.row_sums**2)
-        sharing_one = (squares_of_rows - self.sum_of_squares) / (n * (n - 1) * (n - 2))
-        same = self.sum_of_squares / (n * (n - 1))
-        disjoint = (self.total**2 - 4 * squares_of_rows + 2 * self.sum_of_squares) / (
-            n * (n - 1) * (n - 2) * (n - 3)
-        )
-        z1, z2 = max(sharing_one - disjoint, 0.0), max(same - disjoint, 0.0)
-        return (4 * (n - 2) * z1 + 2 * z2) / (n * (n - 1))
+        apart = (self.total**2 - 4 * squares_of_rows + 2 * self.sum_of_squares) / disjoint
+        z2 = max(self.sum_of_squares / ordered - apart, 0.0)
+        z1 = 0.0
+        if sharing:
+            z1 = max((squares_of_rows - self.sum_of_squares) / sharing - apart, 0.0)
+        return (2 * ordered * z2 + 4 * sharing * z1) / ordered**2
 
 
 def macro_pair_mean(strata: Sequence[PairMoments]) -> tuple[float, Interval | None]:
     """Mean over strata of their pair means, with a normal interval from U-statistic theory.
 
     Strata (departments) are independent and weigh the same; the interval is none where a stratum
-    has fewer than four items.
+    has too few items or pairs.
 
     Raises:
-        ValueError: for no strata, or a stratum of fewer than two items.
+        ValueError: for no strata, or a stratum without a pair.
     """
     if not strata:
         raise ValueError("no strata")

@@ -7,7 +7,7 @@ U-statistic; so is the difference of two, whose kernel is the difference of thei
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -24,6 +24,7 @@ from bench.api.pair_metric import (
     Grouping,
     Kernel,
     Matrix,
+    Pairs,
     Texts,
     View,
     group_of,
@@ -31,11 +32,13 @@ from bench.api.pair_metric import (
     view_text,
 )
 from bench.api.score import Score
-from bench.scoring.intervals import PairMoments, macro_pair_mean
+from bench.scoring.intervals import FEW_PAIRS, PairMoments, macro_pair_mean
+from bench.scoring.sampling import number_of_pairs, sampled_pairs
 
 FEW = 10
 """Records of a group below which simulated coverage of the 95 % interval falls under 0.9."""
 NO_PAIR = "no two records to compare"
+NOT_DRAWN = "in no pair of the sample"
 Couple = tuple[Cell, Cell]
 Grouped = dict[str, dict[str, tuple[str, About]]]
 """Text and what is known of each item by its id, by group."""
@@ -46,7 +49,8 @@ class Group:
     """The items of one group of a cell, in the common order, and their kernel."""
 
     who: Sequence[About]
-    kernel: Kernel
+    kernel: Any
+    """A `Kernel`; of a metric with a budget a `ListedKernel`."""
 
     @cached_property
     def ids(self) -> frozenset[str]:
@@ -60,8 +64,8 @@ class Side:
 
     items: Items
     groups: Mapping[str, Group]
-    alone: tuple[str, ...]
-    """Groups of one item, which have no pair."""
+    alone: Mapping[str, int]
+    """Items of groups that have no pair."""
 
     @property
     def lacking(self) -> Counter[str]:
@@ -127,27 +131,31 @@ async def score_pairs(
     """
     read = {cell: _grouped(metric, items) for cell, items in cells.items()}
     order = _merged(read.values())
+    budget = getattr(metric, "budget", None)
+    drawn: dict[str, Pairs] = {}
+    if budget is not None:
+        drawn = {group: sampled_pairs(ids, budget, context.seed) for group, ids in order.items()}
     sides: dict[Cell, Side] = {}
     scores: dict[Cell, list[Score]] = {}
     failed: dict[Cell, Unscored] = {}
     pinned = signature(metric, context)
     for cell, texts in read.items():
-        groups = await _groups(metric, texts, order, context)
+        groups = await _groups(metric, texts, order, drawn, context)
         if isinstance(groups, Unscored):
             failed[cell] = groups
             continue
-        alone = tuple(group for group, items in texts.items() if len(items) == 1)
+        alone = {group: len(items) for group, items in texts.items() if group not in groups}
         sides[cell] = Side(cells[cell], groups, alone)
         texts.clear()  # the words are the kernels' now: they are not held twice
     paired = [couple for couple in couples if couple[0] in sides and couple[1] in sides]
-    moments = await asyncio.to_thread(_moments, sides, paired, order)
+    moments = await asyncio.to_thread(_moments, sides, paired, order, drawn)
     evaluations: dict[Cell, list[Evaluation]] = {}
     for cell, side in sides.items():
         own = {group: found for (who, group), found in moments.items() if who == cell}
         made = "|".join(filter(None, (pinned, side.items.signature)))
         ends = metric.card.every_part[0].ends
         said = side.items.notes
-        scores[cell] = _scores(metric, own, side.lacking, made, said, side.alone, ends)
+        scores[cell] = _scores(metric, own, side.lacking, made, said, len(side.alone), ends)
         evaluations[cell] = list(_evaluations(own, side))
     differences: dict[Couple, list[Score]] = {couple: [] for couple in couples}
     for couple in paired:
@@ -158,15 +166,22 @@ async def score_pairs(
 
 
 async def _groups(
-    metric: Any, texts: Grouped, order: Mapping[str, Sequence[str]], context: Context
+    metric: Any,
+    texts: Grouped,
+    order: Mapping[str, Sequence[str]],
+    drawn: Mapping[str, Pairs],
+    context: Context,
 ) -> dict[str, Group] | Unscored:
     """The groups of a cell that have a pair, or why the first kernel that fails does."""
     made: dict[str, Group] = {}
     for group, items in texts.items():
+        held = np.array([identity in items for identity in order[group]])
         ids = [identity for identity in order[group] if identity in items]
-        if len(ids) < 2:
-            continue
         own = Texts([items[identity][0] for identity in ids], ids)
+        if group in drawn:
+            own = replace(own, pairs=_own_pairs(drawn[group], held))
+        if not (len(own.pairs) if group in drawn else len(own) > 1):
+            continue
         try:
             kernel = await guarded(metric.kernel(own, context), "*", "scoring")
         except Unscored as reason:
@@ -179,6 +194,12 @@ async def _groups(
             return Unscored(kernel.reason, failures)
         made[group] = Group([items[identity][1] for identity in ids], kernel)
     return made
+
+
+def _own_pairs(drawn: Pairs, held: NDArray[np.bool_]) -> Pairs:
+    """Those pairs of the common order of which a cell holds both, by its own places."""
+    own: Pairs = (np.cumsum(held) - 1)[drawn[held[drawn].all(axis=1)]]
+    return own
 
 
 def signature(metric: Any, context: Context) -> str:
@@ -224,7 +245,10 @@ def _woven(known: Sequence[str], more: Sequence[str]) -> list[str]:
 
 
 def _moments(
-    sides: Mapping[Cell, Side], couples: Sequence[Couple], order: Mapping[str, Sequence[str]]
+    sides: Mapping[Cell, Side],
+    couples: Sequence[Couple],
+    order: Mapping[str, Sequence[str]],
+    drawn: Mapping[str, Pairs],
 ) -> dict[tuple[Cell | Couple, str], PairMoments]:
     """The sums of each cell and couple within each group that has two items of it."""
     found: dict[tuple[Cell | Couple, str], PairMoments] = {}
@@ -236,8 +260,39 @@ def _moments(
         }
         asked = [couple for couple in couples if couple[0] in held and couple[1] in held]
         kernels = {cell: sides[cell].groups[group].kernel for cell in held}
-        own = _of_group(len(ids), kernels, held, asked)
+        if group in drawn:
+            own = _of_sample(drawn[group], kernels, held, asked)
+        else:
+            own = _of_group(len(ids), kernels, held, asked)
         found |= {(name, group): moments for name, moments in own.items()}
+    return found
+
+
+def _of_sample(
+    drawn: Pairs,
+    kernels: Mapping[Cell, Any],
+    held: Mapping[Cell, NDArray[np.bool_]],
+    couples: Sequence[Couple],
+) -> dict[Cell | Couple, PairMoments]:
+    """The sums over the pairs that were drawn of a group; of couples over those that both have."""
+    values: dict[Cell | Couple, NDArray[np.float64]] = {}
+    for cell, kernel in kernels.items():
+        values[cell] = np.full(len(drawn), np.nan)  # of a pair that the cell lacks
+        values[cell][held[cell][drawn].all(axis=1)] = kernel.values
+    for couple in couples:
+        apart = values[couple[0]] - values[couple[1]]
+        if not np.isnan(apart).all():
+            values[couple] = apart
+    found: dict[Cell | Couple, PairMoments] = {}
+    for name, own in values.items():
+        known = ~np.isnan(own)
+        ends, twice = drawn[known].ravel(), np.repeat(own[known], 2)
+        there = held[name] if isinstance(name, Cell) else held[name[0]] & held[name[1]]
+        sums = np.bincount(ends, twice, minlength=len(there)).astype(np.float64)
+        partners = np.bincount(ends, minlength=len(there))
+        squares = float(np.sum(twice * twice))
+        every = known.sum() == number_of_pairs(int(there.sum()))
+        found[name] = PairMoments(sums[there], squares, None if every else partners[there])
     return found
 
 
@@ -305,7 +360,7 @@ def _scores(
     lacking: Mapping[str, int],
     signature: str,
     notes: Sequence[str] = (),
-    alone: Sequence[str] = (),
+    alone: int = 0,
     ends: tuple[float, float] | None = None,
 ) -> list[Score]:
     """The macro mean over groups; where the groups are departments, each of them too.
@@ -330,7 +385,7 @@ def _scores(
             **by,
         )
 
-    single = [f"{len(alone)} group(s) of one record left out"] if alone else []
+    single = [f"{alone} group(s) without a pair left out"] if alone else []
     scores = [score(moments, sum(lacking.values()), *single)]
     if getattr(metric, "pairs", "department") == "department":
         for name in filter(None, dict.fromkeys((*moments, *lacking))):
@@ -354,6 +409,14 @@ def _remarks(moments: Sequence[PairMoments]) -> Iterator[str]:
     """What is to be said of a mean over some groups."""
     if not moments:
         yield NO_PAIR
+        return
+    sampled = [one.pairs for one in moments if one.sampled is not None]
+    if sampled:
+        drawn = sum(one.pairs for one in moments)
+        every = sum(number_of_pairs(len(one.row_sums)) for one in moments)
+        yield f"a sample of {drawn:,} of {every:,} pairs"
+    if sampled and min(sampled) < FEW_PAIRS:
+        yield f"no interval: a group has only {min(sampled)} pairs, and it takes {FEW_PAIRS}"
     elif 4 <= min(found.n for found in moments) < FEW:
         yield f"a group has fewer than {FEW} records: the interval may be too narrow"
 
@@ -362,12 +425,15 @@ def _evaluations(moments: Mapping[str, PairMoments], side: Side) -> Iterator[Eva
     """Of each item its mean similarity with the others of its group."""
     for name, group in side.groups.items():
         found, keys = moments[name], getattr(group.kernel, "keys", ())
-        for at, (who, total) in enumerate(zip(group.who, found.row_sums.tolist(), strict=True)):
+        each = np.full(len(group.who), found.n - 1) if found.sampled is None else found.sampled
+        summed = zip(group.who, found.row_sums.tolist(), each.tolist(), strict=True)
+        for at, (who, total, partners) in enumerate(summed):
             yield Evaluation(
                 item=who.id,
                 department=who.department,
                 sex=who.sex,
                 age=who.age,
-                values={"": (total / (found.n - 1),)},
+                values={"": (total / partners,)} if partners else {},
+                left_out={} if partners else {"": NOT_DRAWN},
                 keys=keys[at] if at < len(keys) else (),
             )

@@ -9,7 +9,8 @@ Imports torch and transformers at once, which costs seconds: import this module 
 
 import hashlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -151,28 +152,37 @@ class CausalModel:
                 return tokens[: place + 1]
         return tokens
 
-    def score(self, rows: Sequence[Tokens], starts: Sequence[int]) -> list[list[float]]:
-        """Log-probability of each token of each row from its start (at least 1) on.
+    def score(self, before: Tokens, texts: Sequence[Tokens]) -> Iterator[list[float]]:
+        """Log-probability of each token of each text after the same tokens, which are read once.
+
+        Without any before it, of all tokens of a text but the first. A text is read alone: what it
+        gives does not depend on the others, to the bit.
 
         Raises:
             RuntimeError: no memory, or the model failed.
         """
-        longest = max(len(row) for row in rows)
-        padded = [list(row) + [self._pad] * (longest - len(row)) for row in rows]
-        mask = [[1] * len(row) + [0] * (longest - len(row)) for row in rows]
-        found: list[list[float]] = []
-        with self._lock, torch.inference_mode():
-            tokens = torch.tensor(padded, device=self.device)
-            known = torch.tensor(mask, device=self.device)
-            logits = self.model(input_ids=tokens, attention_mask=known, use_cache=False).logits
-            for place, (row, start) in enumerate(zip(rows, starts, strict=True)):
-                # The position before a token predicts it. One row at a time: the floats of a
-                # large vocabulary would otherwise need a multiple of the memory.
-                wanted = tokens[place, start : len(row)].unsqueeze(1)
-                chances = logits[place, start - 1 : len(row) - 1].float().log_softmax(-1)
-                values = chances.gather(1, wanted).squeeze(1).tolist()
-                found.append([min(0.0, value) for value in values])
-        return found
+        known = self._read(before[:-1])
+        for text in texts:
+            with torch.inference_mode():
+                # The position before a token predicts it.
+                row = [*before[-1:], *text] if known is not None else [*before, *text]
+                start = len(row) - len(text) if before else 1
+                tokens = torch.tensor([row], device=self.device)
+                more = {"past_key_values": deepcopy(known)} if known is not None else {}
+                logits = self.model(input_ids=tokens, use_cache=bool(more), **more).logits
+                chances = logits[0, start - 1 : -1].float().log_softmax(-1)
+                values = chances.gather(1, tokens[0, start:].unsqueeze(1)).squeeze(1).tolist()
+            yield [min(0.0, value) for value in values]
+
+    def _read(self, tokens: Tokens) -> Any:
+        """What attention keeps of some tokens; none of a model that keeps something else."""
+        if not tokens or getattr(self.model, "_is_stateful", False):
+            return None
+        with torch.inference_mode():
+            read = self.model.base_model(
+                input_ids=torch.tensor([list(tokens)], device=self.device), use_cache=True
+            )
+        return getattr(read, "past_key_values", None)
 
     def relieve(self) -> None:
         """Give back memory that a failed batch left behind."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from jinja2 import TemplateError
 from pydantic import BaseModel
 
+from bench.backbones.encoder import in_parallel
 from bench.backbones.prompt import AskError, Completion, Prompt
 from bench.backbones.structured import schema_message
 from bench.backbones.weights import find_model
@@ -35,9 +36,11 @@ class _Job:
     """One row that waits for a forward pass."""
 
     group: tuple[Any, ...]
-    """Rows of one group may share a pass."""
+    """Rows of one group may share a batch."""
     tokens: Sequence[int]
+    """What is continued, or what a text follows."""
     detail: Any
+    """The key of what is drawn, or the tokens of the text."""
     done: "asyncio.Future[Any]" = field(repr=False)
 
 
@@ -124,12 +127,10 @@ class Transformers:
                 f"{model.limit}, {least} of them before the text"
             )
         room = model.limit - len(own) - len(model.begin)
-        before = before[max(0, len(before) - room) :]
-        tokens = [*model.begin, *before, *own]
-        start = max(1, len(tokens) - len(own))
-        if start >= len(tokens):
+        given = [*model.begin, *before[max(0, len(before) - room) :]]
+        if len(given) + len(own) < 2 or not own:
             return ()
-        return tuple(await self._passed(("score",), tokens, start))
+        return tuple(await self._passed(("score",), given, own))
 
     async def close(self) -> None:
         if self._worker is not None and not self._worker.done():
@@ -231,9 +232,28 @@ class Transformers:
         return [result for job in batch for result in self._run([job])]
 
     def _forward(self, model: "CausalModel", batch: list[_Job]) -> Sequence[Any]:
-        rows = [job.tokens for job in batch]
-        details = [job.detail for job in batch]
         if batch[0].group[0] == "score":
-            return model.score(rows, details)
+            return self._scored(model, batch)
         _, temperature, most = batch[0].group
-        return model.generate(rows, details, temperature, most)
+        rows, keys = [job.tokens for job in batch], [job.detail for job in batch]
+        return model.generate(rows, keys, temperature, most)
+
+    @staticmethod
+    def _scored(model: "CausalModel", batch: list[_Job]) -> Sequence[Any]:
+        """The texts of each context together; on a CPU one context on each thread."""
+        shared: dict[tuple[int, ...], list[_Job]] = {}
+        for job in batch:
+            shared.setdefault(tuple(job.tokens), []).append(job)
+        found: dict[int, Any] = {}
+
+        def score(given: tuple[int, ...]) -> None:
+            wanted = [job for job in shared[given] if not job.done.done()]  # nobody waits: no work
+            values = model.score(given, [job.detail for job in wanted])
+            found.update(zip(map(id, wanted), values, strict=True))
+
+        if model.device == "cpu":
+            in_parallel(score, shared)
+        else:
+            for given in shared:
+                score(given)
+        return [found.get(id(job)) for job in batch]
