@@ -150,15 +150,63 @@ def test_scores_agree_with_the_loss_of_the_model(tiny: Path, backbone: Transform
     assert math.exp(sum(values) / len(values)) == pytest.approx(math.exp(-loss), rel=1e-5)
 
 
-def test_scores_in_a_batch_are_those_alone(backbone: Transformers) -> None:
-    pairs = [(one, other) for one in TEXTS for other in TEXTS]
+def read_tokens(backbone: Transformers) -> list[int]:
+    """Tokens of each forward pass from here on."""
+    sizes: list[int] = []
+    words = backbone._loaded().model.get_input_embeddings()
+    words.register_forward_hook(lambda layer, given, made: sizes.append(made.shape[1]))
+    return sizes
+
+
+def test_texts_of_one_context_read_it_once_and_score_as_alone(backbone: Transformers) -> None:
+    pairs = [(one, other) for one in TEXTS[:2] for other in TEXTS]
     single = [alone(backbone.logprobs(*pair)) for pair in pairs]
-    sizes = passes(backbone)
+    sizes = read_tokens(backbone)
     batched = together(*(backbone.logprobs(*pair) for pair in pairs))
-    assert sizes == [8, 8]
-    for one, other in zip(single, batched, strict=True):
-        assert one == pytest.approx(other, abs=1e-5)
-        assert all(value <= 0 for value in other)
+    assert batched == single  # to the bit
+    assert all(value <= 0 for values in batched for value in values)
+    # A context is read up to its last token, which predicts the first of each text.
+    assert sorted(sizes) == sorted([7 - 1, 2 - 1] + [one + 1 for one in (7, 2, 14, 6)] * 2)
+
+
+def test_a_model_that_looks_back_a_little_way_scores_as_in_one_piece(tmp_path: Path) -> None:
+    tokenizer = transformers.AutoTokenizer.from_pretrained(saved(tmp_path))
+    config = transformers.MistralConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        sliding_window=5,
+        initializer_range=0.3,
+    )
+    torch.manual_seed(1)
+    transformers.MistralForCausalLM(config).save_pretrained(tmp_path)
+    model, _ = reference(tmp_path)
+    context, text = TEXTS[2], TEXTS[0]
+    values = alone(Transformers(str(tmp_path), device="cpu").logprobs(context, text))
+    whole = tokenizer(f"{context} {text}", return_tensors="pt").input_ids
+    with torch.no_grad():
+        chances = model(whole, use_cache=False).logits[0, :-1].log_softmax(-1)
+    expected = chances.gather(1, whole[0, 1:, None])[-len(values) :, 0].tolist()
+    assert values == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_model_without_attention_scores_as_in_one_piece(tmp_path: Path) -> None:
+    tokenizer = transformers.AutoTokenizer.from_pretrained(saved(tmp_path))
+    config = transformers.MambaConfig(
+        vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=2, initializer_range=0.3
+    )
+    torch.manual_seed(1)
+    transformers.MambaForCausalLM(config).save_pretrained(tmp_path)
+    model, _ = reference(tmp_path)
+    values = alone(Transformers(str(tmp_path), device="cpu").logprobs(TEXTS[2], TEXTS[0]))
+    whole = tokenizer(f"{TEXTS[2]} {TEXTS[0]}", return_tensors="pt").input_ids
+    with torch.no_grad():
+        chances = model(whole).logits[0, :-1].log_softmax(-1)
+    expected = chances.gather(1, whole[0, 1:, None])[-len(values) :, 0].tolist()
+    assert values == pytest.approx(expected, abs=1e-5)
 
 
 def test_a_long_context_loses_its_beginning(tiny: Path, backbone: Transformers) -> None:
