@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from bench.backbones.local.find import SMOLLM2
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("bench", "generators", "metrics", "leaderboards")
 DATA = {".csv", ".css", ".html", ".j2", ".js", ".json", ".jsonl", ".md", ".svg", ".txt", ".yaml"}
@@ -141,3 +143,7 @@ def test_every_requirement_is_pinned_and_no_pin_names_a_host() -> None:
     assert {canonical(line) for group in groups for line in group} - {PROJECT["name"]} <= set(pins)
     assert pins["torch"] == "2.13.0"
     assert "uv" in pins
+
+
+def test_what_set_up_installs_is_what_a_user_is_told_to() -> None:
+    assert f"\nSMOLLM2 := {SMOLLM2}\n" in (ROOT / "Makefile").read_text("utf-8")

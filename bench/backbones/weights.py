@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from bench.core.errors import UserError
 
-INSTALL = "pip install 'patient-zero-bench[neural]'"
 SETTINGS = (
     "config.json",
     "generation_config.json",
@@ -27,8 +26,8 @@ SETTINGS = (
 )
 WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 """The first kind that is there is the one that is loaded."""
-WHOLE = 256 * 2**20
-"""Bytes of a file up to which its hash reads it whole."""
+WHOLE = 512 * 2**20
+"""Bytes of a file up to which its hash reads it whole: half a second."""
 BLOCK = 4096
 BLOCKS = 256
 """Blocks read of a larger one, evenly spread: gigabytes stay cheap."""
@@ -44,27 +43,35 @@ class SavedModel(NamedTuple):
     """sha256 of settings, tokenizer and weights; the same wherever the files lie."""
 
 
-def find_model(model: str, user: str, *packages: str) -> SavedModel:
-    """The model in a folder or, by its name, of the hub; `user` is who needs it and the packages.
+def find_model(model: str, user: str, *packages: str, extra: str = "neural") -> SavedModel:
+    """The model in a folder or, by its name, of the hub.
+
+    Args:
+        model: Folder, or name on the hub.
+        user: Who needs the model and the packages.
+        packages: What must be installed.
+        extra: Our extra that brings the packages.
 
     Raises:
         UserError: a package is not installed, there is no such model, or no way to reach the hub.
     """
-    need(user, *packages)
+    need(user, *packages, extra=extra)
     here = Path(model).is_dir()
     folder = Path(model) if here else _from_hub(model, user)
     return SavedModel(folder.resolve().name if here else model, folder, identity(folder))
 
 
-def need(user: str, *packages: str) -> None:
-    """See that packages are installed.
+def need(user: str, *packages: str, extra: str = "neural") -> None:
+    """See that packages are installed; one of our extras brings them.
 
     Raises:
         UserError: one is not.
     """
     for package in packages:
         if find_spec(package) is None:
-            raise UserError(f"{user} needs the package {package}: {INSTALL}")
+            raise UserError(
+                f"{user} needs the package {package}: pip install 'patient-zero-bench[{extra}]'"
+            )
 
 
 def versions(*packages: str) -> str:
@@ -111,10 +118,18 @@ def identity(folder: Path) -> str:
         raise UserError(f"{folder} holds no model: there are neither {' nor '.join(WEIGHTS)}")
     whole = hashlib.sha256()
     for path in [*(path for name in SETTINGS if (path := folder / name).is_file()), *weights]:
-        now = path.stat()
-        digest = _digest(path.resolve(), now.st_size, now.st_mtime_ns)
-        whole.update(f"{path.name} {digest}\n".encode())
+        whole.update(f"{path.name} {content_hash(path)}\n".encode())
     return whole.hexdigest()
+
+
+def content_hash(path: Path) -> str:
+    """sha256 of a file; of one above WHOLE bytes, of its size and of blocks spread over it.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    now = path.stat()
+    return _digest(path.resolve(), now.st_size, now.st_mtime_ns)
 
 
 @lru_cache(maxsize=1024)

@@ -8,13 +8,13 @@ folder that cannot be written costs only time.
 import contextlib
 import hashlib
 import inspect
-import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
 from bench.core import schema, yaml_lines
 from bench.core.atomic import write_text
+from bench.core.cache import cache_folder
 from bench.core.errors import UserError
 from bench.knowledge import outline
 from bench.knowledge.outline import Outline
@@ -40,12 +40,10 @@ def cached(text: str, parse: Callable[[], Outline]) -> Outline:
 
 def _path(text: str) -> Path | None:
     """Where the outline in a text is kept; none for a user without a home."""
-    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
     try:
-        folder = named if named.is_absolute() else Path.home() / ".cache"
+        return cache_folder("outlines") / f"{_sha256(_reader() + text)}.json"
     except RuntimeError:
         return None
-    return folder / "pzbench" / "outlines" / f"{_sha256(_reader() + text)}.json"
 
 
 @cache

