@@ -69,8 +69,8 @@ class Backbone(Protocol):
     """Answers requests. A plug-in implements this; it need import nothing of ours.
 
     A class attribute `transport`, if there is one, names the options that change no answer
-    (address, time-out): a run may change them. An attribute `remark`, if there is one, is said beside
-    every figure of a metric that asks it. It is made by its entry point as
+    (address, time-out): a run may change them. An attribute `remark`, if there is one, is said
+    beside every figure of a metric that asks it. It is made by its entry point as
     `Target(name, **options)`, where `name` is what follows the slash in "openai/gpt-4o", or empty.
     """
 

