@@ -1,8 +1,8 @@
 """GPTScore over pairs of records: how well one record foretells another, to a language model.
 
 A similarity is the exponential of the mean log-probability of the tokens of one record given the
-other (after Fu et al. 2023), averaged over both directions. It asks the scorer twice for each pair,
-and of a group with more than `budget` pairs draws a sample.
+other (after Fu et al. 2023), averaged over both directions. It asks the scorer twice for each pair;
+of a group with more than `budget` pairs it draws a sample, and asks each one way.
 """
 
 import math
@@ -20,7 +20,6 @@ from bench.api.pair_metric import (
     PairMetric,
     Texts,
     View,
-    signature_of,
 )
 from bench.backbones.templates import Template
 from bench.core.concurrency import ordered_map
@@ -78,7 +77,7 @@ class GptScore(PairMetric):
         self.budget = budget
 
     async def kernel(self, texts: Texts, context: "Context") -> ListedKernel:
-        """Both directions of each pair wanted, `context.at_once` at a time, by what is given.
+        """The pairs wanted, `context.at_once` at a time: both ways, or of a sample one.
 
         Raises:
             Unscored: if a pair could not be asked; after `MOST_FAILURES` the others are not.
@@ -89,26 +88,27 @@ class GptScore(PairMetric):
         keys: list[list[str]] = [[] for _ in texts]
         failures: list[Failure] = []
 
-        async def ask(asked: _Asked) -> tuple[_Asked, float, str]:
-            given, scored, _ = asked
+        async def ask(one: _Asked) -> tuple[_Asked, float, str]:
+            given, scored, _ = one
             before = _TEMPLATE.text.replace("{record}", texts[given])
             work = scorer.logprobs(before, texts[scored], replicate="")
             title = f"{texts.ids[scored]} given {texts.ids[given]}"
             answer = await guarded(work, title, "scoring")
             if not isinstance(answer, Failure):
-                return asked, probability(answer[0]), answer[1]
+                return one, probability(answer[0]), answer[1]
             failures.append(answer)
             if len(failures) >= MOST_FAILURES:
                 raise _unscored(failures)
-            return asked, 0.0, ""
+            return one, 0.0, ""
 
         # Texts with one context follow each other: a model in process reads it once for all.
-        wanted = enumerate(texts.pairs.tolist())
-        both = [(*way, at) for at, (i, j) in wanted for way in ((i, j), (j, i))]
+        asked = [(i, j, at) for at, (i, j) in enumerate(texts.pairs.tolist())]
+        if not texts.sampled:
+            asked += [(j, i, at) for i, j, at in asked]
         async for (given, scored, at), value, key in ordered_map(
-            ask, sorted(both), context.at_once
+            ask, sorted(asked), context.at_once
         ):
-            values[at] += value / 2
+            values[at] += value if texts.sampled else value / 2
             keys[given].append(key)
             keys[scored].append(key)
         if failures:
@@ -119,9 +119,17 @@ class GptScore(PairMetric):
         """The scorer, the prompt, and what is cut where both records do not fit the model."""
         prompt = _TEMPLATE.sha256[:12]
         scorer = context.roles[ROLE].pinned if ROLE in context.roles else "none"
-        drawn = (f"budget:{self.budget}", f"seed:{context.seed}")
-        settings = (f"prompt:{prompt}", "context:cut-left", "dir:both", "mean:geometric", *drawn)
-        return (signature_of("gptscore", f"scorer:{scorer}", *settings),)
+        return (
+            "gptscore",
+            f"scorer:{scorer}",
+            f"prompt:{prompt}",
+            "context:cut-left",
+            "dir:both",
+            "mean:geometric",
+            f"budget:{self.budget}",
+            "sample:circulant, dir:one",
+            f"seed:{context.seed}",
+        )
 
 
 def _unscored(failures: Sequence[Failure]) -> Unscored:

@@ -57,6 +57,9 @@ class Texts(Sequence[str]):
     """Id of the item behind each text."""
     pairs: Pairs = field(default_factory=lambda: np.zeros((0, 2), dtype=np.int64))
     """Shape (m, 2): of a metric that has a budget, the places of the pairs wanted, each once."""
+    sampled: bool = False
+    """Whether those are a sample. A similarity that differs by direction is then wanted one way
+    alone, of the second text given the first; of all pairs it is the mean of both."""
 
     @overload
     def __getitem__(self, index: int) -> str: ...

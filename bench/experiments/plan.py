@@ -30,7 +30,7 @@ from bench.journal.journal import Journal
 from bench.knowledge.library import Library
 from bench.scoring.evaluations import evaluate
 from bench.scoring.pairs import score_pairs
-from bench.scoring.sampling import number_of_pairs
+from bench.scoring.sampling import exchanges
 
 FEW = 12
 """Items of a cell on which tokens are measured, about."""
@@ -229,8 +229,8 @@ class CountingTrial:
             # Of pairs within a department, which is what kernels are asked.
             sizes = Counter(item.department for item in sample).values()
             budget = getattr(metric, "budget", None)
-            tried = sum(number_of_pairs(size, budget) for size in sizes)
-            each = number_of_pairs(round(planned / len(sizes)), budget)
+            tried = sum(exchanges(size, budget) for size in sizes)
+            each = exchanges(round(planned / len(sizes)), budget)
             scale = each * len(sizes) / max(tried, 1)
         with suppress(Unscored):
             await guarded(_asked(metric, Items(sample), context), "plan", metric.card.name)

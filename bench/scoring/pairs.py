@@ -179,7 +179,9 @@ async def _groups(
         ids = [identity for identity in order[group] if identity in items]
         own = Texts([items[identity][0] for identity in ids], ids)
         if group in drawn:
-            own = replace(own, pairs=_own_pairs(drawn[group], held))
+            every = number_of_pairs(len(held))
+            mine = _own_pairs(drawn[group], held)
+            own = replace(own, pairs=mine, sampled=len(drawn[group]) < every)
         if not (len(own.pairs) if group in drawn else len(own) > 1):
             continue
         try:

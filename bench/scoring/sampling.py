@@ -3,9 +3,10 @@
 The items stand in a ring, in an order that the seed decides and nothing else of them; a pair is an
 item with the one after it, then with the one after that, and so on (circulant shifts, a balanced
 incomplete design; Blom 1976). So each item is in as many pairs as any other, give or take two, and
-the sample's mean has the expectation of the mean over all pairs. Neighbouring pairs share an item:
-what a model computes of a context serves several texts. An item's place depends on its id alone: a
-group that grows keeps most of its pairs.
+the sample's mean has the expectation of the mean over all pairs. Each is as often first as second:
+a similarity that differs by direction needs one way of each pair, which for the same work says more
+than both ways of half as many. An item's place depends on its id alone: a group that grows keeps
+most of its pairs.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,12 @@ def number_of_pairs(items: int, budget: int | None = None) -> int:
     """How many unordered pairs of some items are asked for; `budget` none is no limit."""
     pairs = items * (items - 1) // 2
     return pairs if budget is None else min(pairs, budget)
+
+
+def exchanges(items: int, budget: int | None) -> int:
+    """How often a similarity with two directions is asked: both ways of all pairs, or a sample."""
+    pairs = number_of_pairs(items, budget)
+    return 2 * pairs if pairs == number_of_pairs(items) else pairs
 
 
 def sampled_pairs(ids: Sequence[str], budget: int, seed: int) -> Pairs:

@@ -16,6 +16,7 @@ from bench.core.errors import UserError
 from bench.journal.journal import Journal
 from bench.records.record import PatientRecord
 from bench.scoring.pairs import PairScores
+from bench.scoring.sampling import sampled_pairs
 from metrics.gptscore import _TEMPLATE, MOST_FAILURES, GptScore, probability
 
 RECORDS = [
@@ -47,13 +48,17 @@ def logprobs(context: str, text: str) -> tuple[float, ...]:
 
 
 def run(
-    backbone: Any, records: Sequence[PatientRecord] = RECORDS, *, missing: int = 0
+    backbone: Any,
+    records: Sequence[PatientRecord] = RECORDS,
+    *,
+    missing: int = 0,
+    metric: GptScore | None = None,
 ) -> PairScores:
     async def inside() -> PairScores:
         journal = Journal.open(None)
         given = context(journal, {"scorer": Respondent("scorer", backbone, journal)})
         given.at_once = 3
-        found = await paired(GptScore(), given, Items(records, lacking=lacking(missing)))
+        found = await paired(metric or GptScore(), given, Items(records, lacking=lacking(missing)))
         keys = [key for one in found.evaluations.get(ONE, ()) for key in one.keys]
         assert all(journal.get(key) is not None for key in keys)
         await journal.close()
@@ -93,6 +98,23 @@ def test_every_pair_behind_a_record_is_known_by_its_key() -> None:
     assert {len(behind) for behind in keys.values()} == {6}
     assert len(set.union(*keys.values())) == 12
     assert len(keys["p0"] & keys["p3"]) == 2
+
+
+def test_of_a_sample_each_pair_is_asked_one_way() -> None:
+    backbone = Scoring()
+    found = run(backbone, metric=GptScore(budget=3))
+    ids = [record.id for record in RECORDS]
+    texts = [view_text(record, "full") for record in RECORDS]
+    expected = [
+        probability(logprobs(_TEMPLATE.text.replace("{record}", texts[i]), texts[j]))
+        for i, j in sampled_pairs(ids, 3, 0).tolist()
+    ]
+    assert backbone.scored == 3
+    assert score_of(found).value == pytest.approx(math.fsum(expected) / 3)
+    assert "3 of 6 pairs" in score_of(found).notes[0]
+    assert "budget:3" in score_of(found).signature
+    with pytest.raises(UserError, match="at least 1"):
+        GptScore(budget=0)
 
 
 def test_pairs_of_two_departments_are_not_asked() -> None:
