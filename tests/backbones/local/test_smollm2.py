@@ -1,5 +1,6 @@
 """SmolLM2 from its package, against transformers' own reader of GGUF files and llama.cpp."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from tiny_llama import TEXTS
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from bench.backbones.local.find import _packaged, find_language_model
+from bench.backbones.local.transformers import Transformers
 
 pytestmark = pytest.mark.model
 NOTE = (
@@ -48,3 +50,43 @@ def test_tokens_are_those_of_llama_cpp(tokenizer: Any) -> None:
     theirs = LlamaCpp(_packaged("hf/smollm2"))
     for text in [*TEXTS, NOTE]:
         assert tokenizer(text)["input_ids"] == theirs.tokens(text, begin=True), text
+
+
+CONTEXT = "The patient is a man of 77 with osteoarthritis of both knees.\n\nHistory\n"
+LETTER = """He has had pain in both knees for about six years, at first only after long walks and on the
+stairs, since last winter also on rising from a chair. In the morning the knees are stiff
+for ten minutes; warmth helps. There was no fall, no swelling that came overnight, no fever
+and no loss of weight. He drove a delivery van for thirty years, kneels rarely, and carried
+his own luggage until two years ago. High blood pressure has been treated with amlodipine,
+five milligrams, since he was sixty. He takes paracetamol on bad days and once had a stomach
+ulcer, after which he was told to avoid ibuprofen. His mother needed a new hip at eighty. He
+does not smoke and drinks a glass of wine on Sundays. He lives on the second floor without a
+lift, and his daughter does the heavy shopping.
+
+Examination: he walks with a short step and without a stick. Both knees show bony margins
+and a fine crepitus; the right one lacks ten degrees of extension. There is no effusion and
+the ligaments hold. The hips move freely. Blood pressure 138 over 82. Haemoglobin 13.9 g/dl,
+C-reactive protein 3 mg/l, creatinine 1.1 mg/dl. On the films the inner joint space is
+narrow, with spurs on both sides.
+
+Plan: exercises under guidance twice a week, a cushioned insole, paracetamol up to three
+grams a day, and diclofenac gel. We talked about an operation, which he would rather put off
+until the spring."""
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("bfloat16", 1e-3)])
+def test_sums_of_log_probabilities_are_those_of_one_pass_over_both(
+    tokenizer: Any, dtype: str, tolerance: float
+) -> None:
+    """An independent computation: no cache, the loss that transformers computes."""
+    backbone = Transformers("smollm2", device="cpu", dtype=dtype)
+    found = asyncio.run(backbone.logprobs(CONTEXT, LETTER))
+    folder = find_language_model("smollm2").folder
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).eval()
+    before, after = (tokenizer(one)["input_ids"] for one in (CONTEXT, LETTER))
+    tokens = torch.tensor([before + after])
+    labels = torch.tensor([[-100] * len(before) + after])
+    with torch.inference_mode():
+        loss = model(tokens, labels=labels, use_cache=False).loss.item()
+    assert len(found) == len(after)
+    assert sum(found) == pytest.approx(-loss * len(after), rel=tolerance)
