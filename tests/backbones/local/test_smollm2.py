@@ -53,7 +53,8 @@ def test_tokens_are_those_of_llama_cpp(tokenizer: Any) -> None:
 
 
 CONTEXT = "The patient is a man of 77 with osteoarthritis of both knees.\n\nHistory\n"
-LETTER = """He has had pain in both knees for about six years, at first only after long walks and on the
+LETTER = """He has had pain in both knees for about six years, at first only after long walks
+and on the
 stairs, since last winter also on rising from a chair. In the morning the knees are stiff
 for ten minutes; warmth helps. There was no fall, no swelling that came overnight, no fever
 and no loss of weight. He drove a delivery van for thirty years, kneels rarely, and carried
