@@ -25,6 +25,11 @@ def _schema(answer: Any) -> dict[str, Any] | None:
     return cast(dict[str, Any], _without(answer.model_json_schema(), ("title",)))
 
 
+def closed_schema(answer: type[BaseModel]) -> Any:
+    """The schema as a grammar holds it: every property and no other, with all bounds."""
+    return _closed(schema_of(answer))
+
+
 def strict_schema(answer: Any) -> dict[str, Any]:
     """The schema as endpoints with strict structured output want it.
 
