@@ -3,6 +3,8 @@
 No department is named: it was often told from the right answer, and would hint at it.
 """
 
+import asyncio
+import math
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -13,7 +15,7 @@ from pydantic import BeforeValidator, create_model
 
 from bench.api.context import Context
 from bench.api.failure import Failure, guarded
-from bench.backbones.prompt import JUDGING, Answer, Prompt
+from bench.backbones.prompt import JUDGING, Answer, AskError, Prompt
 from bench.backbones.requests import ChooseAnswer, ChosenOption
 from bench.backbones.respondent import Respondent
 from bench.backbones.templates import Template
@@ -26,6 +28,8 @@ ROLE = "student"
 PROMPT = Template(Path(__file__).with_name("answer.j2"))
 Outcome = Literal["right", "wrong", "refused", "invalid", "unreachable", "error"]
 """What may become of a question."""
+Answering = Literal["words", "letters"]
+"""How a question is answered: in words, or by the letters' log-probabilities."""
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 OF_FAILURE: dict[str, Outcome] = {
     "refusal": "refused",
@@ -67,6 +71,7 @@ async def answer(
     limits: Limits,
     context: Context,
     replicate: str,
+    answering: Answering = "words",
 ) -> Answered:
     """The student's answer; zero-shot where nothing was learned, not asked where learning failed.
 
@@ -87,7 +92,7 @@ async def answer(
     }
     where = f"{replicate}/{question.id[:16]}"
     student = context.role(ROLE)
-    work = choose(student, question.question, question.options, memory, where)
+    work = choose(student, question.question, question.options, memory, where, answering)
     choice = await guarded(work, question.id, ROLE)
     if isinstance(choice, Failure):
         return _unanswered(place, choice)
@@ -111,6 +116,7 @@ async def choose(
     options: Mapping[str, str],
     memory: Sequence[str],
     replicate: str,
+    answering: Answering = "words",
 ) -> Answer[ChosenOption]:
     """The letter chosen. What is right is not known here.
 
@@ -118,11 +124,49 @@ async def choose(
 
     Raises:
         AskError: there is none.
+        UserError: it is to be chosen by log-probabilities, and the backbone gives none.
     """
+    if answering == "letters":
+        return await _likeliest(respondent, question, options, memory, replicate)
     task = ChooseAnswer(question=question, options=dict(options), memory=tuple(memory))
     messages = PROMPT.messages(question=question, options=options, memory=memory)
     answer = choice_of(tuple(options.items()))
     return await respondent.ask(Prompt(task, messages, answer, JUDGING, replicate))
+
+
+def as_text(question: str, options: Mapping[str, str], memory: Sequence[str]) -> str:
+    """The text that the letter of an answer goes on, after one space.
+
+    As lm-evaluation-harness has it in `medqa_4options`; what is remembered stands before it.
+    """
+    remembered = "".join(f"{one}\n\n" for one in memory)
+    listed = "".join(f"{letter}. {text}\n" for letter, text in options.items())
+    return f"{remembered}Question: {question}\n{listed}Answer:"
+
+
+async def _likeliest(
+    respondent: Respondent,
+    question: str,
+    options: Mapping[str, str],
+    memory: Sequence[str],
+    replicate: str,
+) -> Answer[ChosenOption]:
+    """The letter that the question's text most likely goes on with; of equals the first."""
+    text = as_text(question, options, memory)
+    asked = (respondent.logprobs(text, f" {letter}", replicate) for letter in options)
+    # All of them come to their end, so that nothing goes on behind a failure.
+    given = await asyncio.gather(*asked, return_exceptions=True)
+    scored = [one for one in given if not isinstance(one, BaseException)]
+    keys = tuple(key for _, key in scored)
+    for failure in given:
+        if isinstance(failure, BaseException):
+            raise failure.after(keys) if isinstance(failure, AskError) else failure
+    if not all(values for values, _ in scored):
+        raise AskError(f"{respondent.name} gave no log-probability for a letter", keys)
+    sums = {letter: math.fsum(one[0]) for letter, one in zip(options, scored, strict=True)}
+    told = ", ".join(f"{letter} {value:.4f}" for letter, value in sums.items())
+    letter = max(sums, key=sums.__getitem__)
+    return Answer(ChosenOption(reasons=f"log-probabilities: {told}", letter=letter), keys)
 
 
 @lru_cache(maxsize=64)
