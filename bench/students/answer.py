@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BeforeValidator, create_model
+from pydantic import BeforeValidator, create_model, model_validator
 
 from bench.api.context import Context
 from bench.api.failure import Failure, guarded
@@ -20,7 +20,7 @@ from bench.backbones.requests import ChooseAnswer, ChosenOption
 from bench.backbones.respondent import Respondent
 from bench.backbones.templates import Template
 from bench.core.schema import Model
-from bench.core.text import words
+from bench.core.text import folded, words
 from bench.medqa.question import Question
 from bench.students.experience import Experience, Limits
 
@@ -173,25 +173,56 @@ async def _likeliest(
 def choice_of(options: tuple[tuple[str, str], ...]) -> type[ChosenOption]:
     """A choice among these letters only; any other is an invalid answer.
 
-    "c", "(C)", "**C**", "Option C" and "C. " with the text of that option mean C.
+    "c", "(C)", "**C**", "Option C", "C. " with the text of that option, and the text of one option
+    alone mean C: as the letter of an answer, or as the whole of it, which then has no reasons.
     """
     texts = dict(options)
 
-    def bare(value: object) -> object:
-        match = _LETTER.fullmatch(value) if isinstance(value, str) else None
-        if match is None:
-            return value
-        letter, text = match[1].upper(), _plain(match[2])
-        return letter if text in ("", _plain(texts.get(letter, ""))) else value
+    def named(value: object) -> object:
+        return _named(value, texts) if isinstance(value, str) else value
 
     fields: dict[str, Any] = {
-        "letter": (Annotated[Literal[tuple(texts)], BeforeValidator(bare)], ...)
+        "letter": (Annotated[Literal[tuple(texts)], BeforeValidator(named)], ...)
     }
-    return create_model("ChosenOption", __base__=ChosenOption, **fields)
+    return create_model("ChosenOption", __base__=_BareOption, **fields)
 
 
-_LETTER = re.compile(r"\W*(?:(?:option|answer|choice)\W+)?([A-Za-z])(?:\W+(.*))?", re.I | re.S)
+class _BareOption(ChosenOption):
+    """A choice that may come without reasons: as an object without them, or as an option alone."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_reasons(cls, given: Any) -> Any:
+        if isinstance(given, str):
+            given = {"letter": given}
+        return {"reasons": "", **given} if isinstance(given, dict) else given
 
 
-def _plain(text: str | None) -> str:
-    return " ".join(words(text or ""))
+_LETTER = re.compile(
+    r"[\W_]*(?:(?:option|answer|choice)[\W_]+)?([A-Za-z])(?:[\W_]+(.*))?", re.I | re.S
+)
+"""A letter, and what stands behind it. Linear: no two neighbours take the same characters."""
+
+
+def _named(value: str, texts: Mapping[str, str]) -> str:
+    """The letter of the one option that a text names and nothing else; the text if there is none.
+
+    A letter alone is that letter, whatever the options say.
+    """
+    match = _LETTER.fullmatch(value)
+    letter, behind = (match[1].upper(), _plain(match[2] or "")) if match else ("", "")
+    if letter in texts and not behind:
+        return letter
+    found = {other for other, text in texts.items() if _bared(text) == _bared(value) != ""}
+    if letter in texts and behind == _plain(texts[letter]):
+        found.add(letter)
+    return found.pop() if len(found) == 1 else value
+
+
+def _plain(text: str) -> str:
+    return " ".join(words(text))
+
+
+def _bared(text: str) -> str:
+    """A text without what is put around it; signs within it count, "<5" is not ">5"."""
+    return folded(text).strip(" *_\"'`.")
