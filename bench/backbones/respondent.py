@@ -183,6 +183,19 @@ class Respondent:
         entry = await self._once(request_of(backbone, prompt), compute)
         return Completion(**json.loads(entry.body)), entry.key
 
+    def scoring(self) -> Scores:
+        """The backbone, as one that gives log-probabilities.
+
+        Raises:
+            UserError: if it gives none.
+        """
+        if isinstance(self.backbone, Scores):
+            return self.backbone
+        raise UserError(
+            f"{self.backbone.name} gives no log-probabilities: this needs a causal LM, for "
+            f"instance --{self.role} hf/MODEL or an endpoint that echoes them"
+        )
+
     async def logprobs(
         self, context: str, text: str, replicate: str
     ) -> tuple[tuple[float, ...], str]:
@@ -192,20 +205,15 @@ class Respondent:
             UserError: if the backbone gives no log-probabilities.
             Unreachable, AskError: this text could not be scored.
         """
-        backbone = self.backbone
-        if not isinstance(backbone, Scores):
-            raise UserError(
-                f"{backbone.name} gives no log-probabilities: this needs a causal LM, for "
-                f"instance --{self.role} hf/MODEL or an endpoint that echoes them"
-            )
+        scorer = self.scoring()
 
         async def compute(_: str) -> bytes:
             async with self._limit.in_flight:
-                return json.dumps(await backbone.logprobs(context, text)).encode()
+                return json.dumps(await scorer.logprobs(context, text)).encode()
 
         request = {
-            "backbone": backbone.name,
-            "version": backbone.version,
+            "backbone": self.backbone.name,
+            "version": self.backbone.version,
             "endpoint": "logprobs",
             "context": context,
             "text": text,

@@ -25,6 +25,11 @@ def _schema(answer: Any) -> dict[str, Any] | None:
     return cast(dict[str, Any], _without(answer.model_json_schema(), ("title",)))
 
 
+def closed_schema(answer: type[BaseModel]) -> Any:
+    """The schema as a grammar holds it: every property and no other, with all bounds."""
+    return _closed(schema_of(answer))
+
+
 def strict_schema(answer: Any) -> dict[str, Any]:
     """The schema as endpoints with strict structured output want it.
 
@@ -87,6 +92,8 @@ def parse(text: str, answer: type[T], *, whole: bool = True) -> T:
     """The typed value of an answer's text; slightly broken JSON is repaired first.
 
     An answer that was cut off (not `whole`) is not repaired: half a number would pass for one.
+    A text without a JSON object is an answer if the type says so, by a validator of its own that
+    takes a text (`model_validator(mode="before")`).
 
     Raises:
         ValueError: with one line naming the fields at fault, fit to be shown to the model.
@@ -103,6 +110,9 @@ def parse(text: str, answer: type[T], *, whole: bool = True) -> T:
     listed = value if isinstance(value, list) else [value]
     objects = [item for item in listed if isinstance(item, dict)]
     if not objects:
+        with contextlib.suppress(ValidationError):
+            if whole:
+                return cast(T, answer.model_validate(text))
         raise ValueError("the answer holds no JSON object")
     for item in objects[1:]:
         with contextlib.suppress(ValidationError):

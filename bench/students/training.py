@@ -23,7 +23,7 @@ from bench.core.concurrency import ordered_map
 from bench.core.schema import Model
 from bench.core.text import one_line
 from bench.records.record import PatientRecord
-from bench.students.answer import OF_FAILURE, ROLE, Outcome, choose
+from bench.students.answer import OF_FAILURE, ROLE, Answering, Outcome, choose
 from bench.students.experience import Experience, ExperienceEntry, Limits, count_words, within
 from bench.students.practice import Kind, Practice, PracticeItem
 from bench.students.summary import summarize
@@ -92,7 +92,13 @@ class Training:
 
 
 async def train(
-    records: Sequence[PatientRecord], context: Context, limits: Limits, *, seed: int, condition: str
+    records: Sequence[PatientRecord],
+    context: Context,
+    limits: Limits,
+    *,
+    seed: int,
+    condition: str,
+    answering: Answering = "words",
 ) -> Training:
     """Practise on records.
 
@@ -109,7 +115,7 @@ async def train(
     for number, record in enumerate(records, start=1):
         items = practice.items(record)
         where = "/".join(filter(None, (condition, "train", str(number))))
-        student = _Student(training.experience, number, where, context, limits)
+        student = _Student(training.experience, number, where, context, limits, answering)
         steps = [step async for step in ordered_map(student.practise, items, context.at_once)]
         # Nothing is encoded for a record that taught nothing.
         learned = list(_learned(record, number, items, steps))
@@ -127,6 +133,7 @@ class _Student:
     where: str
     context: Context
     limits: Limits
+    answering: Answering
 
     async def practise(self, item: PracticeItem) -> PracticeStep:
         """Answer a question and, if wrong, draw a rule."""
@@ -152,7 +159,8 @@ class _Student:
     ) -> Answer[ChosenOption] | Failure:
         memory = [entry.text for entry in recalled]
         student, where = self.context.role(ROLE), f"{self._place(item)}{again}"
-        return await _attempt(choose(student, item.question, item.options, memory, where))
+        asked = (item.question, item.options, memory, where)
+        return await _attempt(choose(student, *asked, self.answering))
 
     async def _reflect(
         self,

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jinja2 import TemplateError
@@ -26,6 +26,9 @@ from transformers import (
 from transformers.utils import logging
 
 from bench.backbones.prompt import Message
+
+if TYPE_CHECKING:
+    from bench.backbones.local.grammar import Grammars
 
 LIMITS = ("max_position_embeddings", "n_positions", "max_sequence_length", "max_seq_len")
 UNLIMITED = 2**20
@@ -83,6 +86,7 @@ class CausalModel:
         # The repository's habits (top_p, penalties) would sample otherwise than was asked.
         self.model.generation_config = GenerationConfig()
         self._lock = threading.Lock()
+        self._grammars: Grammars | None = None
 
     def chat(self, messages: Sequence[Message]) -> list[int]:
         """Tokens of a chat, up to where the answer begins.
@@ -118,9 +122,16 @@ class CausalModel:
         return str(self.tokenizer.decode(tokens, skip_special_tokens=True))
 
     def generate(
-        self, rows: Sequence[Tokens], keys: Sequence[str], temperature: float, most: int
+        self,
+        rows: Sequence[Tokens],
+        keys: Sequence[str],
+        temperature: float,
+        most: int,
+        schemas: Sequence[str | None] = (),
     ) -> list[list[int]]:
         """Continue each row by at most so many tokens; a finished one ends in one of `ends`.
+
+        `schemas` are the JSON schemas that the rows' answers follow, none for plain text.
 
         Raises:
             RuntimeError: no memory, or the model failed.
@@ -129,6 +140,8 @@ class CausalModel:
         padded = [[self._pad] * (longest - len(row)) + list(row) for row in rows]
         mask = [[0] * (longest - len(row)) + [1] * len(row) for row in rows]
         chosen = LogitsProcessorList()
+        if any(schemas):
+            chosen.append(self._following(schemas))
         if temperature > 0:
             chosen.append(Seeded(temperature, keys, self.device))
         settings = GenerationConfig(
@@ -145,6 +158,15 @@ class CausalModel:
                 logits_processor=chosen,
             )
         return [self._until_end(row) for row in made[:, longest:].tolist()]
+
+    def _following(self, schemas: Sequence[str | None]) -> LogitsProcessor:
+        from bench.backbones.local.grammar import Following, Grammars
+
+        with self._lock:
+            if self._grammars is None:
+                self._grammars = Grammars(self.tokenizer, self.ends)
+            begin = self._grammars.begin
+            return Following([None if schema is None else begin(schema) for schema in schemas])
 
     def _until_end(self, tokens: list[int]) -> list[int]:
         """Without the padding that waits for the longer rows of a batch."""

@@ -2,11 +2,13 @@
 
 Prompts asked at the same time share forward passes: while one runs, the others gather. An answer
 depends on its own prompt and key, not on its neighbours (see `bench.backbones.local.causal` for the
-precision of that). A batch that fails is tried again one by one; what fails alone is that item's
-failure.
+precision of that). A structured answer is asked for in words and held to its schema (see
+`bench.backbones.local.grammar`). A batch that fails is tried again one by one; what fails alone is
+that item's failure.
 """
 
 import asyncio
+import json
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,7 +20,8 @@ from pydantic import BaseModel
 from bench.backbones.encoder import in_parallel
 from bench.backbones.local.find import PACKAGED, REMARK, find_language_model
 from bench.backbones.prompt import AskError, Completion, Prompt
-from bench.backbones.structured import schema_message
+from bench.backbones.structured import closed_schema, schema_message
+from bench.backbones.weights import need
 from bench.core.errors import UserError
 from bench.core.text import one_line
 
@@ -40,7 +43,7 @@ class _Job:
     tokens: Sequence[int]
     """What is continued, or what a text follows."""
     detail: Any
-    """The key of what is drawn, or the tokens of the text."""
+    """The key and schema of what is drawn, or the tokens of the text."""
     done: "asyncio.Future[Any]" = field(repr=False)
 
 
@@ -48,7 +51,8 @@ class Transformers:
     """A causal language model in process; writes, and scores given text."""
 
     version: str
-    endpoint = "chat"
+    endpoint = "chat, JSON by grammar"
+    """Part of every key: before, answers were not held to their schema."""
     transport = ("device", "batch_size")
     reads: Literal["request", "messages"] = "messages"
 
@@ -89,17 +93,19 @@ class Transformers:
         self._worker: asyncio.Task[None] | None = None
 
     async def complete(self, prompt: Prompt[Any], key: str) -> Completion:
-        model = await asyncio.to_thread(self._loaded)
-        messages = list(prompt.messages)
+        messages, schema = list(prompt.messages), None
         if issubclass(prompt.answer, BaseModel):
+            need(f"{self.name} with structured answers", "llguidance", extra="local")
             messages.append(schema_message(prompt.answer))
+            schema = json.dumps(closed_schema(prompt.answer))
+        model = await asyncio.to_thread(self._loaded)
         try:
             tokens = model.chat(messages)
         except TemplateError as error:
             raise AskError(f"{self.name}'s chat template refused the prompt: {error}") from error
         most = self._room(model, len(tokens), prompt.sampling.max_tokens)
         group = ("generate", prompt.sampling.temperature, most)
-        made = await self._passed(group, tokens, key)
+        made = await self._passed(group, tokens, (key, schema))
         ended = bool(made) and made[-1] in model.ends
         return Completion(
             text=model.words(made[:-1] if ended else made),
@@ -237,8 +243,8 @@ class Transformers:
         if batch[0].group[0] == "score":
             return self._scored(model, batch)
         _, temperature, most = batch[0].group
-        rows, keys = [job.tokens for job in batch], [job.detail for job in batch]
-        return model.generate(rows, keys, temperature, most)
+        keys, schemas = zip(*(job.detail for job in batch), strict=True)
+        return model.generate([job.tokens for job in batch], keys, temperature, most, schemas)
 
     @staticmethod
     def _scored(model: "CausalModel", batch: list[_Job]) -> Sequence[Any]:

@@ -18,7 +18,7 @@ from bench.api.cell import Cell
 from bench.api.context import Context
 from bench.api.failure import Failure, guarded
 from bench.api.item import About, Items
-from bench.api.stage import Scope, Stage, StageCard, Trial
+from bench.api.stage import Scope, Stage, StageCard, Trial, pinned
 from bench.core.atomic import write_text
 from bench.core.concurrency import ordered_map
 from bench.core.errors import UserError
@@ -114,12 +114,14 @@ class Exam(Stage):
                 yield from (About(question.id, "", department) for question in questions)
 
     def ready(self, context: Context) -> None:
-        """Load the encoder.
+        """Load the encoder, and see that the student can answer by letters if it is to.
 
         Raises:
-            UserError: if there is none.
+            UserError: if there is none, or the student cannot.
         """
         context.encoder()
+        if self.own.answering == "letters":
+            context.role(ROLE).scoring()
 
     async def prepare(self, given: Mapping[Cell, Items], context: Context) -> None:
         """Choose the patients, the same for every method."""
@@ -159,7 +161,7 @@ class Exam(Stage):
         ]
 
         async def one(place: tuple[Question, str, Experience | Failure]) -> Answered:
-            return await answer(*place, self.own.limits, context, REPLICATE)
+            return await answer(*place, self.own.limits, context, REPLICATE, self.own.answering)
 
         async for given_answer in ordered_map(one, places, context.at_once):
             yield given_answer
@@ -183,7 +185,12 @@ class Exam(Stage):
                 return pool.nobody(name)
             condition = "/".join(cell.values())
             work = train(
-                records, context, self.own.limits, seed=self.scope.seed, condition=condition
+                records,
+                context,
+                self.own.limits,
+                seed=self.scope.seed,
+                condition=condition,
+                answering=self.own.answering,
             )
             return await guarded(work, name, self.card.name)
 
@@ -224,6 +231,8 @@ class Exam(Stage):
         student, encoder = self._pins[cell]
         parts = [f"set:{self.test.digest[:12]}", f"options:{self.test.options}"]
         parts.append(f"student:{student}")
+        if own.answering != "words":
+            parts.append(f"answering:{own.answering}")
         if cell[PATIENTS] == UNTRAINED:
             return "|".join((*parts, "cases:0"))
         numbers = {len(records) for records in self._pool(cell).patients.values() if records}
@@ -249,12 +258,11 @@ class Exam(Stage):
 
     def details(self) -> Mapping[str, Any]:
         """The questions, the patients, and what training came to, by cell."""
+        told = pinned(self.own)
         return {
             "set": self.test.described,
             "patients": self._sizes,
-            "settings": self.own.model_dump(
-                mode="json", exclude={"questions", "labels", "digest", "roles"}
-            ),
+            "settings": {name: told[name] for name in told if name not in ("digest", "roles")},
             "training": {
                 str(cell): {"factors": dict(cell), **self._counts(cell, taught)}
                 # In the cells' order, whichever training ended first.
@@ -299,7 +307,7 @@ class Exam(Stage):
             context = trial.context(self, cell)
             for question in tried:
                 asked = (question.question, question.options, (), question.id)
-                await choose(context.role(ROLE), *asked)
+                await choose(context.role(ROLE), *asked, self.own.answering)
             exchanges = float(len(self.test.all))
             if cell[PATIENTS] == str(self.own.cases):
                 records = next(items for other, items in given.items() if other.within(cell))
@@ -307,7 +315,9 @@ class Exam(Stage):
                 patients = min(planned, len(self.test.questions) * self.own.cases)
                 exchanges += patients * PRACTICE * (1 + 3 * WRONG)
             words = 0 if cell[PATIENTS] == UNTRAINED else self.own.budget
-            shown = {ROLE: words * TOKENS_OF_WORD * exchanges}
+            # Each letter's log-probability is an exchange that shows the question and the memory.
+            each = self.test.options if self.own.answering == "letters" else 1
+            shown = {ROLE: words * TOKENS_OF_WORD * exchanges * each}
             scale = exchanges / len(tried)
             trial.count(self, cell, context, scale, tokens_in=shown, guessed=True)
 
