@@ -28,9 +28,6 @@ FREE = "free"
 """Annotation of a setting that may change when a run is resumed: it changes no answer."""
 GROWS = "grows"
 """Annotation of a setting that may grow: a longer list, a greater number, something for nothing."""
-YOUNG = "young"
-"""Annotation of a setting that came after rows were published: at its default, which is what was
-done before, it is not named among those that pin an answer."""
 
 
 @dataclass(frozen=True)
@@ -49,21 +46,6 @@ class StageCard:
     """Roles it may ask, each with the role whose backbone stands in where nobody is named."""
     prompts: tuple[Path, ...] = ()
     """Files that say what is asked; their hashes go into the manifest."""
-
-
-def pinned(settings: BaseModel) -> dict[str, Any]:
-    """Settings as data, without what changes no answer."""
-    kept = {}
-    for name, declared in type(settings).model_fields.items():
-        value = getattr(settings, name)
-        before = YOUNG in declared.metadata and value == declared.default
-        if FREE in declared.metadata or value is None or before:
-            continue
-        if isinstance(value, BaseModel):
-            kept[name] = pinned(value)
-        else:
-            kept[name] = settings.model_dump(mode="json", include={name})[name]
-    return kept
 
 
 class StageSettings(Model):

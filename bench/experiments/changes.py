@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from bench.api.adapters import load_stage
 from bench.api.cell import safe_name
 from bench.api.choice import Choice
-from bench.api.stage import FREE, GROWS, pinned
+from bench.api.stage import FREE, GROWS
 from bench.core.errors import UserError
 from bench.experiments.assembly import pointed
 from bench.experiments.experiment import Experiment
@@ -37,7 +37,20 @@ def settled(experiment: Experiment) -> dict[str, Any]:
     roles = {
         role: tuple(map(without_transport, choices)) for role, choices in experiment.roles.items()
     }
-    return pinned(experiment.model_copy(update={"roles": roles}))
+    return _without_free(experiment.model_copy(update={"roles": roles}))
+
+
+def _without_free(model: BaseModel) -> dict[str, Any]:
+    kept = {}
+    for name, field in type(model).model_fields.items():
+        value = getattr(model, name)
+        if FREE in field.metadata or value is None:
+            continue
+        if isinstance(value, BaseModel):
+            kept[name] = _without_free(value)
+        else:
+            kept[name] = model.model_dump(mode="json", include={name})[name]
+    return kept
 
 
 def digest_of(experiment: Experiment) -> str:

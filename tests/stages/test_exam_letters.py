@@ -61,7 +61,7 @@ def test_a_plan_counts_each_letter(tmp_path: Path) -> None:
     assert letters.input_tokens > 2 * words.input_tokens
 
 
-def test_what_is_answered_in_words_has_the_hash_it_always_had(tmp_path: Path) -> None:
+def test_how_questions_are_answered_is_in_the_hash(tmp_path: Path) -> None:
     plain = settings_of(tmp_path, **LETTERS)
     named = settings_of(tmp_path, **LETTERS, exam={"answering": "words"})
     other = settings_of(tmp_path, **LETTERS, exam={"answering": "letters"})

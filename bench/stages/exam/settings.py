@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from bench.api.choice import refuse_twice
-from bench.api.stage import FREE, GROWS, YOUNG, StageSettings
+from bench.api.stage import FREE, GROWS, StageSettings
 from bench.core.schema import AnyPath
 from bench.students.answer import Answering
 from bench.students.experience import Limits
@@ -32,7 +32,7 @@ class ExamSettings(StageSettings):
     """Rules shown with a question, at most."""
     budget: int = Field(default=600, ge=0)
     """Words of memory shown with a question, at most."""
-    answering: Annotated[Answering, YOUNG] = "words"
+    answering: Answering = "words"
     """How questions are answered: in words, or by the letter whose log-probability is the highest,
     as lm-evaluation-harness does; that needs a student that gives log-probabilities."""
     curve: Annotated[tuple[Annotated[int, Field(gt=0)], ...], GROWS] = CURVE

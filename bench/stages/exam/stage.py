@@ -18,7 +18,7 @@ from bench.api.cell import Cell
 from bench.api.context import Context
 from bench.api.failure import Failure, guarded
 from bench.api.item import About, Items
-from bench.api.stage import Scope, Stage, StageCard, Trial, pinned
+from bench.api.stage import Scope, Stage, StageCard, Trial
 from bench.core.atomic import write_text
 from bench.core.concurrency import ordered_map
 from bench.core.errors import UserError
@@ -231,8 +231,7 @@ class Exam(Stage):
         student, encoder = self._pins[cell]
         parts = [f"set:{self.test.digest[:12]}", f"options:{self.test.options}"]
         parts.append(f"student:{student}")
-        if own.answering != "words":
-            parts.append(f"answering:{own.answering}")
+        parts.append(f"answering:{own.answering}")
         if cell[PATIENTS] == UNTRAINED:
             return "|".join((*parts, "cases:0"))
         numbers = {len(records) for records in self._pool(cell).patients.values() if records}
@@ -258,11 +257,12 @@ class Exam(Stage):
 
     def details(self) -> Mapping[str, Any]:
         """The questions, the patients, and what training came to, by cell."""
-        told = pinned(self.own)
         return {
             "set": self.test.described,
             "patients": self._sizes,
-            "settings": {name: told[name] for name in told if name not in ("digest", "roles")},
+            "settings": self.own.model_dump(
+                mode="json", exclude={"questions", "labels", "digest", "roles"}
+            ),
             "training": {
                 str(cell): {"factors": dict(cell), **self._counts(cell, taught)}
                 # In the cells' order, whichever training ended first.
