@@ -142,7 +142,7 @@ def test_a_cache_that_is_only_read_serves(
     cache: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = find_language_model(str(tiny)).folder
-    monkeypatch.setattr(find, "_locked", None)  # nothing asks to write
+    monkeypatch.setattr(find, "_make", None)  # nothing asks to write
     assert find_language_model(str(tiny)).folder == folder
 
 
