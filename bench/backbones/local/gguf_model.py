@@ -10,35 +10,18 @@ Imports gguf and tokenizers at once: import this module late.
 import json
 import math
 import struct
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from gguf import GGMLQuantizationType
+from gguf.quants import quantize
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
 from bench.backbones.local.gguf_file import GgufFile
-from bench.backbones.local.gguf_tokenizer import special_tokens, words_of, write_tokenizer
+from bench.backbones.local.gguf_tokenizer import special_tokens, write_tokenizer
 
-SETTINGS = {
-    "context_length",
-    "embedding_length",
-    "block_count",
-    "feed_forward_length",
-    "vocab_size",
-    "tensor_data_layout",
-    "attention.head_count",
-    "attention.head_count_kv",
-    "attention.key_length",
-    "attention.value_length",
-    "attention.layer_norm_rms_epsilon",
-    "rope.dimension_count",
-    "rope.freq_base",
-    "rope.scaling.type",
-    "rope.scaling.factor",
-    "rope.scaling.original_context_length",
-    "rope.scaling.finetuned",
-}
-"""Settings "llama.*" whose meaning is known."""
 ROPE_FACTORS = "rope_freqs.weight"
 LLAMA3 = {
     "low_freq_factor": 1.0,
@@ -48,6 +31,14 @@ LLAMA3 = {
 """How every Llama from 3.1 on stretches its positions, but for the factor."""
 ENDS = ("<|eot_id|>", "<|eom_id|>", "<|im_end|>", "<|end|>", "<|endoftext|>", "<end_of_turn>")
 """Tokens that llama.cpp takes for the end of an answer by their names alone."""
+UNHEEDED = {
+    "llama.vocab_size",
+    "llama.tensor_data_layout",
+    "llama.rope.scaling.original_context_length",
+    "llama.rope.scaling.finetuned",
+    "llama.expert_used_count",
+}
+"""Settings that change nothing in the models that are known here."""
 
 Layout = dict[str, tuple[str, tuple[int, ...], int]]
 """By its name in the file, a tensor's name in transformers, shape, and heads to put right."""
@@ -62,117 +53,96 @@ def convert(path: Path, folder: Path) -> None:
     """
     file = GgufFile(path)
     _refuse_others(file)
-    config = _config(file)
+    words = file.get("tokenizer.ggml.tokens", list[str])
+    special = special_tokens(file, words)
+    config = _config(file, words, special)
     layout = _layout(config)
     _check(file, layout)
-    write_tokenizer(file, folder, config["max_position_embeddings"])
+    write_tokenizer(file, words, special, folder, config["max_position_embeddings"])
     (folder / "config.json").write_text(json.dumps(config, indent=1), "utf-8")
-    answers = {name: config[name] for name in config if name.endswith("_token_id")}
-    answers["eos_token_id"] = _ends(file)
-    (folder / "generation_config.json").write_text(json.dumps(answers, indent=1), "utf-8")
     _write_weights(file, layout, folder / "model.safetensors")
 
 
 def _refuse_others(file: GgufFile) -> None:
-    kind = file.text("general.architecture")
-    if kind != "llama":
+    if (kind := file.get("general.architecture", str, "")) != "llama":
         raise file.unusable(f'it is of the architecture "{kind}", and only llama is known here')
-    if file.settings.get("split.count", 0) not in (0, 1):
-        raise file.unusable("it is one part of a split model (llama-gguf-split --merge joins them)")
-    if (part := file.text("general.type")) not in ("", "model"):
+    if (part := file.get("general.type", str, "model")) != "model":
         raise file.unusable(f'it holds no model but what is called "{part}"')
-    if file.settings.get("llama.expert_count", 0) != 0:
+    if file.get("split.count", int, 0) > 1:
+        raise file.unusable("it is one part of a split model (llama-gguf-split --merge joins them)")
+    if file.get("llama.expert_count", int, 0):
         raise file.unusable("it is a mixture of experts")
-    ours = {f"llama.{name}" for name in (*SETTINGS, "expert_count", "expert_used_count")}
-    if foreign := sorted({one for one in file.settings if one.startswith("llama.")} - ours):
-        raise file.unusable(f"the meaning of its setting {foreign[0]} is not known here")
 
 
-def _config(file: GgufFile) -> dict[str, Any]:
-    """What config.json says, by the names of transformers' LlamaConfig.
-
-    Raises:
-        UserError: a setting is missing, or is something that such a model cannot do.
-    """
-    width, heads = file.count("llama.embedding_length"), file.count("llama.attention.head_count")
-    each = file.count("llama.attention.key_length", max(1, width // heads))
-    for name in ("attention.value_length", "rope.dimension_count"):
-        if file.count(f"llama.{name}", each) != each:
-            raise file.unusable(f"its setting llama.{name} differs from the size of its heads")
-    if width % heads or each % 2:
-        raise file.unusable("its width is no multiple of its heads, or their size is odd")
-    layers = file.count("llama.block_count")
-    if layers > len(file.tensors):
+def _config(file: GgufFile, words: Sequence[str], special: Mapping[str, int]) -> dict[str, Any]:
+    """What config.json says, by the names of transformers' LlamaConfig."""
+    width = file.get("llama.embedding_length", PositiveInt)
+    heads = file.get("llama.attention.head_count", PositiveInt)
+    shared = file.get("llama.attention.head_count_kv", PositiveInt, heads)
+    each = file.get("llama.attention.key_length", PositiveInt, max(1, width // heads))
+    for name in ("llama.attention.value_length", "llama.rope.dimension_count"):
+        if file.get(name, int, each) != each:
+            raise file.unusable(f"its setting {name} differs from the size of its heads")
+    if width % heads or heads % shared or each % 2:
+        raise file.unusable("its width or its heads cannot be shared out, or their size is odd")
+    layers = file.get("llama.block_count", PositiveInt)
+    if layers > len(file.shapes):
         raise file.damaged("it has fewer tensors than layers")
-    special = special_tokens(file)
-    return {
+    config = {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
         "dtype": "bfloat16",
-        "hidden_act": "silu",
         "hidden_size": width,
-        "intermediate_size": file.count("llama.feed_forward_length"),
+        "intermediate_size": file.get("llama.feed_forward_length", PositiveInt),
         "num_hidden_layers": layers,
         "num_attention_heads": heads,
-        "num_key_value_heads": file.count("llama.attention.head_count_kv", heads),
+        "num_key_value_heads": shared,
         "head_dim": each,
-        "max_position_embeddings": file.count("llama.context_length"),
-        "rms_norm_eps": _fraction(file, "llama.attention.layer_norm_rms_epsilon"),
+        "max_position_embeddings": file.get("llama.context_length", PositiveInt),
+        "rms_norm_eps": file.get("llama.attention.layer_norm_rms_epsilon", PositiveFloat),
         "rope_parameters": _rope(file, each),
-        "vocab_size": len(words_of(file)),
-        "tie_word_embeddings": "output.weight" not in file.tensors,
-        "attention_bias": False,
-        "mlp_bias": False,
-        "bos_token_id": special.bos,
-        "eos_token_id": special.eos,
-        "pad_token_id": special.pad,
+        "vocab_size": len(words),
+        "tie_word_embeddings": "output.weight" not in file.shapes,
+        "bos_token_id": special.get("bos"),
+        "eos_token_id": _ends(words, special),
+        "pad_token_id": special.get("padding"),
     }
-
-
-def _fraction(file: GgufFile, name: str, default: float | None = None) -> float:
-    value = file.settings.get(name, default)
-    if not isinstance(value, float) or not 0 < value < math.inf:
-        raise file.unusable(f"its setting {name} is missing or no number above 0")
-    return value
+    # Whatever was not asked for by now might make it another model.
+    for name in file.settings:
+        if name.startswith("llama.") and name not in file.asked | UNHEEDED:
+            raise file.unusable(f"the meaning of its setting {name} is not known here")
+    return config
 
 
 def _rope(file: GgufFile, each: int) -> dict[str, Any]:
     """How positions enter attention heads of a size."""
-    base = _fraction(file, "llama.rope.freq_base", 10000.0)
+    base = file.get("llama.rope.freq_base", PositiveFloat, 10000.0)
     # Where a file gives a factor and no kind, llama.cpp takes it as linear, and 0 as none.
-    kind = file.text("llama.rope.scaling.type") or "linear"
-    factor = file.settings.get("llama.rope.scaling.factor", 0.0) if kind == "linear" else 0.0
-    found: dict[str, Any] = {"rope_type": "default"}
+    kind = file.get("llama.rope.scaling.type", str, "linear")
+    factor = file.get("llama.rope.scaling.factor", NonNegativeFloat, 0.0)
     if kind not in ("linear", "none"):
         raise file.unusable(f'it stretches its positions by "{kind}", which is not known here')
-    if factor != 0.0:
-        factor = _fraction(file, "llama.rope.scaling.factor")
-        found = {"rope_type": "linear", "factor": factor}
-    if ROPE_FACTORS in file.tensors:
-        if factor not in (0.0, 1.0):
-            raise file.unusable("it stretches its positions in two ways")
+    stretched = kind == "linear" and factor not in (0.0, 1.0)
+    if ROPE_FACTORS not in file.shapes:
+        found = {"rope_type": "linear", "factor": factor} if stretched else {"rope_type": "default"}
+    elif stretched:
+        raise file.unusable("it stretches its positions in two ways")
+    else:
         found = _llama3(file, base, each)
     return {"rope_theta": base, **found}
 
 
 def _llama3(file: GgufFile, base: float, each: int) -> dict[str, Any]:
-    """The stretching that the file's factors come from: they alone are in it.
-
-    Raises:
-        UserError: they come from another.
-    """
-    known = np.zeros(0, np.float32)
-    if file.tensors[ROPE_FACTORS].shape == (each // 2,):
+    """Llama 3's way to stretch positions; a file holds only the factors that come of it."""
+    if file.shapes[ROPE_FACTORS] == (each // 2,):
         known = np.concatenate(list(file.values(ROPE_FACTORS)))
-    factor = float(known.max(initial=1.0))
-    waves = 2 * math.pi * base ** (np.arange(0, each, 2) / each)
-    low, high, window = LLAMA3.values()
-    smooth = np.clip((window / waves - low) / (high - low), 0, 1)
-    if known.shape != waves.shape or not np.allclose(
-        known, 1 / ((1 - smooth) / factor + smooth), rtol=1e-4
-    ):
-        raise file.unusable("it stretches its positions otherwise than Llama 3 does")
-    return {"rope_type": "llama3", "factor": factor, **LLAMA3}
+        factor = float(known.max(initial=1.0))
+        waves = 2 * math.pi * base ** (np.arange(0, each, 2) / each)
+        low, high, window = LLAMA3.values()
+        smooth = np.clip((window / waves - low) / (high - low), 0, 1)
+        if np.allclose(known, 1 / ((1 - smooth) / factor + smooth), rtol=1e-4):
+            return {"rope_type": "llama3", "factor": factor, **LLAMA3}
+    raise file.unusable("it stretches its positions otherwise than Llama 3 does")
 
 
 def _layout(config: dict[str, Any]) -> Layout:
@@ -202,27 +172,21 @@ def _layout(config: dict[str, Any]) -> Layout:
 
 
 def _check(file: GgufFile, layout: Layout) -> None:
-    """See that a file holds these tensors and no others.
-
-    Raises:
-        UserError: it does not.
-    """
-    for name in file.tensors:
+    """See that a file holds these tensors and no others."""
+    for name in file.shapes:
         if name not in layout and name != ROPE_FACTORS:
             raise file.unusable(f"its tensor {name} has no place in such a model")
     for name, (_, shape, _) in layout.items():
-        if name not in file.tensors:
+        if name not in file.shapes:
             raise file.unusable(f"its tensor {name} is missing")
-        if (found := file.tensors[name].shape) != shape:
+        if (found := file.shapes[name]) != shape:
             raise file.unusable(f"its tensor {name} has the shape {found}, where {shape} is due")
 
 
-def _ends(file: GgufFile) -> list[int]:
+def _ends(words: Sequence[str], special: Mapping[str, int]) -> list[int]:
     """Tokens that end an answer."""
-    special = special_tokens(file)
-    given = (special.eos, special.eot, special.eom)
-    named = (number for number, word in enumerate(words_of(file)) if word in ENDS)
-    return sorted({*named, *(one for one in given if one is not None)})
+    given = {special[name] for name in ("eos", "eot", "eom") if name in special}
+    return sorted(given | {number for number, word in enumerate(words) if word in ENDS})
 
 
 def _write_weights(file: GgufFile, layout: Layout, path: Path) -> None:
@@ -235,18 +199,11 @@ def _write_weights(file: GgufFile, layout: Layout, path: Path) -> None:
     end = 0
     for name, shape, _ in layout.values():
         start, end = end, end + 2 * math.prod(shape)
-        place = {"dtype": "BF16", "shape": shape, "data_offsets": [start, end]}
-        head[f"{name}.weight"] = place
+        head[f"{name}.weight"] = {"dtype": "BF16", "shape": shape, "data_offsets": [start, end]}
     text = json.dumps(head).encode()
     text += b" " * (-len(text) % 8)
     with path.open("wb") as out:
         out.write(struct.pack("<Q", len(text)) + text)
         for name, (_, _, heads) in layout.items():
             for piece in file.values(name, heads):
-                out.write(_bfloat16(piece).tobytes())
-
-
-def _bfloat16(values: NDArray[np.float32]) -> NDArray[np.uint16]:
-    """The upper halves of finite numbers, rounded to the nearest, halves to the even one."""
-    bits = values.view(np.uint32)
-    return ((bits + (np.uint32(0x7FFF) + ((bits >> 16) & 1))) >> 16).astype("<u2")
+                out.write(quantize(piece, GGMLQuantizationType.BF16).tobytes())

@@ -7,7 +7,6 @@ are not below are refused: a text split otherwise gives other tokens, and nobody
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from tokenizers import (
     AddedToken,
@@ -21,8 +20,6 @@ from tokenizers import (
 )
 
 from bench.backbones.local.gguf_file import GgufFile
-from bench.core.errors import UserError
-from bench.core.text import one_line
 
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED = 1, 2, 3, 4
 """Kinds of tokens that matter here, by their codes."""
@@ -44,91 +41,61 @@ SPLITS = {
 }
 """How a text is split before pairs are merged, by the name in tokenizer.ggml.pre: each pattern
 splits further what the ones before it left."""
+SPECIAL = {"bos": 1, "eos": 2, "unknown": 0, "padding": None, "eot": None, "eom": None}
+"""What special tokens are for (the last two are the ends of a turn and of a message), and the
+numbers that llama.cpp takes for granted of a SentencePiece vocabulary."""
 
 
-class SpecialTokens(NamedTuple):
-    """Numbers of the tokens that stand for something else than text."""
-
-    bos: int | None
-    eos: int | None
-    unk: int | None
-    pad: int | None
-    eot: int | None
-    """The end of a turn."""
-    eom: int | None
-    """The end of a message."""
-
-
-def words_of(file: GgufFile) -> list[str]:
-    """The vocabulary.
-
-    Raises:
-        UserError: there is none.
-    """
-    return file.items("tokenizer.ggml.tokens", str)
-
-
-def special_tokens(file: GgufFile) -> SpecialTokens:
-    """The special tokens of a file.
+def special_tokens(file: GgufFile, words: Sequence[str]) -> dict[str, int]:
+    """Tokens that stand for something else than text: those of SPECIAL that a file names.
 
     Raises:
         UserError: there is no such token.
     """
-    size = len(words_of(file))
-    # What llama.cpp takes for granted of a SentencePiece vocabulary.
-    usual = {"bos": 1, "eos": 2, "unknown": 0}
-    found = []
-    for name in ("bos", "eos", "unknown", "padding", "eot", "eom"):
-        default = usual.get(name) if file.text("tokenizer.ggml.model") == "llama" else None
-        one = file.settings.get(f"tokenizer.ggml.{name}_token_id", default)
-        if one is not None and (type(one) is not int or not 0 <= one < size):
-            raise file.damaged(f"tokenizer.ggml.{name}_token_id is no token")
-        found.append(one)
-    return SpecialTokens(*found)
+    pieces = file.get("tokenizer.ggml.model", str, "") == "llama"
+    found = {}
+    for name, usual in SPECIAL.items():
+        setting = f"tokenizer.ggml.{name}_token_id"
+        number = file.get(setting, int | None, usual if pieces else None)
+        if number is not None:
+            if not 0 <= number < len(words):
+                raise file.damaged(f"{setting} is no token")
+            found[name] = number
+    return found
 
 
-def write_tokenizer(file: GgufFile, folder: Path, window: int) -> None:
+def write_tokenizer(
+    file: GgufFile, words: Sequence[str], special: Mapping[str, int], folder: Path, window: int
+) -> None:
     """Write tokenizer.json, tokenizer_config.json and the chat template, if there is one.
 
     Raises:
         UserError: the tokenizer is not one that is known here, or is damaged.
         OSError: the folder cannot be written.
     """
-    words, kinds = words_of(file), file.items("tokenizer.ggml.token_type", int)
-    if len(set(words)) < len(words) or len(kinds) != len(words):
-        raise file.damaged("its tokens occur twice, or have no kinds")
-    special = special_tokens(file)._asdict()
-    named = {
-        name: words[number]
-        for name in ("bos", "eos", "unk", "pad")
-        if (number := special[name]) is not None
-    }
-    try:
-        made = _tokenizer(file, words, kinds, named).to_str()
-    except UserError:
-        raise
-    # The library raises this very class, and is given what anybody may have written.
-    except Exception as error:
-        why = one_line(str(error))[:200]
-        raise file.damaged(f"no tokenizer can be made of its settings ({why})") from error
+    template = file.get("tokenizer.chat_template", str, "")
+    made = _tokenizer(file, words, special).to_str()
+    theirs = {"bos": "bos", "eos": "eos", "unknown": "unk", "padding": "pad"}
     settings = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "model_max_length": window,
         "clean_up_tokenization_spaces": False,
-        **{f"{name}_token": word for name, word in named.items()},
+        **{f"{theirs[name]}_token": words[special[name]] for name in theirs if name in special},
     }
     (folder / "tokenizer.json").write_text(made, "utf-8")
     (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=1), "utf-8")
-    if template := file.text("tokenizer.chat_template"):
+    if template:
         (folder / "chat_template.jinja").write_text(template, "utf-8")
 
 
-def _tokenizer(
-    file: GgufFile, words: Sequence[str], kinds: Sequence[int], named: Mapping[str, str]
-) -> Tokenizer:
-    model, split = file.text("tokenizer.ggml.model"), file.text("tokenizer.ggml.pre")
+def _tokenizer(file: GgufFile, words: Sequence[str], special: Mapping[str, int]) -> Tokenizer:
+    kinds = file.get("tokenizer.ggml.token_type", list[int])
+    if len(set(words)) < len(words) or len(kinds) != len(words):
+        raise file.damaged("its tokens occur twice, or have no kinds")
+    model = file.get("tokenizer.ggml.model", str, "")
+    split = file.get("tokenizer.ggml.pre", str, "")
     if model == "llama":
-        tokenizer = _sentence_piece(file, words, kinds)
+        tokenizer = _sentence_piece(file, words, kinds, words[special["unknown"]])
     elif model != "gpt2":
         raise file.unusable(f'its tokenizer is "{model}", and only gpt2 and llama are known here')
     elif split not in SPLITS:
@@ -144,12 +111,17 @@ def _tokenizer(
         ]
     )
     usual = model == "llama" or split in LLAMA3_NAMES
-    begin = named.get("bos") if file.settings.get("tokenizer.ggml.add_bos_token", usual) else None
-    end = named.get("eos") if file.settings.get("tokenizer.ggml.add_eos_token", False) else None
+    begins = file.get("tokenizer.ggml.add_bos_token", bool, usual)
+    ends = file.get("tokenizer.ggml.add_eos_token", bool, False)
+    begin = ["bos"] if begins and "bos" in special else []
+    end = ["eos"] if ends and "eos" in special else []
     if begin or end:
         tokenizer.post_processor = processors.TemplateProcessing(
-            single=[one for one in (begin, "$A", end) if one],
-            special_tokens=[(one, words.index(one)) for one in (begin, end) if one],
+            single=[*begin, "$A", *end],
+            special_tokens=[
+                {"id": name, "ids": [special[name]], "tokens": [words[special[name]]]}
+                for name in begin + end
+            ],
         )
     return tokenizer
 
@@ -158,7 +130,7 @@ def _byte_level(file: GgufFile, words: Sequence[str], split: str) -> Tokenizer:
     """BPE over bytes, as GPT-2 does it."""
     vocabulary = {word: number for number, word in enumerate(words)}
     merges = []
-    for line in file.items("tokenizer.ggml.merges", str):
+    for line in file.get("tokenizer.ggml.merges", list[str]):
         place = line.find(" ", 1)
         left, right = line[:place], line[place + 1 :]
         if not {left, right, left + right} <= vocabulary.keys():
@@ -175,10 +147,12 @@ def _byte_level(file: GgufFile, words: Sequence[str], split: str) -> Tokenizer:
     return tokenizer
 
 
-def _sentence_piece(file: GgufFile, words: Sequence[str], kinds: Sequence[int]) -> Tokenizer:
+def _sentence_piece(
+    file: GgufFile, words: Sequence[str], kinds: Sequence[int], unknown: str
+) -> Tokenizer:
     """BPE over characters, as SentencePiece does it: the pair with the best score comes first."""
     vocabulary = {word: number for number, word in enumerate(words)}
-    scores = file.items("tokenizer.ggml.scores", float)
+    scores = file.get("tokenizer.ggml.scores", list[float])
     if len(scores) != len(words):
         raise file.damaged("its tokens have no scores")
     ranked = []
@@ -187,26 +161,16 @@ def _sentence_piece(file: GgufFile, words: Sequence[str], kinds: Sequence[int]) 
             left, right = word[:place], word[place:]
             if left in vocabulary and right in vocabulary:
                 ranked.append((-score, vocabulary[left], vocabulary[right], left, right))
-    ranked.sort()
-    unknown = special_tokens(file).unk
+    merges = [(left, right) for *_, left, right in sorted(ranked)]
     tokenizer = Tokenizer(
-        models.BPE(
-            vocabulary,
-            [(left, right) for *_, left, right in ranked],
-            unk_token=None if unknown is None else words[unknown],
-            fuse_unk=True,
-            byte_fallback=True,
-        )
+        models.BPE(vocabulary, merges, unk_token=unknown, fuse_unk=True, byte_fallback=True)
     )
-    before: list[normalizers.Normalizer] = [normalizers.Replace(" ", SPACE)]
-    after: list[decoders.Decoder] = [
-        decoders.Replace(SPACE, " "),
-        decoders.ByteFallback(),
-        decoders.Fuse(),
-    ]
-    if file.settings.get("tokenizer.ggml.add_space_prefix", True):
-        before.insert(0, normalizers.Prepend(SPACE))
-        after.append(decoders.Strip(" ", 1, 0))
-    tokenizer.normalizer = normalizers.Sequence(before)
-    tokenizer.decoder = decoders.Sequence(after)
+    # A space put before a text is taken from what is made of its tokens.
+    prefix = file.get("tokenizer.ggml.add_space_prefix", bool, True)
+    before = [normalizers.Prepend(SPACE)] if prefix else []
+    after = [decoders.Strip(" ", 1, 0)] if prefix else []
+    tokenizer.normalizer = normalizers.Sequence([*before, normalizers.Replace(" ", SPACE)])
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.Replace(SPACE, " "), decoders.ByteFallback(), decoders.Fuse(), *after]
+    )
     return tokenizer

@@ -29,13 +29,13 @@ print(find_language_model(sys.argv[1]).folder)
 SLOW = """
 import time
 from bench.backbones.local import gguf_model
-quick = gguf_model._bfloat16
-gguf_model._bfloat16 = lambda values: time.sleep(0.05) or quick(values)
+quick = gguf_model.quantize
+gguf_model.quantize = lambda *values: time.sleep(0.05) or quick(*values)
 """
 KILLED = """
 import os, signal
 from bench.backbones.local import gguf_model
-gguf_model._bfloat16 = lambda values: os.kill(os.getpid(), signal.SIGKILL)
+gguf_model.quantize = lambda *values: os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
@@ -125,10 +125,10 @@ def test_two_processes_at_once_both_end_well(cache: Path, tiny: Path) -> None:
 def test_a_cache_without_room_is_one_sentence_and_nothing_is_left(
     cache: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(_: Any) -> None:
+    def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(gguf_model, "_bfloat16", full)
+    monkeypatch.setattr(gguf_model, "quantize", full)
     with pytest.raises(UserError, match=r"No space left on device.*XDG_CACHE_HOME"):
         find_language_model(str(tiny))
     assert [path.name for path in cache.iterdir()] == [".lock"]
@@ -142,7 +142,7 @@ def test_a_cache_that_is_only_read_serves(
     cache: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = find_language_model(str(tiny)).folder
-    monkeypatch.setattr(find, "_locked", None)  # nothing asks to write
+    monkeypatch.setattr(find, "_make", None)  # nothing asks to write
     assert find_language_model(str(tiny)).folder == folder
 
 

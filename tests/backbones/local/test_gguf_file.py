@@ -13,6 +13,7 @@ from tiny_llama import EACH, WINDOW, Words, byte_level, tiny_llama, written
 from transformers import AutoModelForCausalLM
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
+from bench.backbones.local import gguf_file
 from bench.backbones.local.gguf_model import convert
 from bench.core.errors import UserError
 
@@ -112,6 +113,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "layers": ({"llama.block_count": 3}, r"blk\.2\.attn_norm\.weight is missing"),
     "per layer": ({"llama.attention.head_count_kv": [2, 1]}, r"llama\.attention\.head_count_kv"),
     "heads": ({"llama.attention.head_count_kv": 1}, r"blk\.0\.attn_k\.weight has the shape"),
+    "groups": ({"llama.attention.head_count_kv": 3}, "cannot be shared out"),
     "epsilon": ({"llama.attention.layer_norm_rms_epsilon": None}, "layer_norm_rms_epsilon"),
     "many layers": ({"llama.block_count": 2**31}, "fewer tensors than layers"),
     "factor": ({"llama.rope.scaling.factor": -1.0}, r"llama\.rope\.scaling\.factor"),
@@ -122,7 +124,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "end": ({"tokenizer.ggml.eos_token_id": 10**6}, "eos_token_id is no token"),
     "merges": ({"tokenizer.ggml.merges": ["Ġ nowhere"]}, "merges what are no tokens"),
     "kinds": ({"tokenizer.ggml.token_type": [1, 1]}, "occur twice, or have no kinds"),
-    "template": ({"tokenizer.chat_template": 5}, r"tokenizer\.chat_template is no text"),
+    "template": ({"tokenizer.chat_template": 5}, r"tokenizer\.chat_template"),
 }
 
 
@@ -166,3 +168,10 @@ def test_counts_that_no_file_can_hold_are_refused_at_once(tmp_path: Path) -> Non
         path.write_bytes(whole[:place] + b"\xff" * 7 + whole[place + 7 :])
         with pytest.raises(UserError, match="damaged or cut off"):
             convert(path, tmp_path)
+
+
+def test_settings_without_end_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(tmp_path / "tiny.gguf", tiny_llama(WORDS), WORDS)
+    monkeypatch.setattr(gguf_file, "PARTS", 2 * WORDS.size)
+    with pytest.raises(UserError, match="there is no end to its settings"):
+        convert(path, tmp_path)
