@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 ROLE = "scorer"
 NO_SCORER = (
-    "needs a causal LM: give --scorer hf/MODEL, or an endpoint that echoes prompt log-probabilities"
+    "needs a causal LM: give --scorer hf/smollm2 or another hf/MODEL, or an endpoint that echoes "
+    "prompt log-probabilities"
 )
 BUDGET = 200
 """Pairs of a group that are asked where nobody says otherwise: all those of twenty records."""

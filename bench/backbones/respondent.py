@@ -107,7 +107,7 @@ class Respondent:
 
     @property
     def remark(self) -> str:
-        """What a backbone says must be known of figures it had a part in; mostly nothing."""
+        """What a backbone says must be known of figures of metrics that ask it; mostly nothing."""
         return str(getattr(self.backbone, "remark", ""))
 
     async def ask(
@@ -214,7 +214,7 @@ class Respondent:
         request = {
             "backbone": self.backbone.name,
             "version": self.backbone.version,
-            "endpoint": "logprobs",
+            "endpoint": getattr(self.backbone, "scoring", "logprobs"),
             "context": context,
             "text": text,
             "replicate": replicate,

