@@ -232,7 +232,17 @@ def test_nobody_there_ends_the_run_with_the_address() -> None:
                 "message": "maximum context length is 9 tokens (5 in the response_format schema)",
             },
             AskError,
-            "maximum context length",
+            "too long.*maximum context length",
+        ),
+        # llama.cpp's words.
+        (
+            {
+                "status": 400,
+                "code": "exceed_context_size_error",
+                "message": "request (2531 tokens) exceeds the available context size (2048 tokens)",
+            },
+            AskError,
+            "too long.*2531.*2048",
         ),
     ],
 )
