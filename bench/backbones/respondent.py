@@ -159,7 +159,10 @@ class Respondent:
             except ValueError as error:
                 fault = str(error)
             if not whole:
-                fault = f"the answer was cut off after {prompt.sampling.max_tokens} tokens: {fault}"
+                # The server's own limit or a full window may end it long before ours.
+                length = completion.output_tokens
+                after = f" after {length} tokens" if length is not None else ""
+                fault = f"the answer was cut off{after}: {fault}"
             asked = with_fault(prompt, completion.text, fault, repair)
         raise Invalid(f"no valid answer in {1 + REPAIRS} tries: {fault}", tuple(keys))
 

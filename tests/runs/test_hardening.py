@@ -76,12 +76,15 @@ def test_rules_that_only_judge_are_marked_where_they_judged(
 
 @pytest.mark.parametrize("answer", [str, Examination])
 def test_a_cut_answer_is_never_taken_for_whole(answer):
-    half = Completion('{"category": "laboratory", "test": "Lipase", "value": "45', outcome="cut")
-    cut = Scripted(extract=lambda task: half)
+    half = '{"category": "laboratory", "test": "Lipase", "value": "45'
+    cut = Scripted(extract=lambda task: Completion(half, outcome="cut", output_tokens=17))
     prompt = Prompt(Extract(text=""), (), answer, GENERATING, "r")
-    with context(judge=cut) as given, pytest.raises(Invalid, match="cut off"):
+    with context(judge=cut) as given, pytest.raises(Invalid, match="cut off") as caught:
         asyncio.run(given.role("judge").ask(prompt))
     assert len(cut.prompts) == 3
+    # The endpoint's own limit ended it, not the one that was asked for.
+    assert "17 tokens" in caught.value.reason
+    assert str(GENERATING.max_tokens) not in caught.value.reason
 
 
 def test_words_with_braces_around_the_object_do_no_harm():

@@ -1,30 +1,17 @@
 """SIGKILL at any moment: little is asked twice, nothing is lost, the tables are the same."""
 
-import contextlib
 import json
 import signal
-import sqlite3
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from commands import experiment, inside, started, tables
+from journals import journal_rows
 from serving import kill, serving, stats, until
 
 AT_ONCE = 4
 MODEL = "openai/words"
-
-
-def journal_rows(run: Path) -> int:
-    """Rows of a journal that another process may be writing, or has not made yet."""
-    path = run / "journal.sqlite"
-    if not path.exists():
-        return 0
-    with contextlib.closing(sqlite3.connect(path, timeout=10)) as journal:
-        try:
-            return int(journal.execute("select count(*) from entries").fetchone()[0])
-        except sqlite3.OperationalError:
-            return 0
 
 
 def arguments(folder: Path, run: str) -> tuple[str | Path, ...]:

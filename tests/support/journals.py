@@ -1,7 +1,10 @@
 """What the tests of the journal share."""
 
 import asyncio
+import contextlib
+import sqlite3
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any
 
 SECONDS = 200
@@ -22,3 +25,15 @@ def asked(words: str) -> dict[str, Any]:
 
 async def said(_: str) -> bytes:
     return b"an answer"
+
+
+def journal_rows(run: Path) -> int:
+    """Rows of a journal that another process may be writing, or has not made yet."""
+    path = run / "journal.sqlite"
+    if not path.exists():
+        return 0
+    with contextlib.closing(sqlite3.connect(path, timeout=10)) as journal:
+        try:
+            return int(journal.execute("select count(*) from entries").fetchone()[0])
+        except sqlite3.OperationalError:
+            return 0

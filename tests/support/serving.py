@@ -42,9 +42,11 @@ def stats(server: str) -> dict[str, Any]:
     return found
 
 
-def until(condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+def until(
+    condition: Callable[[], bool], process: subprocess.Popen[bytes], patience: float = PATIENCE
+) -> None:
     """Wait for the moment to kill; the process must still be at work then."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + patience
     while not condition():
         assert process.poll() is None, "it ended before the moment to kill it"
         assert time.monotonic() < end, "the moment never came"

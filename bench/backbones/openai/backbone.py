@@ -38,7 +38,7 @@ _ABOUT_PARAMETER = re.compile(
 )
 _ABOUT_ECHO = re.compile(r"echo|logprobs|max_tokens|completions? (end|operation)|chat model", re.I)
 _ABOUT_STREAMS = re.compile(r"\bstream", re.I)
-_ABOUT_LENGTH = re.compile(r"context.{0,12}length|context_length|too long|maximum context", re.I)
+_ABOUT_LENGTH = re.compile(r"context.{0,12}(length|size|window)|too long|maximum context", re.I)
 _WITH_USER = frozenset({401, 402, 403, 404, 405, 407, 410})
 _NO_SUCH_PATH = frozenset({404, 405})
 _ANOTHER_DAY = frozenset({408, 409, 425, 429})
@@ -137,7 +137,7 @@ class OpenAI:
                 if _ABOUT_FILTER.search(f"{fault.code} {fault.said}"):
                     return Completion(text=fault.said, outcome="refusal")
                 if not self._step_down(prompt.answer, step, mode, fault, sent):
-                    raise AskError(f"{self.name} refused the request: {fault.said}") from None
+                    raise self._rejection(fault) from None
                 continue
             return wire.completion(body)
 
@@ -186,6 +186,14 @@ class OpenAI:
             "prompt log-probabilities (vLLM does), or a local model as hf/<model>."
         )
 
+    def _rejection(self, fault: "Fault") -> AskError:
+        if _about_length(fault):
+            return AskError(
+                f"the prompt is too long for the window of {self.name}, which holds the answer "
+                f"too: {fault.said}"
+            )
+        return AskError(f"{self.name} refused the request: {fault.said}")
+
     def _mode(self, answer: type) -> tuple[int, Mode | None]:
         if not issubclass(answer, BaseModel):
             return 0, None
@@ -204,7 +212,7 @@ class OpenAI:
         Raises:
             UserError: the refusal is of a setting, so all items would meet it.
         """
-        if _ABOUT_LENGTH.search(f"{fault.code} {fault.said}"):
+        if _about_length(fault):
             return False  # such a message may count the schema's tokens
         about_schema = mode in ("schema", "object") and _ABOUT_SCHEMA.search(fault.said)
         if about_schema and self._pinned:
@@ -398,6 +406,11 @@ class Azure(OpenAI):
             max_retries=self._max_retries,
             http_client=wire.Checked(timeout=limit),
         )
+
+
+def _about_length(fault: "Fault") -> bool:
+    """Whether the request is longer than the model takes."""
+    return _ABOUT_LENGTH.search(f"{fault.code} {fault.said}") is not None
 
 
 def _host(address: str) -> str:

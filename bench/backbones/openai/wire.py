@@ -204,9 +204,14 @@ def completion(body: dict[str, Any]) -> Completion:
         text=text,
         outcome=outcome,
         model=str(model) if model else None,
-        input_tokens=usage.get("prompt_tokens"),
-        output_tokens=usage.get("completion_tokens"),
+        input_tokens=_count(usage.get("prompt_tokens")),
+        output_tokens=_count(usage.get("completion_tokens")),
     )
+
+
+def _count(value: Any) -> int | None:
+    """A number of tokens; none where an endpoint tells something else."""
+    return value if type(value) is int and value >= 0 else None
 
 
 def fault(error: openai.APIError, secret: str) -> Fault:

@@ -10,6 +10,7 @@ import pytest
 from openai_server import Kind, OpenAIServer, logprob_of, tokens_of
 from pydantic import BaseModel, Field
 
+from bench.backbones.openai import wire
 from bench.backbones.openai.backbone import Azure, OpenAI
 from bench.backbones.prompt import (
     AskError,
@@ -232,7 +233,17 @@ def test_nobody_there_ends_the_run_with_the_address() -> None:
                 "message": "maximum context length is 9 tokens (5 in the response_format schema)",
             },
             AskError,
-            "maximum context length",
+            "too long.*maximum context length",
+        ),
+        # llama.cpp's words.
+        (
+            {
+                "status": 400,
+                "code": "exceed_context_size_error",
+                "message": "request (2531 tokens) exceeds the available context size (2048 tokens)",
+            },
+            AskError,
+            "too long.*2531.*2048",
         ),
     ],
 )
@@ -416,3 +427,10 @@ def test_half_characters_of_an_echo_are_counted(openai_server: OpenAIServer) -> 
     with pytest.raises(AskError, match="spell"):
         ran(backbone, backbone.logprobs("Take", " 7 µg daily"))
     assert len(ran(backbone, backbone.logprobs("Take", " 7 mg daily"))) == 3
+
+
+@pytest.mark.parametrize("told", ["many", "12", 1.5, True, -1, None, [3]])
+def test_a_number_of_tokens_that_is_none_is_unknown(told: Any) -> None:
+    body = {"choices": [{"message": {"content": "Yes."}}], "usage": {"completion_tokens": told}}
+    given = wire.completion(body)
+    assert (given.text, given.output_tokens) == ("Yes.", None)
