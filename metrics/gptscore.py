@@ -125,11 +125,8 @@ class GptScore(PairMetric):
             f"scorer:{scorer}",
             f"prompt:{prompt}",
             "context:cut-left",
-            "dir:both",
+            "dir:both, of a sample one",
             "mean:geometric",
-            f"budget:{self.budget}",
-            "sample:circulant, dir:one",
-            f"seed:{context.seed}",
         )
 
 

@@ -25,9 +25,10 @@ def _schema(answer: Any) -> dict[str, Any] | None:
     return cast(dict[str, Any], _without(answer.model_json_schema(), ("title",)))
 
 
-def closed_schema(answer: type[BaseModel]) -> Any:
-    """The schema as a grammar holds it: every property and no other, with all bounds."""
-    return _closed(schema_of(answer))
+@cache
+def closed_schema(answer: type[BaseModel]) -> str:
+    """The schema as a grammar holds it, as JSON: every property and no other, with all bounds."""
+    return json.dumps(_closed(schema_of(answer)))
 
 
 def strict_schema(answer: Any) -> dict[str, Any]:

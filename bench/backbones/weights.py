@@ -106,9 +106,8 @@ def _from_hub(model: str, user: str) -> Path:
 def identity(folder: Path) -> str:
     """sha256 over settings, tokenizer and weights; the same wherever the files lie.
 
-    Of large weights it reads size and blocks spread over the file, the beginning (the tensors'
-    names and shapes) among them: another training of the same model is told apart, a change of a
-    few bytes may not be.
+    Of large weights it reads size, beginning and blocks spread over the file: another training of
+    the same model is told apart, a change of a few bytes may not be.
 
     Raises:
         UserError: the folder holds no model.
@@ -125,7 +124,7 @@ def identity(folder: Path) -> str:
 
 
 def content_hash(path: Path) -> str:
-    """sha256 of a file; of one above WHOLE bytes, of its size and of blocks spread over it.
+    """sha256 of a file; of one above WHOLE bytes, of its size, its beginning and some blocks of it.
 
     Raises:
         OSError: the file cannot be read.

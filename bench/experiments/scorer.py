@@ -170,11 +170,13 @@ class Scorer:
         sides = (self._assembly.judgements(stage, cell) for cell in (first, second))
         for (metric, ours, chosen), (_, theirs, _) in zip(*sides, strict=True):
             marked = self._marked(stage, first, chosen) or self._marked(stage, second, chosen)
+            remarks = self._remarks(chosen)
             place = (name, metric.card.name, ours)
             scores = self._differences.get((place, theirs))
             if scores is None:
                 scores = self._differing(metric, place, theirs)
-            found += [Result(name, ours, self._with_mark(one, marked), theirs) for one in scores]
+            told = (self._with_mark(one, marked, remarks) for one in scores)
+            found += [Result(name, ours, one, theirs) for one in told]
         return found
 
     def _differing(self, metric: Any, place: Place, other: Cell) -> list[Score]:
@@ -209,7 +211,7 @@ class Scorer:
         return list(dict.fromkeys(filter(None, said)))
 
     @staticmethod
-    def _with_mark(score: Score, stand_in: bool, remarks: Iterable[str] = ()) -> Score:
+    def _with_mark(score: Score, stand_in: bool, remarks: Iterable[str]) -> Score:
         notes = (*score.notes, *remarks)
         return score.model_copy(update={"stand_in": stand_in or score.stand_in, "notes": notes})
 

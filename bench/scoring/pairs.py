@@ -32,12 +32,13 @@ from bench.api.pair_metric import (
     view_text,
 )
 from bench.api.score import Score
-from bench.scoring.intervals import FEW_PAIRS, PairMoments, macro_pair_mean
+from bench.scoring.intervals import FEW_PAIRS, SOME_PAIRS, PairMoments, macro_pair_mean
 from bench.scoring.sampling import number_of_pairs, sampled_pairs
 
 FEW = 10
 """Records of a group below which simulated coverage of the 95 % interval falls under 0.9."""
 NO_PAIR = "no two records to compare"
+TOO_NARROW = "the interval may be too narrow"
 NOT_DRAWN = "in no pair of the sample"
 Couple = tuple[Cell, Cell]
 Grouped = dict[str, dict[str, tuple[str, About]]]
@@ -64,8 +65,8 @@ class Side:
 
     items: Items
     groups: Mapping[str, Group]
-    alone: Mapping[str, int]
-    """Items of groups that have no pair."""
+    alone: tuple[str, ...]
+    """Groups of one item, which have no pair."""
 
     @property
     def lacking(self) -> Counter[str]:
@@ -133,6 +134,7 @@ async def score_pairs(
     order = _merged(read.values())
     budget = getattr(metric, "budget", None)
     drawn: dict[str, Pairs] = {}
+    sample = f"sample:circulant|budget:{budget}|seed:{context.seed}" if budget is not None else ""
     if budget is not None:
         drawn = {group: sampled_pairs(ids, budget, context.seed) for group, ids in order.items()}
     sides: dict[Cell, Side] = {}
@@ -144,7 +146,7 @@ async def score_pairs(
         if isinstance(groups, Unscored):
             failed[cell] = groups
             continue
-        alone = {group: len(items) for group, items in texts.items() if group not in groups}
+        alone = tuple(group for group, items in texts.items() if len(items) == 1)
         sides[cell] = Side(cells[cell], groups, alone)
         texts.clear()  # the words are the kernels' now: they are not held twice
     paired = [couple for couple in couples if couple[0] in sides and couple[1] in sides]
@@ -153,15 +155,16 @@ async def score_pairs(
     for cell, side in sides.items():
         own = {group: found for (who, group), found in moments.items() if who == cell}
         made = "|".join(filter(None, (pinned, side.items.signature)))
+        notes, held = side.items.notes, (*side.groups, *side.alone)
         ends = metric.card.every_part[0].ends
-        said = side.items.notes
-        scores[cell] = _scores(metric, own, side.lacking, made, said, len(side.alone), ends)
+        scores[cell] = _scores(metric, own, side.lacking, made, sample, notes, held, ends)
         evaluations[cell] = list(_evaluations(own, side))
     differences: dict[Couple, list[Score]] = {couple: [] for couple in couples}
     for couple in paired:
         own = {group: found for (who, group), found in moments.items() if who == couple}
         first, second = (sides[cell] for cell in couple)
-        differences[couple] = _differences(metric, own, first, second, pinned) if own else []
+        if own:
+            differences[couple] = _differences(metric, own, first, second, pinned, sample)
     return PairScores(scores, evaluations, differences, failed)
 
 
@@ -179,10 +182,9 @@ async def _groups(
         ids = [identity for identity in order[group] if identity in items]
         own = Texts([items[identity][0] for identity in ids], ids)
         if group in drawn:
-            every = number_of_pairs(len(held))
             mine = _own_pairs(drawn[group], held)
-            own = replace(own, pairs=mine, sampled=len(drawn[group]) < every)
-        if not (len(own.pairs) if group in drawn else len(own) > 1):
+            own = replace(own, pairs=mine, sampled=_sampled(drawn[group], held))
+        if len(ids) < 2:
             continue
         try:
             kernel = await guarded(metric.kernel(own, context), "*", "scoring")
@@ -196,6 +198,11 @@ async def _groups(
             return Unscored(kernel.reason, failures)
         made[group] = Group([items[identity][1] for identity in ids], kernel)
     return made
+
+
+def _sampled(drawn: Pairs, held: NDArray[np.bool_]) -> bool:
+    """Whether the pairs drawn of a group, of which a cell holds some items, are a sample."""
+    return len(drawn) < number_of_pairs(len(held))
 
 
 def _own_pairs(drawn: Pairs, held: NDArray[np.bool_]) -> Pairs:
@@ -282,19 +289,19 @@ def _of_sample(
         values[cell] = np.full(len(drawn), np.nan)  # of a pair that the cell lacks
         values[cell][held[cell][drawn].all(axis=1)] = kernel.values
     for couple in couples:
-        apart = values[couple[0]] - values[couple[1]]
-        if not np.isnan(apart).all():
-            values[couple] = apart
+        values[couple] = values[couple[0]] - values[couple[1]]
     found: dict[Cell | Couple, PairMoments] = {}
     for name, own in values.items():
         known = ~np.isnan(own)
+        if not known.any():
+            continue
         ends, twice = drawn[known].ravel(), np.repeat(own[known], 2)
         there = held[name] if isinstance(name, Cell) else held[name[0]] & held[name[1]]
         sums = np.bincount(ends, twice, minlength=len(there)).astype(np.float64)
         partners = np.bincount(ends, minlength=len(there))
         squares = float(np.sum(twice * twice))
-        every = known.sum() == number_of_pairs(int(there.sum()))
-        found[name] = PairMoments(sums[there], squares, None if every else partners[there])
+        sample = partners[there] if _sampled(drawn, there) else None
+        found[name] = PairMoments(sums[there], squares, sample)
     return found
 
 
@@ -361,13 +368,15 @@ def _scores(
     moments: Mapping[str, PairMoments],
     lacking: Mapping[str, int],
     signature: str,
+    sample: str = "",
     notes: Sequence[str] = (),
-    alone: int = 0,
+    held: Sequence[str] = (),
     ends: tuple[float, float] | None = None,
 ) -> list[Score]:
     """The macro mean over groups; where the groups are departments, each of them too.
 
-    Groups in which only items are `lacking` are shown without a value; `alone` are those of one.
+    Groups that are `held` and have no pair, or of which all items are `lacking`, are shown without
+    a value. `sample` ends the signature of figures over samples.
     """
     card: MetricCard = metric.card
 
@@ -382,28 +391,39 @@ def _scores(
             n=sum(one.n for one in found),
             n_missing=missing,
             interval=interval and interval.within(ends),
-            signature=signature,
+            signature="|".join((signature, sample)) if any(map(_is_sample, found)) else signature,
             notes=(*notes, *more, *_remarks(found)),
             **by,
         )
 
-    single = [f"{alone} group(s) without a pair left out"] if alone else []
+    without = len(set(held) - moments.keys())
+    single = [f"{without} group(s) without a pair left out"] if without else []
     scores = [score(moments, sum(lacking.values()), *single)]
     if getattr(metric, "pairs", "department") == "department":
-        for name in filter(None, dict.fromkeys((*moments, *lacking))):
+        for name in filter(None, dict.fromkeys((*moments, *held, *lacking))):
             own = {name: moments[name]} if name in moments else {}
             scores.append(score(own, lacking.get(name, 0), by="department", group=name))
     return scores
 
 
+def _is_sample(moments: PairMoments) -> bool:
+    return moments.sampled is not None
+
+
 def _differences(
-    metric: Any, moments: Mapping[str, PairMoments], first: Side, second: Side, signature: str
+    metric: Any,
+    moments: Mapping[str, PairMoments],
+    first: Side,
+    second: Side,
+    signature: str,
+    sample: str,
 ) -> list[Score]:
     """Of the groups in which both sides have a pair; missing are the items of one side alone."""
     groups = {**first.groups, **second.groups}
     lacking = Counter({name: len(first.ids(name) ^ second.ids(name)) for name in groups})
     made = "|".join(filter(None, (signature, first.items.signature)))
-    whole, *others = _scores(metric, moments, {name: lacking[name] for name in moments}, made)
+    own = {name: lacking[name] for name in moments}
+    whole, *others = _scores(metric, moments, own, made, sample)
     return [whole.model_copy(update={"n_missing": lacking.total()}), *others]
 
 
@@ -412,21 +432,25 @@ def _remarks(moments: Sequence[PairMoments]) -> Iterator[str]:
     if not moments:
         yield NO_PAIR
         return
-    sampled = [one.pairs for one in moments if one.sampled is not None]
+    sampled = [one.pairs for one in moments if _is_sample(one)]
     if sampled:
         drawn = sum(one.pairs for one in moments)
         every = sum(number_of_pairs(len(one.row_sums)) for one in moments)
         yield f"a sample of {drawn:,} of {every:,} pairs"
     if sampled and min(sampled) < FEW_PAIRS:
         yield f"no interval: a group has only {min(sampled)} pairs, and it takes {FEW_PAIRS}"
+    elif sampled and min(sampled) < SOME_PAIRS:
+        yield f"a group has only {min(sampled)} pairs: {TOO_NARROW}"
     elif 4 <= min(found.n for found in moments) < FEW:
-        yield f"a group has fewer than {FEW} records: the interval may be too narrow"
+        yield f"a group has fewer than {FEW} records: {TOO_NARROW}"
 
 
 def _evaluations(moments: Mapping[str, PairMoments], side: Side) -> Iterator[Evaluation]:
     """Of each item its mean similarity with the others of its group."""
     for name, group in side.groups.items():
-        found, keys = moments[name], getattr(group.kernel, "keys", ())
+        keys = getattr(group.kernel, "keys", ())
+        nothing = np.zeros(len(group.who), dtype=np.int64)
+        found = moments.get(name, PairMoments(nothing.astype(float), 0.0, nothing))
         each = np.full(len(group.who), found.n - 1) if found.sampled is None else found.sampled
         summed = zip(group.who, found.row_sums.tolist(), each.tolist(), strict=True)
         for at, (who, total, partners) in enumerate(summed):

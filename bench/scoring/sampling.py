@@ -3,10 +3,10 @@
 The items stand in a ring, in an order that the seed decides and nothing else of them; a pair is an
 item with the one after it, then with the one after that, and so on (circulant shifts, a balanced
 incomplete design; Blom 1976). So each item is in as many pairs as any other, give or take two, and
-the sample's mean has the expectation of the mean over all pairs. Each is as often first as second:
-a similarity that differs by direction needs one way of each pair, which for the same work says more
-than both ways of half as many. An item's place depends on its id alone: a group that grows keeps
-most of its pairs.
+the sample's mean has the expectation of the mean over all pairs. Which of two is first tells
+nothing of them: a similarity that differs by direction needs one way of each pair, which for the
+same work says more than both ways of half as many. A group that grows by a few items keeps most of
+its pairs.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,8 +1,9 @@
 """A causal language model in process: token lists in, token lists and log-probabilities out.
 
 Promise: what a row of a batch gives depends on that row and its seed alone, to the precision of
-the arithmetic; texts are scored one by one, and to the bit. Sampling adds Gumbel noise from the row's own stream and takes the largest, which
-draws from the same distribution as sampling does; padding is masked.
+the arithmetic; texts are scored one by one, and to the bit. Sampling adds Gumbel noise from the
+row's own stream and takes the largest, which draws from the same distribution as sampling does;
+padding is masked.
 
 Imports torch and transformers at once, which costs seconds: import this module late.
 """
@@ -192,8 +193,10 @@ class CausalModel:
             return None
         with torch.inference_mode():
             tokens = torch.tensor([list(before[:-1])], device=self.device)
-            kept = self.model.base_model(input_ids=tokens, use_cache=True).past_key_values
+            read = self.model.base_model(input_ids=tokens, use_cache=True)
+        kept: Any = getattr(read, "past_key_values", None)
         plain = type(kept) is DynamicCache and {type(one) for one in kept.layers} <= ATTENDED
+        self._splits = plain
         return kept if plain else None
 
     def score(self, before: Tokens, kept: Any, text: Tokens) -> list[float]:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from gguf import TokenType
 from tokenizers import (
     AddedToken,
     Regex,
@@ -21,8 +22,8 @@ from tokenizers import (
 
 from bench.backbones.local.gguf_file import GgufFile
 
-NORMAL, UNKNOWN, CONTROL, USER_DEFINED = 1, 2, 3, 4
-"""Kinds of tokens that matter here, by their codes."""
+ADDED = (TokenType.UNKNOWN, TokenType.CONTROL, TokenType.USER_DEFINED)
+"""Kinds of tokens that no splitting and merging makes."""
 SPACE = "▁"
 """How SentencePiece writes a space."""
 GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
@@ -105,9 +106,9 @@ def _tokenizer(file: GgufFile, words: Sequence[str], special: Mapping[str, int])
         tokenizer = _byte_level(file, words, split)
     tokenizer.add_tokens(
         [
-            AddedToken(word, special=kind != USER_DEFINED, normalized=False)
+            AddedToken(word, special=kind != TokenType.USER_DEFINED, normalized=False)
             for word, kind in zip(words, kinds, strict=True)
-            if kind in (UNKNOWN, CONTROL, USER_DEFINED)
+            if kind in ADDED
         ]
     )
     usual = model == "llama" or split in LLAMA3_NAMES
@@ -157,7 +158,7 @@ def _sentence_piece(
         raise file.damaged("its tokens have no scores")
     ranked = []
     for word, kind, score in zip(words, kinds, scores, strict=True):
-        for place in range(1, len(word)) if kind == NORMAL else ():
+        for place in range(1, len(word)) if kind == TokenType.NORMAL else ():
             left, right = word[:place], word[place:]
             if left in vocabulary and right in vocabulary:
                 ranked.append((-score, vocabulary[left], vocabulary[right], left, right))

@@ -1,14 +1,13 @@
 """Language models run in process by transformers.
 
 Prompts asked at the same time share forward passes: while one runs, the others gather. Texts to be
-scored share the reading of a context in the same way. An answer depends on its own prompt and key, not on its neighbours (see `bench.backbones.local.causal` for the
-precision of that). A structured answer is asked for in words and held to its schema (see
-`bench.backbones.local.grammar`). A batch that fails is tried again one by one; what fails alone is
-that item's failure.
+scored share the reading of a context in the same way. An answer depends on its own prompt and key,
+not on its neighbours (see `bench.backbones.local.causal` for the precision of that). A structured
+answer is asked for in words and held to its schema (see `bench.backbones.local.grammar`). A batch
+that fails is tried again one by one; what fails alone is that item's failure.
 """
 
 import asyncio
-import json
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -99,7 +98,7 @@ class Transformers:
         if issubclass(prompt.answer, BaseModel):
             need(f"{self.name} with structured answers", "llguidance", extra="local")
             messages.append(schema_message(prompt.answer))
-            schema = json.dumps(closed_schema(prompt.answer))
+            schema = closed_schema(prompt.answer)
         model = await asyncio.to_thread(self._loaded)
         try:
             tokens = model.chat(messages)
@@ -121,9 +120,9 @@ class Transformers:
         """Natural-log probability of each token of `text` after `context`; each value <= 0.
 
         Tokens of the text are those that it has behind the context, or has alone where the two run
-        into each other. If both exceed the model's window, the context loses its beginning. Without any context the
-        text's first token has no probability and is left out, unless the tokenizer puts a token
-        of its own in front.
+        into each other. If both exceed the model's window, the context loses its beginning.
+        Without any context the text's first token has no probability and is left out, unless the
+        tokenizer puts a token of its own in front.
 
         Raises:
             AskError: the text alone exceeds the window.

@@ -193,13 +193,46 @@ def test_a_model_that_looks_back_a_little_way_scores_as_in_one_piece(tmp_path: P
     assert values == pytest.approx(expected, abs=1e-5)
 
 
-def test_a_model_without_attention_scores_as_in_one_piece(tmp_path: Path) -> None:
-    tokenizer = transformers.AutoTokenizer.from_pretrained(saved(tmp_path))
+def without_attention(size: int) -> Any:
     config = transformers.MambaConfig(
-        vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=2, initializer_range=0.3
+        vocab_size=size, hidden_size=16, num_hidden_layers=2, initializer_range=0.3
     )
+    return transformers.MambaForCausalLM(config)
+
+
+def with_positions_by_length(size: int) -> Any:
+    config = transformers.Phi3Config(
+        vocab_size=size,
+        hidden_size=32,
+        intermediate_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        max_position_embeddings=64,
+        original_max_position_embeddings=12,
+        rope_parameters={
+            "rope_type": "longrope",
+            "rope_theta": 10000.0,
+            "short_factor": [1.0] * 8,
+            "long_factor": [1.0] * 4 + [4.0] * 4,
+            "original_max_position_embeddings": 12,
+            "partial_rotary_factor": 1.0,
+        },
+        pad_token_id=0,
+        bos_token_id=0,
+        eos_token_id=0,
+        initializer_range=0.3,
+    )
+    return transformers.Phi3ForCausalLM(config)
+
+
+@pytest.mark.parametrize("made", [without_attention, with_positions_by_length])
+def test_a_model_whose_context_cannot_be_kept_scores_as_in_one_piece(
+    tmp_path: Path, made: Any
+) -> None:
+    tokenizer = transformers.AutoTokenizer.from_pretrained(saved(tmp_path))
     torch.manual_seed(1)
-    transformers.MambaForCausalLM(config).save_pretrained(tmp_path)
+    made(len(tokenizer)).save_pretrained(tmp_path)
     model, _ = reference(tmp_path)
     values = alone(Transformers(str(tmp_path), device="cpu").logprobs(TEXTS[2], TEXTS[0]))
     whole = tokenizer(f"{TEXTS[2]} {TEXTS[0]}", return_tensors="pt").input_ids
@@ -234,6 +267,20 @@ def test_a_text_beyond_the_window_is_this_items_failure(
     else:
         with pytest.raises(AskError, match=f"{size} tokens: its window holds 128"):
             alone(work)
+
+
+def test_a_text_has_the_tokens_that_it_has_behind_its_context(tmp_path: Path) -> None:
+    """SentencePiece puts a space before a text: " C" alone would be a space and a letter."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    folder = saved(tmp_path)
+    tokenizer = Tokenizer(models.WordLevel({"[UNK]": 0, "▁Answer:": 1, "▁C": 2, "▁": 3}, "[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
+    fast = transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="[UNK]")
+    fast.save_pretrained(folder)
+    backbone = Transformers(str(folder), device="cpu")
+    assert len(alone(backbone.logprobs("Answer:", " C"))) == 1
+    assert len(alone(backbone.logprobs("Answer: C", "C C"))) == 2  # they run into each other
 
 
 def test_a_tokenizers_own_beginning_is_kept(tmp_path: Path) -> None:
