@@ -32,6 +32,7 @@ from bench.api.pair_metric import (
     view_text,
 )
 from bench.api.score import Score
+from bench.core.concurrency import ordered_map
 from bench.scoring.intervals import FEW_PAIRS, SOME_PAIRS, PairMoments, macro_pair_mean
 from bench.scoring.sampling import number_of_pairs, sampled_pairs
 
@@ -176,8 +177,11 @@ async def _groups(
     drawn: Mapping[str, Pairs],
     context: Context,
 ) -> dict[str, Group] | Unscored:
-    """The groups of a cell that have a pair, or why the first kernel that fails does."""
-    made: dict[str, Group] = {}
+    """The groups of a cell that have a pair, or why the first kernel that fails does.
+
+    Where a metric has a budget its few exchanges of all groups go together.
+    """
+    asked: dict[str, Texts] = {}
     for group, items in texts.items():
         held = np.array([identity in items for identity in order[group]])
         ids = [identity for identity in order[group] if identity in items]
@@ -185,20 +189,26 @@ async def _groups(
         if group in drawn:
             mine = _own_pairs(drawn[group], held)
             own = replace(own, pairs=mine, sampled=_sampled(drawn[group], held))
-        if len(ids) < 2:
-            continue
-        try:
-            kernel = await guarded(metric.kernel(own, context), "*", "scoring")
-        except Unscored as reason:
-            kernel = reason
-        if isinstance(kernel, Failure):
-            kernel = Unscored(f"failed: {kernel.reason}", (kernel,))
-        if isinstance(kernel, Unscored):
-            named = {"metric": metric.card.name}
-            failures = [one.model_copy(update=named) for one in kernel.failures]
-            return Unscored(kernel.reason, failures)
-        made[group] = Group([items[identity][1] for identity in ids], kernel)
-    return made
+        if len(ids) > 1:
+            asked[group] = own
+
+    async def kernel(own: Texts) -> Any:
+        found = await guarded(metric.kernel(own, context), "*", "scoring")
+        if isinstance(found, Failure):
+            raise Unscored(f"failed: {found.reason}", (found,))
+        return found
+
+    at_once = max(1, len(asked)) if drawn else 1
+    try:
+        kernels = [found async for found in ordered_map(kernel, asked.values(), at_once)]
+    except Unscored as reason:
+        named = {"metric": metric.card.name}
+        failures = [one.model_copy(update=named) for one in reason.failures]
+        return Unscored(reason.reason, failures)
+    return {
+        group: Group([texts[group][identity][1] for identity in own.ids], found)
+        for (group, own), found in zip(asked.items(), kernels, strict=True)
+    }
 
 
 def _sampled(drawn: Pairs, held: NDArray[np.bool_]) -> bool:

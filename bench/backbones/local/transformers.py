@@ -273,7 +273,11 @@ class Transformers:
                 found[id(job)] = model.score(given, kept, job.detail)
 
         if model.device == "cpu":
-            in_parallel(score, shared)
+
+            def size(given: tuple[int, ...]) -> int:
+                return len(given) + sum(len(job.detail) for job in shared[given])
+
+            in_parallel(score, sorted(shared, key=size, reverse=True))  # none waits for a long one
         else:
             for given in shared:
                 score(given)
