@@ -102,7 +102,7 @@ class GptScore(PairMetric):
                 raise _unscored(failures)
             return one, 0.0, ""
 
-        # Texts with one context follow each other: a model in process reads it once for all.
+        # Texts with one context follow each other: a model in process reads it once for several.
         asked = [(i, j, at) for at, (i, j) in enumerate(texts.pairs.tolist())]
         if not texts.sampled:
             asked += [(j, i, at) for i, j, at in asked]
