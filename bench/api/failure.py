@@ -23,7 +23,7 @@ class Failure(Model):
     stage: str
     """The stage, or what else was being done."""
     outcome: str
-    """"refusal", "invalid", "unreachable" or "error"."""
+    """"refusal", "cut", "invalid", "off-plan", "unreachable" or "error"."""
     reason: str
     metric: str = ""
     """The metric that could not score it; empty where it could not be made."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from bench.authoring.parts import PARTS, Quoted, check_part, share_figures
 from bench.authoring.source import SourceText, find_quote
-from bench.backbones.prompt import Answer, Prompt, Sampling
+from bench.backbones.prompt import JUDGING, Answer, Prompt
 from bench.backbones.requests import Draft
 from bench.backbones.respondent import Respondent
 from bench.backbones.templates import Template
@@ -32,7 +32,6 @@ from bench.knowledge.outline import (
 from bench.knowledge.provenance import record
 
 TEMPLATE = Template(Path(__file__).with_name("draft.j2"))
-DRAFTING = Sampling(temperature=0.0, max_tokens=16_000)
 NEAR = 300
 """Characters around quoted words in which the title and the year of a work stand."""
 SHARES = ("weight", "typicality", *SEVERITIES, *AGE_GROUPS)
@@ -84,7 +83,7 @@ async def _ask(
     )
     task = Draft(disease=subject.name, part=part, sources=tuple(source.text for source in sources))
     where = f"draft/{part}"
-    return await respondent.ask(Prompt(task, messages, PARTS[part], DRAFTING, where, check_part))
+    return await respondent.ask(Prompt(task, messages, PARTS[part], JUDGING, where, check_part))
 
 
 def assemble(

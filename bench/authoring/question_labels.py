@@ -38,7 +38,7 @@ class VotedLabel(Label):
     """A label, and what it comes from."""
 
     votes: tuple[str, ...]
-    """What each pass gave: a department, or why it gave none: "refusal", "invalid" or "error"."""
+    """What each pass gave: a department, or the outcome of an ask that failed."""
     keys: tuple[str, ...]
     """Journal keys of the exchanges."""
     model: str

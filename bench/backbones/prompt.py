@@ -1,7 +1,7 @@
 """What is asked of a backbone and what comes back."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Literal, Protocol, Self, TypeVar, runtime_checkable
 
 from pydantic import BaseModel
@@ -24,7 +24,12 @@ class Sampling:
     """How an answer is drawn."""
 
     temperature: float = 1.0
-    max_tokens: int = 4096
+    max_tokens: int = 0
+    """Most tokens of an answer; 0 in a prompt for as many as its kind of request allows."""
+    top_p: float = 1.0
+    """Share of the probability that is drawn from; 1 for all of it."""
+    seed: int | None = None
+    """What a draw begins with, where a user names it."""
 
 
 GENERATING = Sampling()
@@ -48,7 +53,14 @@ class Prompt(Generic[T]):
     """The case (and round, turn) asked for: the same words for two cases are two draws."""
     check: Callable[[T], None] | None = field(default=None, compare=False)
     """What else an answer must be, of which its type knows nothing: raises ValueError in words that
-    are shown to the model. No answer depends on it, so it is not part of the journal key."""
+    are shown to the model (`OffPlan`, `Doubtful` or any other). No answer depends on it, so it is
+    not part of the journal key."""
+
+    def __post_init__(self) -> None:
+        """Give the answer the tokens of its kind of request, where nobody says how many."""
+        if not self.sampling.max_tokens:
+            limited = replace(self.sampling, max_tokens=self.request.tokens)
+            object.__setattr__(self, "sampling", limited)
 
 
 @dataclass(frozen=True)
@@ -56,9 +68,13 @@ class Completion:
     """What one exchange with a backbone gave; stored in the journal before anybody reads it."""
 
     text: str
-    """The answer as received; JSON where a model was asked for."""
+    """The answer as received, with any thinking amid it; JSON where a model was asked for."""
     outcome: Literal["answer", "refusal", "cut"] = "answer"
-    """`cut` when the token limit ended the text."""
+    """`answer` for a text that came to its own end, `cut` for one that something else ended."""
+    finish: str = ""
+    """Why it ended, in the endpoint's word; empty if it gave none."""
+    thinking: str = ""
+    """What the model thought, where that came apart from the answer; never an answer itself."""
     model: str | None = None
     """Model name the endpoint reported."""
     input_tokens: int | None = None
@@ -70,7 +86,11 @@ class Backbone(Protocol):
 
     A class attribute `transport`, if there is one, names the options that change no answer
     (address, time-out): a run may change them. An attribute `remark`, if there is one, is said
-    beside every figure of a metric that asks it. It is made by its entry point as
+    beside every figure of a metric that asks it. An attribute `address`, if there is one, is where
+    it is asked: answers of another address are not taken for its own. An attribute `shape`, if
+    there is one, maps what the endpoint made of our requests to words for the manifest. An
+    attribute `alias` that is true says that its name need not be the name of a model. It is made by
+    its entry point as
     `Target(name, **options)`, where `name` is what follows the slash in "openai/gpt-4o", or empty.
     """
 
@@ -139,6 +159,23 @@ class AskError(Exception):
         return type(self)(self.reason, (*keys, *self.keys))
 
 
+class Misplanned(AskError):
+    """Still not what was planned after the repairs; stored."""
+
+    outcome = "off-plan"
+
+
+class OffPlan(ValueError):
+    """Raised by a check: a valid answer of something else than was planned.
+
+    It is asked again; what stays so is `Misplanned`.
+    """
+
+
+class Doubtful(ValueError):
+    """Raised by a check: what may be right all the same. It is asked again, then kept."""
+
+
 class Unreachable(AskError):
     """Transport failed after the client's retries; not stored, asked again next run."""
 
@@ -157,9 +194,17 @@ class Invalid(AskError):
     outcome = "invalid"
 
 
+class Cut(Invalid):
+    """Cut off even after the repairs; stored."""
+
+    outcome = "cut"
+
+
 @dataclass(frozen=True)
 class Answer(Generic[T]):
     """A validated answer with the journal keys that prove it."""
 
     value: T
     keys: tuple[str, ...]
+    doubt: str = ""
+    """What a check found doubtful and was kept all the same."""

@@ -5,9 +5,11 @@ prompt's messages; the rules read these inputs. A gold answer is never among the
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from bench.core.schema import Model
+from pydantic import AfterValidator
+
+from bench.core.schema import Model, asked
 from bench.knowledge.course import Presentation
 from bench.knowledge.outline import Outline
 from bench.records.label import Label
@@ -21,6 +23,8 @@ class Request(Model):
     """Base of the requests."""
 
     kind: ClassVar[str]
+    tokens: ClassVar[int] = 4096
+    """Most tokens of an answer; the paper's 4,096 (section 4.1.3) where a kind says no other."""
 
 
 class Subject(Model):
@@ -51,6 +55,7 @@ class Judge(Request):
     """Decide whether each section of a record agrees with the outline (paper section 4.1.2)."""
 
     kind: ClassVar[str] = "judge"
+    tokens: ClassVar[int] = 2_048
     record: RecordSections
     outline: Outline
 
@@ -59,6 +64,7 @@ class Extract(Request):
     """State what a text says as atomic facts."""
 
     kind: ClassVar[str] = "extract"
+    tokens: ClassVar[int] = 1_024
     text: str
     question: str = ""
     """What the text answers, if it is an answer."""
@@ -68,6 +74,7 @@ class LabelFacts(Request):
     """Relate each of some statements to each of some facts (paper equation 1)."""
 
     kind: ClassVar[str] = "label"
+    tokens: ClassVar[int] = 2_048
     statements: tuple[str, ...]
     facts: dict[str, str]
     """Facts by id."""
@@ -92,6 +99,7 @@ class Rate(Request):
     """Rate a dialogue by a rubric."""
 
     kind: ClassVar[str] = "rate"
+    tokens: ClassVar[int] = 1_024
     rubric: str
     """Name of the rubric, for instance "fluency"; its words are in the prompt."""
     dialogue: tuple[Turn, ...]
@@ -105,6 +113,7 @@ class Reply(Request):
     """Answer a doctor's question as the patient."""
 
     kind: ClassVar[str] = "reply"
+    tokens: ClassVar[int] = 512
     memory: str
     """What the patient knows, in the agent's format."""
     manner: dict[str, str] = {}
@@ -120,6 +129,7 @@ class Ask(Request):
     """Ask the next question as the doctor."""
 
     kind: ClassVar[str] = "ask"
+    tokens: ClassVar[int] = 512
     department: str
     history: tuple[Turn, ...]
     """This round's exchanges so far."""
@@ -131,6 +141,7 @@ class ChooseAnswer(Request):
     """Answer a multiple-choice question."""
 
     kind: ClassVar[str] = "answer"
+    tokens: ClassVar[int] = 2_048
     question: str
     options: dict[str, str]
     memory: tuple[str, ...] = ()
@@ -141,6 +152,7 @@ class Draft(Request):
     """Draft a part of a disease outline from source texts (paper section 3.1, step 1)."""
 
     kind: ClassVar[str] = "draft"
+    tokens: ClassVar[int] = 16_000
     disease: str
     part: str
     sources: tuple[str, ...]
@@ -150,6 +162,7 @@ class Reflect(Request):
     """State a rule that would have avoided a failure."""
 
     kind: ClassVar[str] = "reflect"
+    tokens: ClassVar[int] = 1_024
     situation: str
     given: str
     """The answer that was given."""
@@ -157,10 +170,22 @@ class Reflect(Request):
     """What the practised record supports; never a test question's gold answer."""
 
 
+def _given(reasons: str) -> str:
+    if not any(letter.isalnum() for letter in reasons):
+        raise ValueError("reasons are wanted, in words")
+    return reasons
+
+
+Words = Annotated[str, asked(minLength=1, maxLength=1500)]
+"""Reasons that may be missing."""
+Reasons = Annotated[Words, AfterValidator(_given)]
+"""What an answer rests on; one without any is invalid."""
+
+
 class SectionVerdict(Model):
     """One section's verdict, reasons first."""
 
-    reasons: str
+    reasons: Reasons
     """What was compared and what was found."""
     aligned: bool
     """Whether everything in the section agrees with medical standards."""
@@ -183,7 +208,7 @@ class Verdict(Model):
 class Labelled(Model):
     """What a statement is to one fact; a fact that is not named is neutral."""
 
-    fact: str
+    fact: Annotated[str, asked(minLength=1, maxLength=40)]
     """Id of the fact."""
     label: Label
 
@@ -191,35 +216,35 @@ class Labelled(Model):
 class StatementLabels(Model):
     """One statement's labels."""
 
-    statement: int
+    statement: Annotated[int, asked(minimum=1, maximum=100)]
     """Number of the statement, from 1."""
-    labels: tuple[Labelled, ...]
+    labels: Annotated[tuple[Labelled, ...], asked(maxItems=100)]
     """Facts that the statement entails or contradicts; those it is neutral to may be left out."""
 
 
 class Labels(Model):
     """The answer to `LabelFacts`."""
 
-    statements: tuple[StatementLabels, ...]
+    statements: Annotated[tuple[StatementLabels, ...], asked(minItems=1, maxItems=40)]
 
 
 class Extracted(Model):
     """The answer to `Extract`: the smallest self-contained statements, in order."""
 
-    facts: tuple[str, ...]
+    facts: Annotated[tuple[Annotated[str, asked(maxLength=300)], ...], asked(maxItems=40)]
 
 
 class Rating(Model):
     """The answer to `Rate`, reasons first."""
 
-    reasons: str
+    reasons: Reasons
     score: int
 
 
 class ChosenOption(Model):
     """The answer to `ChooseAnswer`, reasons first; asked for with the question's own letters."""
 
-    reasons: str
+    reasons: Reasons
     """What speaks for the option chosen and against the others."""
     letter: str
     """Letter of the option chosen."""
@@ -228,7 +253,7 @@ class ChosenOption(Model):
 class Lesson(Model):
     """The answer to `Reflect`, reasons first."""
 
-    reasons: str
+    reasons: Reasons
     """What was overlooked."""
-    rule: str
+    rule: Annotated[str, asked(minLength=1, maxLength=600)]
     """What to do in such a situation, in one or two sentences."""

@@ -1,9 +1,12 @@
 """The base of every pydantic model that crosses a file or a network."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+ASKED = "asked"
+"""Keyword of a JSON schema: bounds that a model is asked to keep."""
 
 
 class Model(BaseModel):
@@ -15,6 +18,14 @@ class Model(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
     )
+
+
+def asked(**bounds: int) -> Any:
+    """Bounds by the keywords of JSON schema, `maxLength=300`, for what a model writes.
+
+    What breaks them is valid all the same: files and endpoints that know no bounds may say more.
+    """
+    return Field(json_schema_extra={ASKED: dict(bounds)})
 
 
 def _absolute(path: Path) -> Path:

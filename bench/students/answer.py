@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, create_model, model_validator
 from bench.api.context import Context
 from bench.api.failure import Failure, guarded
 from bench.backbones.prompt import JUDGING, Answer, AskError, Prompt
-from bench.backbones.requests import ChooseAnswer, ChosenOption
+from bench.backbones.requests import ChooseAnswer, ChosenOption, Words
 from bench.backbones.respondent import Respondent
 from bench.backbones.templates import Template
 from bench.core.schema import Model
@@ -34,6 +34,7 @@ OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 OF_FAILURE: dict[str, Outcome] = {
     "refusal": "refused",
     "invalid": "invalid",
+    "cut": "invalid",
     "unreachable": "unreachable",
     "error": "error",
 }
@@ -189,6 +190,8 @@ def choice_of(options: tuple[tuple[str, str], ...]) -> type[ChosenOption]:
 
 class _BareOption(ChosenOption):
     """A choice that may come without reasons: as an object without them, or as an option alone."""
+
+    reasons: Words
 
     @model_validator(mode="before")
     @classmethod
