@@ -27,6 +27,7 @@ from bench.backbones.requests import (
 )
 from bench.backbones.rules.backbone import Rules
 from bench.backbones.structured import parse
+from bench.backbones.thinking import without_thinking
 from bench.core.errors import UserError
 from bench.core.text import runs, sentences, stems
 from bench.journal.journal import Journal
@@ -49,6 +50,7 @@ LEAST = 0.05
 HOSTILE = (
     "1", "1-", "9.", "1 ", "*", "(", "[a", "* a ", " ", ". ", ".", "'", "\n", "- ", "no ", "and ",
     "that I ", "a, ", "a-", ": ", "A b: ", "{", '{"a": ', "not a ", "J. ",
+    "[[", "{}", "{'a", '"', "<", "<think>", "</think>", "<a>b</think> ", "<|channel|>",
 )  # fmt: skip
 LIBRARY = Library()
 OUTLINE = LIBRARY.find("sciatica")
@@ -119,7 +121,9 @@ def read(text: str) -> object:
 READERS: dict[str, Reader] = {
     "sentences": sentences,
     "stems": stems,
+    "thinking": without_thinking,
     "an answer's JSON": lambda text: parse(text, Extracted),
+    "an object to mend": lambda text: parse(f'{{"facts": [{text}],}}', Extracted),
     "a transcript": read,
     "conduct": conducted,
     "a record as text": lambda text: Text().render(record(text)),
