@@ -29,7 +29,9 @@ from transformers import (
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 from transformers.utils import logging
 
-from bench.backbones.prompt import Message
+from bench.backbones.messages import joined, without_system
+from bench.backbones.prompt import Message, Sampling
+from bench.backbones.thinking import is_mark
 
 if TYPE_CHECKING:
     from bench.backbones.local.grammar import Grammars
@@ -46,10 +48,14 @@ Tokens = Sequence[int]
 
 
 class Seeded(LogitsProcessor):  # type: ignore[misc]  # transformers is Any to mypy
-    """Turns greedy choice into sampling, each row with a random stream of its own."""
+    """Turns greedy choice into sampling, each row with a random stream of its own.
 
-    def __init__(self, temperature: float, keys: Sequence[str], device: Any) -> None:
+    With `top_p` below 1 from the likeliest tokens alone, as few as have that share together.
+    """
+
+    def __init__(self, temperature: float, top_p: float, keys: Sequence[str], device: Any) -> None:
         self.temperature = temperature
+        self.top_p = top_p
         self.streams = []
         for key in keys:
             seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") >> 1
@@ -59,8 +65,14 @@ class Seeded(LogitsProcessor):  # type: ignore[misc]  # transformers is Any to m
         noise = torch.empty_like(scores, dtype=torch.float32)
         for row, stream in zip(noise, self.streams, strict=True):
             row.exponential_(generator=stream)
+        warmed = scores.float() / self.temperature
+        if self.top_p < 1:
+            chances, order = warmed.softmax(-1).sort(dim=-1, descending=True, stable=True)
+            above = chances.cumsum(-1) - chances >= self.top_p
+            above[:, 0] = False
+            warmed = warmed.masked_fill(above.scatter(-1, order, above), float("-inf"))
         # The logarithm of an exponential draw, negated, is Gumbel noise.
-        return scores.float() / self.temperature - noise.log()
+        return warmed - noise.log()
 
 
 class Abandoned(StoppingCriteria):  # type: ignore[misc]  # transformers is Any to mypy
@@ -107,6 +119,8 @@ class CausalModel:
         """What the tokenizer puts in front of a text of its own accord."""
         # The repository's habits (top_p, penalties) would sample otherwise than was asked.
         self.model.generation_config = GenerationConfig()
+        added = self.tokenizer.added_tokens_decoder.items()
+        self._unsaid = {token for token, one in added if one.special and not is_mark(one.content)}
         self._lock = threading.Lock()
         self._grammars: Grammars | None = None
 
@@ -119,19 +133,17 @@ class CausalModel:
         if not self.tokenizer.chat_template:
             said = "\n\n".join(f"{one.role.capitalize()}: {one.content}" for one in messages)
             return [*self.begin, *self.text(f"{said}\n\nAssistant:")]
-        spoken = _alternating(messages)
         try:
-            return self._templated(spoken)
+            return self._templated(joined(messages))
         except TemplateError:
             # Some templates know no system role.
-            first = Message("user", messages[0].content)
-            if messages[0].role != "system":
+            if all(message.role != "system" for message in messages):
                 raise
-            return self._templated(_alternating([first, *messages[1:]]))
+            return self._templated(without_system(messages))
 
-    def _templated(self, spoken: list[dict[str, str]]) -> list[int]:
+    def _templated(self, messages: Sequence[Message]) -> list[int]:
         made = self.tokenizer.apply_chat_template(
-            spoken, add_generation_prompt=True, tokenize=False
+            [vars(message) for message in messages], add_generation_prompt=True, tokenize=False
         )
         return list(self.tokenizer(made, add_special_tokens=False)["input_ids"])
 
@@ -140,19 +152,21 @@ class CausalModel:
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def words(self, tokens: Tokens) -> str:
-        """Text of an answer's tokens."""
-        return str(self.tokenizer.decode(tokens, skip_special_tokens=True))
+        """Text of an answer's tokens; of special ones those alone that tell thinking from it."""
+        kept = [token for token in tokens if token not in self._unsaid]
+        return str(self.tokenizer.decode(kept, skip_special_tokens=False))
 
     def generate(
         self,
         rows: Sequence[Tokens],
         keys: Sequence[str],
-        temperature: float,
-        most: int,
+        sampling: Sampling,
         schemas: Sequence[str | None] = (),
         wanted: Callable[[], bool] = lambda: True,
     ) -> list[list[int]]:
-        """Continue each row by at most so many tokens; a finished one ends in one of `ends`.
+        """Continue each row as sampled; a finished one ends in one of `ends`.
+
+        The `keys` begin the rows' draws; the seed of the `sampling` is part of them.
 
         `schemas` are the JSON schemas that the rows' answers follow, none for plain text. As soon
         as the answers are not `wanted` any more, they end.
@@ -166,11 +180,11 @@ class CausalModel:
         chosen = LogitsProcessorList()
         if any(schemas):
             chosen.append(self._following(schemas))
-        if temperature > 0:
-            chosen.append(Seeded(temperature, keys, self.device))
+        if sampling.temperature > 0:
+            chosen.append(Seeded(sampling.temperature, sampling.top_p, keys, self.device))
         settings = GenerationConfig(
             do_sample=False,
-            max_new_tokens=most,
+            max_new_tokens=sampling.max_tokens,
             eos_token_id=sorted(self.ends) or None,
             pad_token_id=self._pad,
         )
@@ -264,14 +278,3 @@ def _ends(model: Any, tokenizer: Any) -> frozenset[int]:
     named = model.generation_config.eos_token_id
     named = named if isinstance(named, list) else [named]
     return frozenset(one for one in (*named, tokenizer.eos_token_id) if one is not None)
-
-
-def _alternating(messages: Sequence[Message]) -> list[dict[str, str]]:
-    """Neighbours of one role joined: most templates want user and assistant by turns."""
-    joined: list[dict[str, str]] = []
-    for message in messages:
-        if joined and joined[-1]["role"] == message.role:
-            joined[-1]["content"] += "\n\n" + message.content
-        else:
-            joined.append({"role": message.role, "content": message.content})
-    return joined

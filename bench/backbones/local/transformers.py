@@ -3,14 +3,14 @@
 Prompts asked at the same time share forward passes: while one runs, the others gather. Texts to be
 scored share the reading of a context in the same way. An answer depends on its own prompt and key,
 not on its neighbours (see `bench.backbones.local.causal` for the precision of that). A structured
-answer is asked for in words and held to its schema (see `bench.backbones.local.grammar`). A batch
-that fails is tried again one by one; what fails alone is that item's failure.
+answer is held to its schema (see `bench.backbones.local.grammar`). A batch that fails is tried
+again one by one; what fails alone is that item's failure.
 """
 
 import asyncio
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from jinja2 import TemplateError
@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from bench.backbones.encoder import in_parallel
 from bench.backbones.local.find import PACKAGED, REMARK, find_language_model
 from bench.backbones.prompt import AskError, Completion, Prompt
-from bench.backbones.structured import closed_schema, schema_message
+from bench.backbones.structured import closed_schema
 from bench.backbones.weights import need
 from bench.core.errors import UserError
 from bench.core.text import one_line
@@ -94,23 +94,24 @@ class Transformers:
         self._worker: asyncio.Task[None] | None = None
 
     async def complete(self, prompt: Prompt[Any], key: str) -> Completion:
-        messages, schema = list(prompt.messages), None
+        schema = None
         if issubclass(prompt.answer, BaseModel):
             need(f"{self.name} with structured answers", "llguidance", extra="local")
-            messages.append(schema_message(prompt.answer))
             schema = closed_schema(prompt.answer)
         model = await asyncio.to_thread(self._loaded)
         try:
-            tokens = model.chat(messages)
+            tokens = model.chat(prompt.messages)
         except TemplateError as error:
             raise AskError(f"{self.name}'s chat template refused the prompt: {error}") from error
         most = self._room(model, len(tokens), prompt.sampling.max_tokens)
-        group = ("generate", prompt.sampling.temperature, most)
-        made = await self._passed(group, tokens, (key, schema))
+        # The key holds the seed, so that rows of several seeds can share a pass.
+        sampling = replace(prompt.sampling, max_tokens=most, seed=None)
+        made = await self._passed(("generate", sampling), tokens, (key, schema))
         ended = bool(made) and made[-1] in model.ends
         return Completion(
             text=model.words(made[:-1] if ended else made),
             outcome="answer" if ended else "cut",
+            finish="stop" if ended else "length",
             model=self.name,
             input_tokens=len(tokens),
             output_tokens=len(made),
@@ -163,7 +164,8 @@ class Transformers:
         room = model.limit - used
         if room < 1:
             raise AskError(
-                f"{self.name} cannot read a prompt of {used} tokens: its window holds {model.limit}"
+                f"{self.name} has no room to answer a prompt of {used} tokens: its window holds "
+                f"{model.limit} together with the answer"
             )
         if room >= wanted:
             return wanted
@@ -246,14 +248,14 @@ class Transformers:
     def _forward(self, model: "CausalModel", batch: list[_Job]) -> Sequence[Any]:
         if batch[0].group[0] == "score":
             return self._scored(model, batch)
-        _, temperature, most = batch[0].group
+        _, sampling = batch[0].group
         keys, schemas = zip(*(job.detail for job in batch), strict=True)
         rows = [job.tokens for job in batch]
 
         def wanted() -> bool:
             return not all(job.done.done() for job in batch)
 
-        return model.generate(rows, keys, temperature, most, schemas, wanted)
+        return model.generate(rows, keys, sampling, schemas, wanted)
 
     @staticmethod
     def _scored(model: "CausalModel", batch: list[_Job]) -> Sequence[Any]:

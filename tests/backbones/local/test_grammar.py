@@ -27,7 +27,7 @@ pytest.importorskip("llguidance")
 from tiny_causal import saved_bytes  # it imports torch
 
 MOST = 120
-"""Tokens that an answer may have; the schema in words takes the rest of the window."""
+"""Tokens that an answer may have."""
 
 
 class Bounded(BaseModel):
@@ -81,9 +81,6 @@ OWN: list[type[BaseModel]] = [
 def backbone(seed: int = 0) -> Transformers:
     folder = saved_bytes(Path(mkdtemp()) / f"tiny-{seed}", seed)
     made = Transformers(str(folder), device="cpu", batch_size=16)
-    # The prompt is no matter here: the schema in words would fill the small window.
-    model = made._loaded()
-    model.chat = lambda messages: model.text(messages[0].content)  # type: ignore[method-assign]
     return made
 
 
@@ -156,7 +153,7 @@ def test_an_answer_at_its_limit_is_cut() -> None:
     made = asyncio.run(backbone().complete(prompt(Verdict, most=12), "k"))
     assert (made.outcome, made.output_tokens) == ("cut", 12)
     assert made.text.startswith('{"basic_inf')
-    with pytest.raises(ValueError, match=r"Unterminated|Expecting"):
+    with pytest.raises(ValueError, match="no end"):
         parse(made.text, Verdict, whole=False)
 
 

@@ -75,7 +75,8 @@ grams a day, and diclofenac gel. We talked about an operation, which he would ra
 until the spring."""
 
 
-@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("bfloat16", 1e-3)])
+# With 8 bits of a number the order of sums shows: 0.7e-3 and 1.1e-3 were seen on two processors.
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("bfloat16", 3e-3)])
 def test_sums_of_log_probabilities_are_those_of_one_pass_over_both(
     tokenizer: Any, dtype: str, tolerance: float
 ) -> None:

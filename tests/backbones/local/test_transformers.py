@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
 
 from bench.backbones.local.transformers import Transformers
 from bench.backbones.prompt import AskError, Completion, Message, Prompt, Sampling, Scores
 from bench.backbones.requests import Rate
+from bench.backbones.thinking import without_thinking
 from bench.backbones.weights import identity
 from bench.core.errors import UserError
 
@@ -32,10 +32,6 @@ TEMPLATE = (
     "{% endif %}{{ m.role }} : {{ m.content }} . {% endfor %}"
     "{% if add_generation_prompt %}assistant : {% endif %}"
 )
-
-
-class Verdict(BaseModel):
-    right: bool
 
 
 def saved(folder: Path, *, seed: int = 0, template: str | None = None, bos: bool = False) -> Path:
@@ -83,12 +79,14 @@ def backbone(tiny: Path) -> Transformers:
     return Transformers(str(tiny), device="cpu")
 
 
-def prompt(words: str, temperature: float = 0.0, most: int = 20, answer: Any = str) -> Prompt[Any]:
+def prompt(
+    words: str, temperature: float = 0.0, most: int = 20, answer: Any = str, top_p: float = 1.0
+) -> Prompt[Any]:
     return Prompt(
         request=Rate(dialogue=(), rubric="y", low=1, high=5),
         messages=(Message("system", "say it"), Message("user", words)),
         answer=answer,
-        sampling=Sampling(temperature=temperature, max_tokens=most),
+        sampling=Sampling(temperature, most, top_p),
         replicate="case-1",
     )
 
@@ -318,16 +316,24 @@ def test_samples_follow_their_key_and_not_their_neighbours(backbone: Transformer
     assert together(*(backbone.complete(prompt("no fever", 1.0), key) for key in keys)) == single
 
 
-def test_samples_follow_the_models_distribution(tiny: Path) -> None:
+@pytest.mark.parametrize("top_p", [1.0, 0.9, 0.5])
+def test_samples_follow_the_models_distribution(tiny: Path, top_p: float) -> None:
     backbone = Transformers(str(tiny), device="cpu", batch_size=256)
     model, tokenizer = reference(tiny)
     size, temperature = 3000, 0.7
-    found = together(
-        *(backbone.complete(prompt("no", temperature, 1), f"key-{n}") for n in range(size))
-    )
+    asked = prompt("no", temperature, 1, top_p=top_p)
+    found = together(*(backbone.complete(asked, f"key-{n}") for n in range(size)))
     tokens = tokenizer("System: say it\n\nUser: no\n\nAssistant:", return_tensors="pt")
     with torch.no_grad():
-        chances = (model(**tokens).logits[0, -1] / temperature).softmax(-1)
+        scores = model(**tokens).logits[:, -1] / temperature
+        if top_p < 1:  # as transformers has it
+            scores = transformers.TopPLogitsWarper(top_p)(None, scores)
+        chances = scores[0].softmax(-1)
+    if top_p < 1:
+        drawn = chances.nonzero().flatten().tolist()
+        kept = {tokenizer.decode([token], skip_special_tokens=True) for token in drawn}
+        assert {one.text for one in found} <= kept
+        assert len(drawn) < len(chances)
     counts = Counter(one.text for one in found)
     for token, chance in enumerate(chances.tolist()):
         if chance > 0.02:
@@ -342,13 +348,15 @@ def test_an_answer_without_an_end_is_cut(tiny: Path, backbone: Transformers) -> 
     completion = alone(backbone.complete(prompt("no fever", most=3), "k"))
     assert isinstance(completion, Completion)
     assert (completion.outcome, completion.output_tokens) == ("cut", 3)
+    assert completion.finish == "length"
     # Whatever comes first is made the end.
     model = CausalModel(tiny, "cpu", "auto")
     row = model.chat(prompt("no fever").messages)
     backbone._model = model
-    model.ends = frozenset(model.generate([row], ["k"], 0.0, 1)[0])
+    model.ends = frozenset(model.generate([row], ["k"], Sampling(0.0, 1))[0])
     completion = alone(backbone.complete(prompt("no fever", most=3), "k"))
     assert (completion.outcome, completion.output_tokens, completion.text) == ("answer", 1, "")
+    assert completion.finish == "stop"
 
 
 def test_an_answer_ends_where_the_window_does(backbone: Transformers) -> None:
@@ -409,9 +417,19 @@ def test_chat_templates_are_obeyed(tmp_path: Path) -> None:
     # This one knows no system role: it is said by the user.
     said = model.words(model.chat(prompt("two").messages))
     assert said == "user : say it two . assistant :"
-    plain = alone(backbone.complete(prompt("two", most=4), "k")).input_tokens
-    asked = alone(backbone.complete(prompt("two", answer=Verdict, most=4), "k"))
-    assert asked.input_tokens > plain + 20  # the schema, in words
+
+
+def test_special_tokens_are_said_only_where_they_tell_thinking(tmp_path: Path) -> None:
+    folder = saved(tmp_path / "thinks")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    marks = ["[THINK]", "[/THINK]", "<|channel|>", "<|message|>", "<|end|>"]
+    tokenizer.add_special_tokens({"additional_special_tokens": [*marks, "<|tool|>"]})
+    tokenizer.save_pretrained(folder)
+    model = Transformers(str(folder), device="cpu")._loaded()
+    said = "<s>[THINK]no pain[/THINK]<|tool|>mild cough</s>"
+    text = model.words(model.text(said))
+    assert text.split() == ["[THINK]", "no", "pain", "[/THINK]", "mild", "cough"]
+    assert without_thinking(text) == "mild cough"
 
 
 def test_the_version_follows_content_and_not_place(tmp_path: Path, tiny: Path) -> None:
