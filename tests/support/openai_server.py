@@ -114,6 +114,10 @@ class OpenAIServer:
         """Key that requests must bear; none to take all."""
         self.hook: Callable[[Seen], str | None] | None = None
         """Gives the text of an answer; none falls back to the schema."""
+        self.reply: Callable[[Seen], web.Response | None] | None = None
+        """Gives a whole response, whatever it is; none leaves it to the plan."""
+        self.names: Callable[[Seen], str] | None = None
+        """Gives the name of the model that answers; none for a dated copy of the one asked."""
         self.tokens = tokens_of
         """How an echoed prompt is printed."""
         self.faults: list[Fault] = []
@@ -233,6 +237,8 @@ class OpenAIServer:
             return _error(401, "invalid_api_key", f"Incorrect API key provided: {bearer}")
         if seen.path.startswith("/openai/") and "api-version=" not in seen.path:
             return _error(404, "404", "Resource not found")
+        if self.reply is not None and (given := self.reply(seen)) is not None:
+            return given
         fault = next((one for one in self.faults if one.meets(seen)), None)
         if fault is not None and (broken := await self._break(request, fault)) is not None:
             return broken
@@ -347,7 +353,7 @@ class OpenAIServer:
             "id": f"chatcmpl-{seen.index}",
             "object": "chat.completion",
             "created": 1_700_000_000,
-            "model": str(seen.body.get("model")) + "-0001",
+            "model": self.names(seen) if self.names else f"{seen.body.get('model')}-0001",
             "choices": [
                 {"index": 0, "message": message, "finish_reason": finish, "logprobs": None}
             ],
@@ -370,12 +376,29 @@ class OpenAIServer:
         if schema is None:
             return schema_answers.sentence(seed)
         made = schema_answers.answer(schema, seed)
-        return neutral(made, seen.words) if "statements" in schema.get("properties", {}) else made
+        if "statements" in schema.get("properties", {}):
+            return neutral(made, seen.words)
+        return planned(made, seen.words)
 
 
 def _event(data: dict[str, Any]) -> bytes:
     """One server-sent event, other line ends than "\\n" left as they are."""
     return f"data: {json.dumps(data, ensure_ascii=False)}\n\n".encode()
+
+
+PLAN = re.compile(
+    r"^Disease: (.+) \(give it exactly so\)\nGender: (\w+)\nAge: (\d+)$", re.MULTILINE
+)
+
+
+def planned(made: str, words: str) -> str:
+    """A record as a model writes it that keeps to the disease, gender and age it was told."""
+    told, record = PLAN.search(words), json.loads(made)
+    if told is None or "gender" not in record.get("basic_information", ()):
+        return made
+    record["disease_information"]["disease"] = told[1]
+    record["basic_information"] |= {"gender": told[2], "age": int(told[3])}
+    return json.dumps(record, ensure_ascii=False)
 
 
 def neutral(made: str, words: str) -> str:

@@ -1,47 +1,58 @@
-"""OpenAI, Azure and every server that speaks their protocol.
+"""OpenAI and every server that speaks its protocol.
 
-One exchange is one request of the openai client with the client's own retries. What it may end
-in: a completion (an answer, a refusal, or one cut at the token limit), `AskError` for this item
-alone, `Unreachable` for another day, `UserError` for what only the user can put right. The API
-key is in no error text, and is looked for at the first exchange only: a replay needs none.
+One exchange is one request of the openai client with the client's own retries, in the shape that
+the endpoint takes. What it may end in: a completion (an answer, a refusal, or one that was cut),
+`AskError` for this item alone, `Unreachable` for another day, `UserError` for what only the user
+can put right. The API key is in no error text, and is looked for at the first exchange only: a
+replay needs none.
 """
 
-import os
+import asyncio
+import hashlib
+import json
 import re
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from pydantic import BaseModel
 
+from bench.backbones.messages import joined, without_system
 from bench.backbones.openai.echo import NoEcho, values_inside
-from bench.backbones.prompt import AskError, Completion, Prompt, Unreachable
-from bench.backbones.structured import schema_message, strict_schema
+from bench.backbones.openai.providers import (
+    PROVIDERS,
+    Place,
+    Provider,
+    key_for,
+    normalised,
+    place_of,
+    variable,
+)
+from bench.backbones.openai.said import filtered
+from bench.backbones.openai.shape import (
+    Known,
+    Ladder,
+    Rung,
+    Shape,
+    about_limit,
+    about_window,
+    formed,
+)
+from bench.backbones.prompt import AskError, Completion, Message, Prompt, Unreachable
+from bench.backbones.structured import bounded_schema, schema_message, strict_schema
 from bench.core.errors import UserError
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-    from bench.backbones.openai.wire import Fault
+    from bench.backbones.openai.wire import Checked, Fault
 
-HOSTED = "https://api.openai.com/v1"
-Mode = Literal["schema", "object", "text"]
-MODES: tuple[Mode, ...] = ("schema", "object", "text")
-"""Ways of asking for JSON, the strictest first."""
-
-_ABOUT_SCHEMA = re.compile(r"response_format|json_schema|json_object|structured|schema", re.I)
-_ABOUT_FILTER = re.compile(r"content.?filter|responsibleai|content.?policy|moderation", re.I)
-_ABOUT_PARAMETER = re.compile(
-    r"unsupported.{0,40}\b(temperature|max_tokens)\b"
-    r"|\b(temperature|max_tokens)\b.{0,60}\bnot support",
-    re.I | re.S,
-)
 _ABOUT_ECHO = re.compile(r"echo|logprobs|max_tokens|completions? (end|operation)|chat model", re.I)
-_ABOUT_STREAMS = re.compile(r"\bstream", re.I)
-_ABOUT_LENGTH = re.compile(r"context.{0,12}(length|size|window)|too long|maximum context", re.I)
 _WITH_USER = frozenset({401, 402, 403, 404, 405, 407, 410})
 _NO_SUCH_PATH = frozenset({404, 405})
 _ANOTHER_DAY = frozenset({408, 409, 425, 429})
+_OUTAGES = frozenset({502, 503, 504, 529})
+_OURS = ("model", "messages", "stream", "response_format")
 
 
 class _Rejected(Exception):
@@ -56,60 +67,78 @@ class OpenAI:
     """A model behind the chat-completions protocol; also scores given text where it can."""
 
     endpoint = "chat"
-    transport = ("base_url", "endpoint", "api_version", "timeout", "max_retries")
+    transport: tuple[str, ...] = (
+        "base_url",
+        "api_key_env",
+        "api_version",
+        "timeout",
+        "max_retries",
+    )
     reads: Literal["request", "messages"] = "messages"
+    provider: Provider = PROVIDERS["openai"]
 
     def __init__(
         self,
         model: str,
         *,
         base_url: str | None = None,
+        api_key_env: str | None = None,
         timeout: float = 600.0,
         max_retries: int = 2,
-        structured: Literal["auto", "schema", "object", "text"] = "auto",
+        extra_body: Mapping[str, Any] | None = None,
     ) -> None:
         """Name a model; nothing is contacted before the first exchange.
 
         Args:
             model: Name as the endpoint knows it.
-            base_url: Where the API lives, usually ending in /v1; OPENAI_BASE_URL, then OpenAI.
+            base_url: Where the API lives, usually ending in /v1; the provider's address without.
+                It gets a key only at the provider's own host or with `api_key_env`.
+            api_key_env: Environment variable of the key; the provider's without.
             timeout: Seconds of silence after which a try is given up.
             max_retries: Further tries after a transport failure.
-            structured: How JSON is asked for: by strict schema, as any object, or in words only;
-                `auto` begins with the strictest and steps down when the server refuses it.
+            extra_body: Further fields of every request.
 
         Raises:
             UserError: an option has no sense.
         """
+        kind = self.provider.kind
         if not model:
-            raise UserError(f'{self._kind}/ lacks a model: write for instance "{self._example}".')
-        if structured not in ("auto", *MODES):
             raise UserError(
-                f'structured is "{structured}": it may be auto, schema, object or text.'
+                f'{kind}/ lacks a model: write for instance "{kind}/{self.provider.example}".'
             )
         if timeout <= 0 or max_retries < 0:
             raise UserError("timeout must be above 0 and max_retries not below 0.")
         if base_url is not None:
-            _host(base_url)  # now, before an experiment that holds a password is kept
-        self.name = f"{self._kind}/{model}"
+            normalised(base_url)  # now, before an experiment that holds a password is kept
+        self.name = f"{kind}/{model}"
         self._model = model
         self._base_url = base_url
+        self._key_env = None if api_key_env is None else variable(api_key_env)
         self._timeout = timeout
         self._max_retries = max_retries
-        self._pinned: Mode | None = None if structured == "auto" else structured
-        # Empty by default; what was pinned by hand changes the answers, so it is in every key.
-        self.version = "" if self._pinned is None else f"structured={self._pinned}"
-        self._refused: set[str] = set()
-        """Sampling parameters that the model does not take."""
-        self._steps: dict[type, int] = {}
-        self._client: AsyncOpenAI | None = None
+        self._extra = dict(extra_body or {})
+        self.version = _version(self._extra)
+        self._place = Place("", "", own=False)
         self._secret = ""
-        self._answered = False
+        self._client: AsyncOpenAI | None = None
+        self._http: Checked | None = None
+        self._there = False
+        """Whether a server was met."""
+        self._known = Known()
+        self._hopeless = ""
+        """Why no shape works, if none does."""
+        self._vain: set[type] = set()
+        """Types of answers for which no format helped a server that broke over them."""
 
-    _kind = "openai"
-    _example = "openai/gpt-4o-2024-08-06"
-    _key_variable = "OPENAI_API_KEY"
-    _address_from = "base_url or OPENAI_BASE_URL"
+    @property
+    def address(self) -> str:
+        """Base URL, normalised; empty where the settings name none yet."""
+        return self._find().address
+
+    @property
+    def shape(self) -> dict[str, str]:
+        """What the endpoint made of our requests, in words; empty until it answers."""
+        return self._known.words()
 
     async def complete(self, prompt: Prompt[Any], key: str) -> Completion:
         return await self._exchange(prompt, None)
@@ -118,28 +147,6 @@ class OpenAI:
         self, prompt: Prompt[Any], key: str, on_text: Callable[[str], None]
     ) -> Completion:
         return await self._exchange(prompt, on_text if prompt.answer is str else None)
-
-    async def _exchange(
-        self, prompt: Prompt[Any], on_text: Callable[[str], None] | None
-    ) -> Completion:
-        from bench.backbones.openai import wire
-
-        while True:
-            step, mode = self._mode(prompt.answer)
-            sent = self._request(prompt, mode)
-            try:
-                body = await self._post("/chat/completions", sent, on_text)
-            except _Rejected as rejected:
-                fault = rejected.fault
-                if on_text is not None and _ABOUT_STREAMS.search(fault.said):
-                    on_text = None  # a server that cannot stream answers whole
-                    continue
-                if _ABOUT_FILTER.search(f"{fault.code} {fault.said}"):
-                    return Completion(text=fault.said, outcome="refusal")
-                if not self._step_down(prompt.answer, step, mode, fault, sent):
-                    raise self._rejection(fault) from None
-                continue
-            return wire.completion(body)
 
     async def logprobs(self, context: str, text: str) -> tuple[float, ...]:
         """Natural-log probability of each token of `text` after `context`; each value <= 0.
@@ -154,7 +161,7 @@ class OpenAI:
         """
         if not text:
             return ()
-        body = {
+        body = self._extra | {
             "model": self._model,
             "prompt": context + text,
             "echo": True,
@@ -165,11 +172,10 @@ class OpenAI:
             found = await self._post("/completions", body)
         except _Rejected as rejected:
             said = rejected.fault.said
-            if rejected.fault.status in _NO_SUCH_PATH:
+            about_echo = _ABOUT_ECHO.search(said) and not about_window(said)
+            if about_echo or rejected.fault.status in _NO_SUCH_PATH:
                 raise self._no_echo(said) from None
-            if _ABOUT_LENGTH.search(said) or not _ABOUT_ECHO.search(said):
-                raise AskError(f"{self.name} refused the request: {said}") from None
-            raise self._no_echo(said) from None
+            raise AskError(f"{self.name} refused the request: {said}") from None
         try:
             return values_inside(found["choices"][0], context, text)
         except NoEcho as none:
@@ -186,82 +192,113 @@ class OpenAI:
             "prompt log-probabilities (vLLM does), or a local model as hf/<model>."
         )
 
-    def _rejection(self, fault: "Fault") -> AskError:
-        if _about_length(fault):
+    # The shape
+
+    async def _exchange(
+        self, prompt: Prompt[Any], on_text: Callable[[str], None] | None
+    ) -> Completion:
+        """One prompt in the shape that the endpoint takes, looked for where none is known.
+
+        Many requests may be refused at once: until the first answer one after the other looks for
+        the shape, and each begins with what the one before has learnt.
+        """
+        known, streams = self._known, on_text is not None
+        ladder = Ladder(known.begin(prompt, streams), prompt.sampling.max_tokens)
+        async with AsyncExitStack() as turn:
+            searching = False
+            while True:
+                shape = ladder.shape
+                try:
+                    hears = on_text if shape.stream else None
+                    completion = await self._post(
+                        "/chat/completions", self._request(prompt, shape), hears
+                    )
+                except _Rejected as rejected:
+                    fault = rejected.fault
+                except Unreachable:
+                    if searching:
+                        self._vain.add(prompt.answer)
+                    raise
+                else:
+                    known.learn(prompt, ladder)
+                    return cast(Completion, completion)
+                if filtered(fault.all):
+                    return Completion(text=fault.said, outcome="refusal", finish=fault.code)
+                if not known.answered and not searching:
+                    await turn.enter_async_context(self._turn)
+                    searching = True
+                if self._hopeless and not known.answered:
+                    raise UserError(self._hopeless)
+                if ladder.begin(known.begin(prompt, streams)):
+                    await turn.aclose()  # somebody else has found it
+                    searching = False
+                elif not self._step(prompt, ladder, fault):
+                    raise self._refusal(fault)
+
+    def _step(self, prompt: Prompt[Any], ladder: Ladder, fault: "Fault") -> bool:
+        """Ask less: what the error names, else what it may mean; whether there is any less.
+
+        An endpoint that has answered takes the shape: only what is named is changed then. Where it
+        breaks over a request instead of refusing it, only the format can be why.
+        """
+        broke = fault.status is not None and fault.status >= 500
+        answered = self._known.answered
+        untried: Literal["json", "none"] = "none" if prompt.answer in answered else "json"
+        if broke:
+            return prompt.answer not in self._vain and ladder.next(untried)
+        if ladder.named(fault.parameter, fault.all):
+            return True
+        if about_window(fault.all):
+            return False
+        return ladder.next(untried if answered else "all")
+
+    def _refusal(self, fault: "Fault") -> Exception:
+        """What is left where no shape works."""
+        if fault.status is not None and fault.status >= 500:
+            return self._later(fault)
+        if about_window(fault.all):
             return AskError(
                 f"the prompt is too long for the window of {self.name}, which holds the answer "
                 f"too: {fault.said}"
             )
-        return AskError(f"{self.name} refused the request: {fault.said}")
+        why = f"{self.name} refused the request: {fault.said}"
+        if self._known.answered:
+            return AskError(why)
+        more = "; max_tokens sets the limit of an answer" if about_limit(fault.all) else ""
+        self._hopeless = why + more
+        return UserError(self._hopeless)
 
-    def _mode(self, answer: type) -> tuple[int, Mode | None]:
-        if not issubclass(answer, BaseModel):
-            return 0, None
-        if self._pinned:
-            return 0, self._pinned
-        step = self._steps.get(answer, 0)
-        return step, MODES[step]
-
-    def _step_down(
-        self, answer: type, step: int, mode: Mode | None, fault: "Fault", sent: dict[str, Any]
-    ) -> bool:
-        """Ask less of a server that refused the schema or a parameter; whether less can be asked.
-
-        The schema's step is kept for each answer type, since a server may take another.
-
-        Raises:
-            UserError: the refusal is of a setting, so all items would meet it.
-        """
-        if _about_length(fault):
-            return False  # such a message may count the schema's tokens
-        about_schema = mode in ("schema", "object") and _ABOUT_SCHEMA.search(fault.said)
-        if about_schema and self._pinned:
-            raise UserError(
-                f'{self.name} refuses structured="{mode}" ({fault.said}): set structured to auto.'
-            )
-        if about_schema:
-            # The furthest step wins: many requests may learn of the refusal at once.
-            self._steps[answer] = max(self._steps.get(answer, 0), step + 1)
-            return True
-        parameter = _ABOUT_PARAMETER.search(f"{fault.code} {fault.said}")
-        refused = "" if parameter is None else (parameter[1] or parameter[2]).lower()
-        self._refused.add(refused)
-        return refused in sent  # else it was not asked for: this is about something else
-
-    def _request(self, prompt: Prompt[Any], mode: Mode | None) -> dict[str, Any]:
-        messages = list(prompt.messages)
-        if mode in ("object", "text"):
-            messages.append(schema_message(prompt.answer))
+    def _request(self, prompt: Prompt[Any], shape: Shape) -> dict[str, Any]:
+        messages, sampling = prompt.messages, prompt.sampling
+        form = formed(prompt.answer)
+        if form and shape.json in ("object", "words"):
+            messages = (*messages, schema_message(prompt.answer))
+        said = joined(messages) if shape.system else without_system(messages)
         body: dict[str, Any] = {
             "model": self._model,
-            "messages": [vars(message) for message in messages],
+            "messages": [_message(message) for message in said],
+            shape.limit: min(sampling.max_tokens, shape.most or sampling.max_tokens),
         }
-        # Reasoning models want another name for the limit, and draw at their own temperature.
-        limit = "max_completion_tokens" if "max_tokens" in self._refused else "max_tokens"
-        body[limit] = prompt.sampling.max_tokens
-        if "temperature" not in self._refused:
-            body["temperature"] = prompt.sampling.temperature
-        if mode == "schema":
-            body["response_format"] = {
-                "type": "json_schema",
-                "json_schema": {
-                    "name": re.sub(r"\W", "_", prompt.answer.__name__, flags=re.A)[:64],
-                    "strict": True,
-                    "schema": strict_schema(prompt.answer),
-                },
-            }
-        elif mode == "object":
-            body["response_format"] = {"type": "json_object"}
-        return body
+        if shape.temperature:
+            body["temperature"] = sampling.temperature
+        if shape.top_p:
+            body["top_p"] = sampling.top_p
+        if shape.seed and sampling.seed is not None:
+            body["seed"] = _seed(sampling.seed, sampling.temperature, prompt.replicate)
+        if form and shape.json != "words":
+            body["response_format"] = _format(prompt.answer, shape.json)
+        return body | self._extra
+
+    # The wire
 
     async def _post(
         self, path: str, body: dict[str, Any], on_text: Callable[[str], None] | None = None
-    ) -> dict[str, Any]:
+    ) -> Any:
         """One exchange, heard while it comes if somebody listens.
 
         Raises:
             _Rejected: the server took it for invalid.
-            Unreachable, UserError: as `complete` says.
+            AskError, Unreachable, UserError: as `complete` says.
         """
         import openai
 
@@ -269,177 +306,146 @@ class OpenAI:
 
         if self._client is None:
             self._client = self._connect()
+        if self._http is not None:
+            self._http.bearing = await self._bearing()
         try:
             if on_text is None:
-                body = await wire.post(self._client, path, body)
+                found = await wire.post(self._client, path, body)
             else:
-                body = await wire.stream(self._client, path, body, on_text)
-            self._answered = True
-            return body
+                found = await wire.stream(self._client, body, on_text)
+            self._there = True
+            return found
+        except wire.TooLarge as large:
+            self._there, told = True, str(large)
+            fault = None
         except openai.APIError as error:
-            fault = wire.fault(error, self._secret)
-        self._answered |= not fault.absent
+            fault = wire.fault(error, self._secret, self._place.hidden)
+        if fault is None:
+            raise AskError(f"{self.name} sent {told}")
+        self._there |= not fault.absent
         if path == "/completions" and fault.status in _NO_SUCH_PATH:
             raise _Rejected(fault)  # hosted chat models have no such endpoint
-        raise self._meaning(fault)
+        raise self._meaning(fault, formed="response_format" in body)
 
-    def _meaning(self, fault: "Fault") -> Exception:
-        where = self._address()
-        if fault.absent and not self._answered:
+    def _meaning(self, fault: "Fault", *, formed: bool) -> Exception:
+        where = self._place.shown
+        if fault.absent and not self._there:
             # A server that restarts looks the same, but it has answered before.
+            variables = " or ".join(filter(None, ("base_url", self.provider.address_env)))
             return UserError(
                 f"{self.name}: nobody answers at {where} ({fault.said}): is the server running? "
-                f"Start it, or set {self._address_from}."
+                f"Start it, or set {variables}."
             )
         if fault.status is None:
             return Unreachable(f"{self.name} at {where} could not be reached: {fault.said}")
         if fault.status == 429 and "insufficient_quota" in fault.code:
             return UserError(f"The account for {self.name} has no quota left: {fault.said}")
-        if fault.status == 403 and _ABOUT_FILTER.search(f"{fault.code} {fault.said}"):
+        if fault.status == 403 and filtered(fault.all):
             return _Rejected(fault)
         if fault.status in _WITH_USER or fault.status < 400:
             return UserError(
                 f"{self.name} at {where} answers {fault.status} ({fault.said}): {self._advice}."
             )
-        if fault.status in _ANOTHER_DAY or fault.status >= 500:
-            return Unreachable(f"{self.name} at {where} answers {fault.status}: {fault.said}")
-        return _Rejected(fault)
+        broke = fault.status >= 500 and not (formed and fault.status not in _OUTAGES)
+        return self._later(fault) if broke or fault.status in _ANOTHER_DAY else _Rejected(fault)
+
+    def _later(self, fault: "Fault") -> Unreachable:
+        return Unreachable(
+            f"{self.name} at {self._place.shown} answers {fault.status}: {fault.said}"
+        )
 
     @property
     def _advice(self) -> str:
-        return (
-            f"check the model's name, {self._key_variable} and the base URL "
-            "(it usually ends in /v1)"
-        )
+        key = self._key_env or self.provider.key
+        if self._place.source == "base_url" and not self._secret:
+            key = "api_key_env (an address in base_url gets no key without)"
+        told = ", ".join(filter(None, ("the model's name", key)))
+        return f"check {told} and the base URL (it usually ends in /v1)"
 
-    def _address(self) -> str:
-        return self._base_url or os.environ.get("OPENAI_BASE_URL") or HOSTED
+    def _find(self) -> Place:
+        return place_of(self.provider, self._base_url)
 
     def _connect(self) -> "AsyncOpenAI":
+        """A client for the first exchange.
+
+        Raises:
+            UserError: address or key is missing or has no sense.
+        """
+        self._place = self._find()
+        self._secret = key_for(self.name, self.provider, self._place, self._key_env)
+        return self._client_at(self._place.address)
+
+    def _client_at(self, address: str, **query: str) -> "AsyncOpenAI":
         from openai import AsyncOpenAI
 
         from bench.backbones.openai import wire
 
-        address = self._address()
-        host = _host(address)
-        self._secret = _key("OPENAI_API_KEY")
-        if not self._secret and (host == "openai.com" or host.endswith(".openai.com")):
-            raise UserError(
-                f"{self.name} needs an API key: set the environment variable OPENAI_API_KEY "
-                "(or base_url to a server of your own)."
-            )
-        limit = wire.timeout(self._timeout)
+        self._turn = asyncio.Lock()
+        self._http = wire.Checked(self._timeout)
+        # What the client would read from the environment is given, and goes no further: the
+        # headers that say who asks are put in where requests leave.
         return AsyncOpenAI(
-            # A server of one's own often wants no key, the client always wants one.
-            api_key=self._secret or "none",
+            api_key="none",
+            admin_api_key="",
+            organization="",
+            project="",
+            webhook_secret="",
             base_url=address,
-            timeout=limit,
+            default_query=query,
+            timeout=self._http.timeout,
             max_retries=self._max_retries,
-            http_client=wire.Checked(timeout=limit),
+            http_client=self._http,
         )
 
-
-class Azure(OpenAI):
-    """An Azure deployment of an OpenAI model."""
-
-    _kind = "azure"
-    _example = "azure/my-deployment"
-    _key_variable = "AZURE_OPENAI_API_KEY"
-    _address_from = "endpoint or AZURE_OPENAI_ENDPOINT"
-
-    def __init__(
-        self,
-        deployment: str,
-        *,
-        endpoint: str | None = None,
-        api_version: str | None = None,
-        **options: Any,
-    ) -> None:
-        """Name a deployment.
-
-        Args:
-            deployment: Its name in the resource.
-            endpoint: https://<resource>.openai.azure.com; or AZURE_OPENAI_ENDPOINT.
-            api_version: For instance 2024-10-21; or OPENAI_API_VERSION.
-            options: As for OpenAI, base_url excepted.
+    async def _bearing(self) -> dict[str, str]:
+        """The headers that say who asks.
 
         Raises:
-            UserError: an option has no sense.
+            Unreachable, UserError: as `complete`, where they must be fetched.
         """
-        if "base_url" in options:
-            raise UserError("azure takes an endpoint, not a base_url.")
-        super().__init__(deployment, **options)
-        self._azure_endpoint = endpoint
-        self._api_version = api_version
-
-    @property
-    def _advice(self) -> str:
-        return "check the deployment's name, AZURE_OPENAI_API_KEY, the endpoint and API version"
-
-    def _address(self) -> str:
-        return self._azure_endpoint or os.environ.get("AZURE_OPENAI_ENDPOINT", "")
-
-    def _connect(self) -> "AsyncOpenAI":
-        from openai import AsyncAzureOpenAI
-
-        from bench.backbones.openai import wire
-
-        self._secret = _key("AZURE_OPENAI_API_KEY")
-        version = self._api_version or os.environ.get("OPENAI_API_VERSION", "")
-        wanted = {
-            "AZURE_OPENAI_API_KEY": self._secret,
-            "AZURE_OPENAI_ENDPOINT": self._address(),
-            "OPENAI_API_VERSION": version,
-        }
-        missing = [variable for variable, value in wanted.items() if not value]
-        if missing:
-            raise UserError(
-                f"{self.name} needs settings: set the environment variables {', '.join(missing)}."
-            )
-        _host(self._address())
-        limit = wire.timeout(self._timeout)
-        return AsyncAzureOpenAI(
-            api_key=self._secret,
-            azure_endpoint=self._address(),
-            api_version=version,
-            timeout=limit,
-            max_retries=self._max_retries,
-            http_client=wire.Checked(timeout=limit),
-        )
+        found = self.provider.own_headers() if self._place.own else {}
+        return found | ({"authorization": f"Bearer {self._secret}"} if self._secret else {})
 
 
-def _about_length(fault: "Fault") -> bool:
-    """Whether the request is longer than the model takes."""
-    return _ABOUT_LENGTH.search(f"{fault.code} {fault.said}") is not None
-
-
-def _host(address: str) -> str:
-    """Host of a base URL.
+def _version(extra: Mapping[str, Any]) -> str:
+    """What else decides the answers: the further fields of the requests, as a short hash.
 
     Raises:
-        UserError: it is none, or holds a password (which would be shown in errors).
+        UserError: a field is ours to say, or no JSON.
     """
+    if not extra:
+        return ""
+    if taken := [name for name in _OURS if name in extra]:
+        raise UserError(f"extra_body may not hold {', '.join(taken)}.")
     try:
-        parts = urlsplit(address)
-        host = parts.hostname or ""
-    except ValueError:
-        host = ""
-    if not host or parts.scheme not in ("http", "https"):
-        raise UserError("The base URL must begin with http:// or https:// and name a host.")
-    if parts.username or parts.password or parts.query:
-        raise UserError(
-            "The base URL must hold no user, password or query: give a key in the environment."
-        )
-    return host
+        told = json.dumps(extra, sort_keys=True, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UserError("extra_body holds what no JSON can.") from error
+    return f"extra_body={hashlib.sha256(told.encode()).hexdigest()[:12]}"
 
 
-def _key(variable: str) -> str:
-    """An API key from the environment; empty without.
+def _message(message: Message) -> dict[str, str]:
+    """A message as it is sent: half a character becomes "?", for no request can hold it."""
+    content = message.content.encode(errors="replace").decode()
+    return {"role": message.role, "content": content}
 
-    Raises:
-        UserError: no HTTP header can bear it.
-    """
-    key = os.environ.get(variable, "").strip()
-    if not (key.isascii() and key.isprintable()):
-        raise UserError(f"{variable} holds characters that no key has: set it again.")
-    return key
+
+def _seed(seed: int, temperature: float, replicate: str) -> int:
+    """The seed of a draw: two draws of the same words begin with two seeds."""
+    if not temperature:
+        return seed
+    of_it = int.from_bytes(hashlib.sha256(replicate.encode(errors="surrogatepass")).digest())
+    return (seed + of_it) % 2**31
+
+
+def _format(answer: type[BaseModel], rung: Rung) -> dict[str, Any]:
+    if rung == "object":
+        return {"type": "json_object"}
+    return {
+        "type": "json_schema",
+        "json_schema": {
+            "name": re.sub(r"\W", "_", answer.__name__, flags=re.A)[:64],
+            "strict": True,
+            "schema": bounded_schema(answer) if rung == "bounded" else strict_schema(answer),
+        },
+    }

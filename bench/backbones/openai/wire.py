@@ -1,23 +1,29 @@
 """The openai client made strict, and its errors in our words.
 
-Promise: whatever a server sends, an exchange ends as a JSON object with a choice in it or as one
-of our errors, and no error text holds an API key worth hiding. The client's own retries do the
-retrying: what it would take for success (a 200 with broken JSON, with a web page, without a
-choice) is given to it as the transport failure that it is.
+Promise: whatever a server sends, an exchange ends as a completion (a JSON object with a choice, for
+scores) or as one of our errors. Nothing that the client reads from the environment goes out, only
+the headers that are ours; nothing follows a server to another host; no more than 20 MB of a body
+are unpacked. The client's own retries do the retrying: what it would take for success (a 200 with
+broken JSON, with a web page, without a choice) is given to it as the transport failure that it is.
 
 Imports the client at once, which costs tenths of a second: import this module late.
 """
 
+import asyncio
 import errno
 import json
+import os
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import aiohttp
 import httpx2
 import openai
 
+from bench.backbones.openai.reading import Broken, Heard, completion
+from bench.backbones.openai.said import codes, parameter, said, struck
 from bench.backbones.prompt import Completion
 from bench.core.text import one_line
 
@@ -25,8 +31,13 @@ CONNECT = 10.0
 """Seconds allowed for reaching a server."""
 MOST_SAID = 300
 """Characters quoted of what a server said."""
-LEAST_SECRET = 8
-"""Characters of a key worth hiding; "x", which servers of one's own are given, is in every word."""
+MOST_BYTES = 20_000_000
+"""Bytes of an unpacked body; a longer one is cut off."""
+LARGE = 200_000
+"""Bytes of a body that is read beside the event loop."""
+CHAT = "/chat/completions"
+_SENT = ("accept", "connection", "content-length", "content-type", "host", "user-agent")
+ELSEWHERE = "it sends requests on to another address, where nothing is sent"
 
 
 @dataclass(frozen=True)
@@ -36,15 +47,68 @@ class Fault:
     status: int | None
     """HTTP status; none if no whole answer came."""
     code: str
-    """The server's error code or type, lower case; empty if it gave none."""
-    said: str
-    """What went wrong, in the server's words where it gave any; at most one line."""
+    """The server's error codes and types, lower case; empty if it gave none."""
+    told: str
+    """What went wrong, in the server's words where it gave any; in one line."""
+    parameter: str = ""
+    """The parameter at fault, if the server names one apart."""
     absent: bool = False
     """Nothing listens at the address, or its host is not known."""
+
+    @property
+    def said(self) -> str:
+        """The words as they are quoted."""
+        return self.told if len(self.told) <= MOST_SAID else self.told[:MOST_SAID] + "…"
+
+    @property
+    def all(self) -> str:
+        """Everything that may name what the server did not take."""
+        return f"{self.code} {self.parameter} {self.told}"
+
+
+class TooLarge(Exception):
+    """A body that has no end, or might as well have none."""
+
+    def __init__(self) -> None:
+        super().__init__(f"an answer of more than {MOST_BYTES // 10**6} MB")
+
+
+class _Unpacked(httpx2.AsyncByteStream):
+    """A body, unpacked while it is read and cut off where it is too long."""
+
+    def __init__(self, packed: httpx2.Response) -> None:
+        self._packed = packed
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        size = 0
+        async for part in self._packed.aiter_bytes():
+            size += len(part)
+            if size > MOST_BYTES:
+                raise TooLarge
+            yield part
+
+    async def aclose(self) -> None:
+        await self._packed.aclose()
 
 
 class Checked(openai.DefaultAioHttpClient):
     """The openai client's aiohttp transport, refusing what only looks like success."""
+
+    def __init__(self, seconds: float) -> None:
+        """Wait so many seconds for a server to go on speaking."""
+        hooks: dict[str, list[Callable[..., Any]]] = {
+            "request": [self._ours_alone],
+            "response": [_held],
+        }
+        limit = httpx2.Timeout(seconds, connect=min(CONNECT, seconds))
+        super().__init__(timeout=limit, event_hooks=hooks)
+        self.bearing: dict[str, str] = {}
+        """Headers that say who asks."""
+
+    async def _ours_alone(self, request: httpx2.Request) -> None:
+        for name in [name for name in request.headers if name.lower() not in _SENT]:
+            del request.headers[name]
+        request.headers.update({"accept-encoding": "gzip", **self.bearing})
 
     async def send(
         self, request: httpx2.Request, *, stream: bool = False, **options: Any
@@ -57,77 +121,106 @@ class Checked(openai.DefaultAioHttpClient):
         """
         try:
             response = await super().send(request, stream=stream, **options)
+            if stream:
+                kind = response.headers.get("content-type", "").partition(";")[0]
+                if response.is_success and kind.strip().lower() == "text/event-stream":
+                    return response
+                await response.aread()  # an error, or an answer given whole all the same
         except aiohttp.ClientError as error:
             # The transport maps most, not malformed HTTP.
             fault = f"malformed HTTP ({type(error).__name__})"
             raise httpx2.RemoteProtocolError(fault, request=request) from error
-        if stream:
-            kind = response.headers.get("content-type", "")
-            if response.is_success and "event-stream" in kind:
-                return response
-            await response.aread()  # an error, or an answer given whole all the same
+        except TooLarge as fault:  # as a success, for the client would ask again
+            return httpx2.Response(200, request=request, extensions={"found": fault})
         if response.is_success:
-            _check(response)
+            large = len(response.content) > LARGE
+            read = asyncio.to_thread(_read, response) if large else None
+            response.extensions["found"] = await read if read else _read(response)
         elif response.status_code == 429 and "insufficient_quota" in response.text:
             response.headers["x-should-retry"] = "false"
         return response
 
 
-def _check(response: httpx2.Response) -> None:
-    """Keep the parsed body with the response.
+async def _held(response: httpx2.Response) -> None:
+    """Hold a response back from unpacking without end, and from sending us elsewhere."""
+    packed = httpx2.Response(
+        response.status_code,
+        headers=response.headers,
+        stream=response.stream,
+        request=response.request,
+    )
+    response.stream = _Unpacked(packed)
+    response.headers.pop("content-encoding", None)
+    if response.has_redirect_location:
+        asked = response.request.url
+        try:
+            to = asked.join(response.headers["location"])
+            near = (to.scheme, to.host, to.port) == (asked.scheme, asked.host, asked.port)
+        except httpx2.InvalidURL:
+            near = False
+        if not near:
+            del response.headers["location"]
+            response.extensions["elsewhere"] = True
+
+
+def _read(response: httpx2.Response) -> Any:
+    """What a success holds: a completion; the whole body where scores were asked for.
 
     Raises:
-        httpx2.RemoteProtocolError: it is no completion.
+        httpx2.RemoteProtocolError: it holds none.
     """
-    fault = ""
     try:
-        body = response.json()
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
-        page = "html" in response.headers.get("content-type", "")
-        fault = "a web page instead of JSON" if page else "broken JSON"
-        body = None
-    if not fault and not _has_choice(body):
-        fault = _without_choice(body)
-    if fault:
-        raise httpx2.RemoteProtocolError(fault, request=response.request)
-    response.extensions["completion"] = body
+        body = _parsed(response.content)
+        found = completion(body) if response.request.url.path.endswith(CHAT) else _choice(body)
+    except Broken as broken:
+        fault = str(broken)
+        if fault == BROKEN and "html" in response.headers.get("content-type", ""):
+            fault = "a web page instead of JSON"
+        raise httpx2.RemoteProtocolError(fault, request=response.request) from None
+    return found
 
 
-def _has_choice(body: Any) -> bool:
+BROKEN = "broken JSON"
+
+
+def _parsed(data: str | bytes) -> Any:
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):  # a number may be too long, too
+        raise Broken(BROKEN) from None
+
+
+def _choice(body: Any) -> dict[str, Any]:
     choices = body.get("choices") if isinstance(body, dict) else None
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-        return False
-    return isinstance(choices[0].get("message"), dict) or "text" in choices[0]
+        told = said(body.get("error")) if isinstance(body, dict) else ""
+        raise Broken(f"an error with status 200: {told}" if told else "an answer without a choice")
+    found: dict[str, Any] = body
+    return found
 
 
-def _without_choice(body: Any) -> str:
-    # Some gateways send their error with status 200.
-    error = body.get("error") if isinstance(body, dict) else None
-    said = error.get("message") if isinstance(error, dict) else error
-    return f"an error with status 200: {said}" if said else "an answer without a choice"
-
-
-def timeout(seconds: float) -> httpx2.Timeout:
-    """The time limits of one try: quick to connect, patient to read."""
-    return httpx2.Timeout(seconds, connect=min(CONNECT, seconds))
-
-
-async def post(client: openai.AsyncOpenAI, path: str, body: dict[str, Any]) -> dict[str, Any]:
-    """One exchange, the client's retries included; the parsed completion.
+async def post(client: openai.AsyncOpenAI, path: str, body: dict[str, Any]) -> Any:
+    """One exchange, the client's retries included; a completion, or the body with scores.
 
     The raw answer is read, not the client's typed one: half the work, and nothing gets lost.
 
     Raises:
         openai.APIError: as the client raises it.
+        TooLarge: more came than is read.
     """
-    response = await client.post(path, cast_to=httpx2.Response, body=body)
-    completion: dict[str, Any] = response.extensions["completion"]
-    return completion
+    return _found(await client.post(path, cast_to=httpx2.Response, body=body))
+
+
+def _found(response: httpx2.Response) -> Any:
+    found = response.extensions["found"]
+    if isinstance(found, TooLarge):
+        raise found
+    return found
 
 
 async def stream(
-    client: openai.AsyncOpenAI, path: str, body: dict[str, Any], on_text: Callable[[str], None]
-) -> dict[str, Any]:
+    client: openai.AsyncOpenAI, body: dict[str, Any], on_text: Callable[[str], None]
+) -> Completion:
     """One exchange whose text is heard as it comes; the completion as `post` gives it.
 
     The client's retries end where the answer begins: one that breaks off in the middle has been
@@ -135,111 +228,55 @@ async def stream(
 
     Raises:
         openai.APIError: as the client raises it, and for an answer that breaks off.
+        TooLarge: more came than is read.
     """
     asked = {**body, "stream": True, "stream_options": {"include_usage": True}}
-    kind = openai.AsyncStream[object]
-    chunks = await client.post(path, cast_to=object, body=asked, stream=True, stream_cls=kind)
-    response = chunks.response
-    whole: dict[str, Any] | None = response.extensions.get("completion")
-    if whole is not None:
+    kind: Any = openai.AsyncStream[object]  # not used: the response itself is asked for
+    given: Any = await client.post(
+        CHAT, cast_to=httpx2.Response, body=asked, stream=True, stream_cls=kind
+    )
+    response: httpx2.Response = given
+    if "found" in response.extensions:
+        whole: Completion = _found(response)
         return whole
-    fault = "only the beginning of an answer"
+    fault: Exception
     try:
-        answer = await _heard(chunks, on_text)
-        if answer["choices"][0]["finish_reason"] is not None:
-            return answer
-    except (aiohttp.ClientError, TimeoutError) as error:
-        raise openai.APIConnectionError(request=response.request) from error
-    except (AttributeError, RecursionError, TypeError, ValueError, KeyError):
-        fault = "broken JSON amid a stream"
+        return await _heard(response, on_text)
+    except (httpx2.RequestError, aiohttp.ClientError, TimeoutError) as error:
+        fault = error
+    except Broken as broken:
+        fault = httpx2.RemoteProtocolError(str(broken), request=response.request)
     finally:
         await response.aclose()
-    broken = httpx2.RemoteProtocolError(fault, request=response.request)
-    raise openai.APIConnectionError(request=response.request) from broken
+    raise openai.APIConnectionError(request=response.request) from fault
 
 
-async def _heard(chunks: AsyncIterator[Any], on_text: Callable[[str], None]) -> dict[str, Any]:
-    """The pieces of a streamed completion, put together as if it had come whole."""
-    content, refusal = "", ""
-    finish: str | None = None
-    rest: dict[str, Any] = {}
-    async for chunk in chunks:
-        if not isinstance(chunk, dict):
-            continue
-        rest |= {key: chunk[key] for key in ("model", "usage") if chunk.get(key)}
-        for choice in (chunk.get("choices") or ())[:1]:
-            delta = choice.get("delta") or {}
-            finish = choice.get("finish_reason") or finish
-            refusal += _text_of(delta.get("refusal"))
-            if piece := _text_of(delta.get("content")):
-                content += piece
+async def _heard(response: httpx2.Response, on_text: Callable[[str], None]) -> Completion:
+    heard, ended = Heard("delta"), False
+    events: Any = aiter(httpx2.EventSource(response, max_event_size=None))
+    async with aclosing(events):
+        async for event in events:
+            if event.data.startswith("[DONE]"):
+                ended = True
+                break
+            if event.data and (piece := heard.take(_parsed(event.data))):
                 on_text(piece)
-    message = {"content": content, "refusal": refusal or None}
-    return {**rest, "choices": [{"message": message, "finish_reason": finish}]}
+    return heard.completion(ended=ended)
 
 
-def _text_of(content: Any) -> str:
-    """The text of a message's content."""
-    if isinstance(content, list):  # some servers send parts
-        return "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
-    return str(content or "")
-
-
-def completion(body: dict[str, Any]) -> Completion:
-    """What an endpoint's completion says."""
-    choice = body["choices"][0]
-    message = choice.get("message") or {}
-    text = _text_of(message.get("content"))
-    outcome: Literal["answer", "refusal", "cut"] = "answer"
-    if message.get("refusal"):
-        text, outcome = str(message["refusal"]), "refusal"
-    elif choice.get("finish_reason") == "content_filter":
-        outcome = "refusal"
-    elif choice.get("finish_reason") == "length":
-        outcome = "cut"
-    usage = body.get("usage")
-    usage = usage if isinstance(usage, dict) else {}
-    model = body.get("model")
-    return Completion(
-        text=text,
-        outcome=outcome,
-        model=str(model) if model else None,
-        input_tokens=_count(usage.get("prompt_tokens")),
-        output_tokens=_count(usage.get("completion_tokens")),
-    )
-
-
-def _count(value: Any) -> int | None:
-    """A number of tokens; none where an endpoint tells something else."""
-    return value if type(value) is int and value >= 0 else None
-
-
-def fault(error: openai.APIError, secret: str) -> Fault:
-    """What an error of the client means, with the secret struck out."""
+def fault(error: openai.APIError, secret: str, host: str) -> Fault:
+    """What an error of the client means, with the secret and the host struck out."""
     if isinstance(error, openai.APIStatusError):
-        return Fault(error.status_code, _code(error), _clean(_said(error), secret))
-    said, absent = _transport(error)
-    return Fault(None, "", _clean(said, secret), absent)
-
-
-def _code(error: openai.APIStatusError) -> str:
-    body = error.body if isinstance(error.body, dict) else {}
-    inner = body.get("innererror")
-    parts = [body.get("code"), body.get("type")]
-    if isinstance(inner, dict):
-        parts.append(inner.get("code"))
-    return " ".join(str(part) for part in parts if part).lower()
-
-
-def _said(error: openai.APIStatusError) -> str:
-    body = error.body
-    if isinstance(body, dict):
-        for name in ("message", "detail", "error"):
-            if body.get(name):
-                return str(body[name])
-    if isinstance(body, str) and body.strip() and "<html" not in body.lower():
-        return body
-    return f"status {error.status_code}"
+        if "elsewhere" in error.response.extensions:
+            return Fault(error.status_code, "", ELSEWHERE)
+        body = text = error.response.text
+        with suppress(Broken):
+            body = _parsed(text)
+        told = said(body) or said(text) or f"status {error.status_code}"
+        code, told, at = (struck(one, secret, host) for one in (codes(body), told, parameter(body)))
+        return Fault(error.status_code, code, told, at)
+    told, absent = _transport(error)
+    return Fault(None, "", struck(one_line(told), secret, host), absent=absent)
 
 
 def _transport(error: BaseException) -> tuple[str, bool]:
@@ -248,19 +285,19 @@ def _transport(error: BaseException) -> tuple[str, bool]:
         # Its subclass is a failure to resolve the name. A refusal hides among the aiohttp
         # transport's time-outs, so look for it first.
         if isinstance(cause, aiohttp.ClientConnectorDNSError):
-            return f"the host {cause.host} is not known", True
+            return "its host is not known", True
         if isinstance(cause, aiohttp.ClientConnectorError):
-            refused = cause.os_error.errno == errno.ECONNREFUSED
-            why = "connection refused" if refused else str(cause.os_error.strerror or cause)
-            return f"no connection to {cause.host}:{cause.port} ({why})", refused
+            number = cause.os_error.errno
+            if number == errno.ECONNREFUSED:
+                return "connection refused", True
+            why = os.strerror(number) if number and number > 0 else type(cause).__name__
+            return f"no connection ({why})", False
         if isinstance(cause, httpx2.RemoteProtocolError):
             return f"the server sent {cause}", False
     for cause in _causes(error):
         if isinstance(cause, aiohttp.ServerTimeoutError | TimeoutError):
             return "no answer within the time limit", False
     last = list(_causes(error))[-1]
-    if type(last) is openai.APIError:  # said amid a stream
-        return str(last), False
     return f"the connection broke ({type(last).__name__})", False
 
 
@@ -269,10 +306,3 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     while cause is not None:
         yield cause
         cause = cause.__cause__
-
-
-def _clean(text: str, secret: str) -> str:
-    line = one_line(text)
-    if len(secret) >= LEAST_SECRET:
-        line = line.replace(secret, "***")
-    return line if len(line) <= MOST_SAID else line[:MOST_SAID] + "…"

@@ -3,73 +3,28 @@
 import asyncio
 import re
 import socket
-from collections.abc import Callable, Coroutine
-from typing import Any, Literal
+from collections.abc import Callable
+from datetime import date
+from typing import Any
 
 import pytest
+from asking import Report, ask, made, prompt, ran
 from openai_server import Kind, OpenAIServer, logprob_of, tokens_of
-from pydantic import BaseModel, Field
 
-from bench.backbones.openai import wire
-from bench.backbones.openai.backbone import Azure, OpenAI
+from bench.backbones.openai.backbone import OpenAI
+from bench.backbones.openai.kinds import Azure
+from bench.backbones.openai.vertex import Vertex
 from bench.backbones.prompt import (
     AskError,
     Completion,
-    Message,
-    Prompt,
-    Sampling,
     Scores,
     Unreachable,
 )
-from bench.backbones.requests import Rate
 from bench.backbones.structured import parse
 from bench.core.errors import UserError
 from bench.records.record import RecordSections
 
 SECRET = "sk-very-secret-0123456789"
-
-
-class Finding(BaseModel):
-    name: str
-    value: float | None
-
-
-class Report(BaseModel):
-    verdict: Literal["aligned", "not aligned"]
-    reasons: list[str] = Field(min_length=2)
-    findings: list[Finding]
-    score: Literal[1, 2, 3, 4, 5]
-
-
-def prompt(answer: type[Any] = Report, words: str = "Say it.", **sampling: Any) -> Prompt[Any]:
-    return Prompt(
-        request=Rate(dialogue=(), rubric="y", low=1, high=5),
-        messages=(Message("system", "You are terse."), Message("user", words)),
-        answer=answer,
-        sampling=Sampling(**sampling),
-        replicate="case-1",
-    )
-
-
-def made(server: OpenAIServer, model: str = "words", **options: Any) -> OpenAI:
-    settings: dict[str, Any] = {"base_url": server.url, "max_retries": 1, "timeout": 20.0}
-    return OpenAI(model, **(settings | options))
-
-
-def ran(backbone: OpenAI, work: Coroutine[Any, Any, Any]) -> Any:
-    async def whole() -> Any:
-        try:
-            return await work
-        finally:
-            await backbone.close()
-
-    return asyncio.run(whole())
-
-
-def ask(backbone: OpenAI, asked: Prompt[Any] | None = None) -> Completion:
-    completion = ran(backbone, backbone.complete(asked or prompt(), "0" * 64))
-    assert isinstance(completion, Completion)
-    return completion
 
 
 def test_a_strict_schema_is_asked_for_and_answered(openai_server: OpenAIServer) -> None:
@@ -84,18 +39,11 @@ def test_a_strict_schema_is_asked_for_and_answered(openai_server: OpenAIServer) 
     assert [one["role"] for one in body["messages"]] == ["system", "user"]
 
 
-def test_the_record_itself_can_be_asked_for(openai_server: OpenAIServer) -> None:
-    for mode in ("schema", "object", "text"):
-        completion = ask(made(openai_server, structured=mode), prompt(RecordSections))
-        parse(completion.text, RecordSections)
-    assert [one.format for one in openai_server.seen] == ["json_schema", "json_object", ""]
-
-
 @pytest.mark.parametrize(
     ("refused", "formats"),
     [
-        (("json_schema",), ["json_schema", "json_object", "json_object"]),
-        (("json_schema", "json_object"), ["json_schema", "json_object", "", ""]),
+        (("json_schema",), ["json_schema", "json_schema", "json_object"]),
+        (("json_schema", "json_object"), ["json_schema", "json_schema", "json_object", ""]),
     ],
 )
 def test_a_refused_format_steps_down_for_good(
@@ -105,17 +53,12 @@ def test_a_refused_format_steps_down_for_good(
     backbone = made(openai_server)
 
     async def twice() -> list[Completion]:
-        return [await backbone.complete(prompt(), key) for key in ("a", "b")]
+        return [await backbone.complete(prompt(RecordSections), key) for key in ("a", "b")]
 
     for completion in ran(backbone, twice()):
-        parse(completion.text, Report)
-    assert [one.format for one in openai_server.seen] == formats
-
-
-def test_a_pinned_format_that_is_refused_ends_the_run(openai_server: OpenAIServer) -> None:
-    openai_server.fail("formats")
-    with pytest.raises(UserError, match="set structured to auto"):
-        ask(made(openai_server, structured="schema"))
+        parse(completion.text, RecordSections)
+    assert [one.format for one in openai_server.seen] == [*formats, formats[-1]]
+    assert backbone.shape["json"] == {"json_object": "object", "": "words"}[formats[-1]]
 
 
 def test_many_at_once_learn_of_a_refused_format_together(openai_server: OpenAIServer) -> None:
@@ -151,9 +94,7 @@ def test_outcomes(
     completion = ask(made(openai_server))
     assert completion.outcome == outcome
     assert text in completion.text
-    if kind == "cut-json":
-        parse(completion.text, Report)
-    elif kind == "wrong-schema":
+    if kind == "wrong-schema":
         with pytest.raises(ValueError, match="verdict"):
             parse(completion.text, Report)
 
@@ -183,7 +124,7 @@ def test_a_fault_is_tried_again_and_unreachable_where_it_lasts(
     assert len(openai_server.stats()["bodies"]) == 1
     openai_server.fail(kind, **detail)
     with pytest.raises(Unreachable, match=said):
-        ask(made(openai_server))
+        ask(made(openai_server), prompt(str))
     assert openai_server.stats()["total"] == 4
 
 
@@ -212,8 +153,9 @@ def test_nobody_there_ends_the_run_with_the_address() -> None:
         assert isinstance(error, UserError)
         for told in (at, "refused", "OPENAI_BASE_URL"):
             assert told in str(error)
-    with pytest.raises(UserError, match=r"nowhere\.invalid"):
+    with pytest.raises(UserError, match=r"base_url \(its host is not known") as caught:
         ask(OpenAI("words", base_url="http://nowhere.invalid/v1", max_retries=0))
+    assert "nowhere" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -224,27 +166,6 @@ def test_nobody_there_ends_the_run_with_the_address() -> None:
             for status in (401, 403, 404, 405)
         ),
         ({"status": 429, "code": "insufficient_quota"}, UserError, "quota.*a planned fault"),
-        *(({"status": status}, AskError, "a planned fault") for status in (400, 413, 422)),
-        # An overflow that names the schema steps no format down.
-        (
-            {
-                "status": 400,
-                "code": "context_length_exceeded",
-                "message": "maximum context length is 9 tokens (5 in the response_format schema)",
-            },
-            AskError,
-            "too long.*maximum context length",
-        ),
-        # llama.cpp's words.
-        (
-            {
-                "status": 400,
-                "code": "exceed_context_size_error",
-                "message": "request (2531 tokens) exceeds the available context size (2048 tokens)",
-            },
-            AskError,
-            "too long.*2531.*2048",
-        ),
     ],
 )
 def test_what_would_fail_again_is_not_tried_again(
@@ -278,26 +199,6 @@ def test_a_server_that_goes_away_later_is_unreachable(
     ran(backbone, before_and_after())
 
 
-def test_a_refused_parameter_is_left_out_for_good(openai_server: OpenAIServer) -> None:
-    def refuse(said: str, name: str) -> None:
-        openai_server.fail("status", status=400, message=said, when=lambda seen: name in seen.body)
-
-    refuse("Unsupported parameter: 'max_tokens' is not supported with this model.", "max_tokens")
-    refuse("'temperature' does not support 0 with this model.", "temperature")
-    backbone = made(openai_server, "o3")
-    for _ in range(2):
-        parse(ask(backbone).text, Report)
-    bodies = [set(seen.body) for seen in openai_server.seen]
-    assert len(bodies) == 4
-    assert not {"temperature", "max_tokens"} & (bodies[2] | bodies[3])
-    assert "max_completion_tokens" in bodies[3]
-    assert backbone.version == ""
-
-
-def test_a_pinned_format_is_in_the_version() -> None:
-    assert OpenAI("m", structured="text").version == "structured=text"
-
-
 def test_a_missing_key_is_one_sentence(openai_server: OpenAIServer) -> None:
     backbone = OpenAI("gpt-4o")  # nothing is needed before the first exchange
     with pytest.raises(UserError, match="OPENAI_API_KEY"):
@@ -320,7 +221,7 @@ def test_the_key_goes_out_and_into_no_error(
     openai_server.key = None
     monkeypatch.setenv("OPENAI_API_KEY", "k")  # is left in every word
     openai_server.fail("status", status=400, message="bad kind of monkey")
-    with pytest.raises(AskError, match="bad kind of monkey"):
+    with pytest.raises(UserError, match="bad kind of monkey"):
         ask(OpenAI("words"))
 
 
@@ -341,12 +242,13 @@ def test_a_key_that_no_header_can_bear_is_refused(monkeypatch: pytest.MonkeyPatc
 
 
 def test_senseless_options_are_refused() -> None:
-    wrong: Any = "yes"
     makers: tuple[Callable[[], OpenAI], ...] = (
         lambda: OpenAI(""),
-        lambda: OpenAI("m", structured=wrong),
         lambda: OpenAI("m", timeout=0),
-        lambda: Azure("m", base_url="http://127.0.0.1"),
+        lambda: OpenAI("m", extra_body={"messages": []}),
+        lambda: OpenAI("m", extra_body={"since": date(2026, 1, 1)}),
+        lambda: OpenAI("m", api_key_env=SECRET),
+        lambda: Vertex("m", project="../x"),
     )
     for make in makers:
         with pytest.raises(UserError):
@@ -427,10 +329,3 @@ def test_half_characters_of_an_echo_are_counted(openai_server: OpenAIServer) -> 
     with pytest.raises(AskError, match="spell"):
         ran(backbone, backbone.logprobs("Take", " 7 µg daily"))
     assert len(ran(backbone, backbone.logprobs("Take", " 7 mg daily"))) == 3
-
-
-@pytest.mark.parametrize("told", ["many", "12", 1.5, True, -1, None, [3]])
-def test_a_number_of_tokens_that_is_none_is_unknown(told: Any) -> None:
-    body = {"choices": [{"message": {"content": "Yes."}}], "usage": {"completion_tokens": told}}
-    given = wire.completion(body)
-    assert (given.text, given.output_tokens) == ("Yes.", None)
