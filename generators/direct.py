@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from bench.api.context import Context
-from bench.api.generator import GeneratorCard, subject_of
+from bench.api.generator import GeneratorCard, plan_check, subject_of
 from bench.backbones.prompt import GENERATING, Prompt
 from bench.backbones.requests import Write
 from bench.backbones.templates import Template
@@ -33,6 +33,7 @@ class Direct:
                 answer=RecordSections,
                 sampling=GENERATING,
                 replicate=case.id,
+                check=plan_check(case, context.outlines),
             )
         )
         origin = Origin(

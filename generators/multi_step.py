@@ -14,7 +14,7 @@ from typing import ClassVar
 from pydantic import BaseModel
 
 from bench.api.context import Context
-from bench.api.generator import GeneratorCard, subject_of
+from bench.api.generator import GeneratorCard, plan_check, subject_of
 from bench.backbones.prompt import GENERATING, Answer, AskError, Prompt
 from bench.backbones.requests import Write
 from bench.backbones.templates import Template
@@ -101,7 +101,8 @@ class MultiStep:
             outline=told.outline,
             presentation=told.presentation,
         )
-        prompt = Prompt(task, messages, BasicSections, GENERATING, f"{replicate}/basic")
+        check = plan_check(case, context.outlines)
+        prompt = Prompt(task, messages, BasicSections, GENERATING, f"{replicate}/basic", check)
         return await context.role("generator").ask(prompt)
 
     async def _examinations(

@@ -4,19 +4,26 @@ A generator is one class with a `card` and either `write`, which makes the recor
 `generate`, which yields those of all; a plug-in needs to import nothing of ours.
 """
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Protocol
 
 from bench.api.failure import Failure, guarded
+from bench.backbones.prompt import Doubtful, OffPlan
 from bench.backbones.requests import Subject
 from bench.core.concurrency import ordered_map
+from bench.core.text import folded
 from bench.knowledge.cases import Case
-from bench.records.record import PatientRecord
+from bench.knowledge.library import Library
+from bench.records.record import BasicSections, PatientRecord
 
 if TYPE_CHECKING:
     from bench.api.context import Context
+
+NAMED = 100
+"""Most characters of a stated disease that a fault repeats."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +81,40 @@ def subject_of(case: Case) -> Subject:
     return Subject(
         department=case.department, disease=case.disease, gender=case.gender, age=case.age
     )
+
+
+def plan_check(case: Case, outlines: Library) -> Callable[[BasicSections], None]:
+    """A prompt's check: are the sections of the planned patient, with the planned disease?
+
+    It raises `OffPlan` for another gender, another age in years, or a disease that the knowledge
+    knows as another one; `Doubtful` for a disease whose name the knowledge does not know.
+    """
+
+    def meant(disease: str) -> str:
+        listing = outlines.listing(disease)
+        return listing.id if listing else folded(disease)
+
+    def check(sections: BasicSections) -> None:
+        who, stated = sections.basic_information, sections.disease_information.disease
+        faults, certain = [], False
+        if (who.gender, who.age) != (case.gender, case.age):
+            certain = True
+            faults.append(
+                f"the patient is to have gender {case.gender} and age {case.age}, and the answer "
+                f"has gender {who.gender} and age {who.age}"
+            )
+        if meant(stated) != meant(case.disease):
+            known = outlines.listing(stated) is not None
+            certain = certain or known
+            faults.append(
+                f"the disease is to be {case.disease!r}, named exactly so, and the answer names "
+                f"{shorten(stated, NAMED)!r}, "
+                + ("which is another" if known else "which is not known to be the same")
+            )
+        if faults:
+            raise (OffPlan if certain else Doubtful)("; ".join(faults))
+
+    return check
 
 
 @dataclass

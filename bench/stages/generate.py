@@ -73,6 +73,8 @@ class Generate(Stage):
             choice.label: make_generator(choice) for choice in settings.methods
         }
         self.rewritten: Counter[str] = Counter()
+        self.written: Counter[str] = Counter()
+        self.unknown_disease: Counter[str] = Counter()
         for department in scope.departments:
             scope.outlines.diseases(department)
 
@@ -127,9 +129,19 @@ class Generate(Stage):
             cases.failed(item.item)
             return item
         record: PatientRecord | Failure = cases.taken(item, self.card.name)
-        if isinstance(record, PatientRecord) and record.origin and record.origin.rewritten:
-            self.rewritten[str(cell)] += 1
+        if isinstance(record, PatientRecord):
+            self._count(record, cell)
         return record
+
+    def _count(self, record: PatientRecord, cell: Cell) -> None:
+        """What is to be said of a cell's records; of those that a model wrote to a plan, more."""
+        card, name = self.methods[cell["method"]].card, str(cell)
+        if record.origin and record.origin.rewritten:
+            self.rewritten[name] += 1
+        if card.paired and card.needs:
+            self.written[name] += 1
+            disease = record.disease_information.disease
+            self.unknown_disease[name] += self.scope.outlines.listing(disease) is None
 
     def compared(self, cells: Sequence[Cell]) -> Iterable[tuple[Cell, Cell]]:
         """Every method after the earlier ones of its backbone, and those that ask nobody."""
@@ -157,18 +169,25 @@ class Generate(Stage):
             yield from ((label, path) for path in generator.card.prompts)
 
     def details(self) -> Mapping[str, Any]:
-        """How many records a plausibility check had written anew, by cell."""
-        return {"rewritten": dict(self.rewritten)}
+        """By cell, how many records a plausibility check had written anew, and in how many the
+        disease has a name that the knowledge does not know."""
+        return {"rewritten": dict(self.rewritten), "unknown_disease": dict(+self.unknown_disease)}
 
     def notes(self, cell: Cell) -> Sequence[str]:
-        """On which unapproved drafts of outlines the cases rest."""
+        """On which unapproved drafts the cases rest; how many diseases have an unknown name."""
         scope, each = self.scope, self.own.cases_per_department
         planned = (
             listing
             for department in scope.departments
             for listing in scope.outlines.diseases(department)[:each]
         )
-        return drafts_note(sorted(listing.id for listing in planned if listing.draft))
+        drafts = drafts_note(sorted(listing.id for listing in planned if listing.draft))
+        name = str(cell)
+        if not self.unknown_disease[name]:
+            return drafts
+        count = f"{self.unknown_disease[name]} of {self.written[name]}"
+        unknown = f"in {count} records the disease has a name that the knowledge does not know"
+        return (*drafts, unknown)
 
     def plan_of(self, identity: str) -> Mapping[str, Any]:
         """The planned case of an id."""

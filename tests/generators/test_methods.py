@@ -76,7 +76,7 @@ def test_the_second_step_is_told_the_first():
         assert isinstance(prompt.request, Write)
         told = prompt.request.known["disease_information"]
         assert told == record.disease_information.model_dump(mode="json")
-        assert record.basic_information.name in prompt.messages[-1].content
+        assert record.basic_information.name in prompt.messages[-2].content
 
 
 def test_the_one_shot_example_is_of_none_of_our_diseases():

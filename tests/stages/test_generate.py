@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from counting import install_twin
+from counting import Twin, install_twin
 from openai_server import OpenAIServer
 from rules_run import LIBRARY, context, install, results_of, score_in, small
 
@@ -18,9 +18,10 @@ from bench.api.failure import Failure
 from bench.api.generator import GeneratorCard
 from bench.api.item import age_band
 from bench.api.stage import Scope
+from bench.backbones.prompt import Completion, Prompt
 from bench.backbones.rules.backbone import Rules
 from bench.core.errors import UserError
-from bench.core.registry import GENERATORS
+from bench.core.registry import BACKBONES, GENERATORS
 from bench.experiments.plan import estimate
 from bench.knowledge.cases import Case, plan
 from bench.records.record import PatientRecord
@@ -322,6 +323,46 @@ def test_records_written_anew_are_counted(
     assert sum(results.manifest["stages"]["generate"]["rewritten"].values()) == again
     told = (tmp_path / "tables/table3.md").read_text("utf-8")
     assert f"{again} records written anew" in told
+
+
+class Renaming(Twin):
+    """Calls the disease of some cases by a name of its own, and writes some as another patient."""
+
+    unknown = frozenset(case.id for case in CASES[1:3])
+    off_plan = CASES[4].id
+
+    async def complete(self, prompt: Prompt[Any], key: str) -> Completion:
+        completion = await super().complete(prompt, key)
+        record = json.loads(completion.text)
+        case = prompt.replicate.partition("/")[0]
+        if case in self.unknown and "disease_information" in record:
+            record["disease_information"]["disease"] = "Nobody's disease"
+        if case == self.off_plan and "basic_information" in record:
+            record["basic_information"]["gender"] = "other"
+        return Completion(json.dumps(record))
+
+
+def test_what_strays_from_the_plan_is_counted_the_same_by_a_resumed_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, foreign: Callable[..., None]
+) -> None:
+    def named_anew(case: Case) -> dict[str, Any]:
+        record = record_of(case)
+        return {**record, "disease_information": {"disease": "x", "symptoms": []}}
+
+    foreign(lambda cases: map(named_anew, cases))
+    install(monkeypatch, BACKBONES, "renaming", Renaming)
+    roles = {"generator": ["rules", "renaming"]}
+    settings = {**PLAIN, "methods": ["direct", "multi-step", "foreign"], "roles": roles}
+    note = "in 2 of 5 records the disease has a name that the knowledge does not know"
+    for results in (results_of(tmp_path, **settings), results_of(tmp_path, **settings)):
+        stage = results.manifest["stages"]["generate"]
+        # A generator that asks nobody has its names from elsewhere: its own are not counted.
+        assert set(stage["unknown_disease"].values()) == {2}
+        assert len(stage["unknown_disease"]) == 2
+        failures = RunFolder(tmp_path).failures()
+        assert [(one.item, one.outcome) for one in failures] == [(CASES[4].id, "off-plan")] * 2
+        for result in results.select("bleu"):
+            assert (note in result.score.notes) is (result.cell["backbone"] == "renaming")
 
 
 @pytest.mark.parametrize("each", [1, 9])
