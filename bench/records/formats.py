@@ -65,9 +65,10 @@ def _label(field: str) -> str:
 
 
 def describe_examination(examination: Examination) -> str:
-    """An examination's result on one line: value, unit, reference range, finding."""
+    """An examination's result on one line: value with its unit, reference range, finding."""
     reference = examination.reference_range and f"(reference {examination.reference_range})"
-    measured = " ".join(filter(None, (examination.value, examination.unit, reference)))
+    unit = examination.value and examination.unit
+    measured = " ".join(filter(None, (examination.value, unit, reference)))
     return "; ".join(filter(None, (measured, examination.finding)))
 
 

@@ -1,11 +1,13 @@
 """The patient record, as in figure 5 of the paper, with PatientSim's profile items beside it."""
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticUseDefault
 
-from bench.core.schema import Model
+from bench.core.schema import Model, asked
 from bench.knowledge.outline import Severity
 
 Section = Literal["basic_information", "epidemiology", "disease_information", "examination_results"]
@@ -29,22 +31,57 @@ def _lower(value: object) -> object:
     return value.strip().lower() or None if isinstance(value, str) else value
 
 
-Statements = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
+Line = Annotated[str, asked(maxLength=300)]
+"""A statement, a name, a result."""
+Statements = Annotated[tuple[Line, ...], BeforeValidator(_as_list), asked(maxItems=20)]
 """Statements in the order given; a single string stands for a list of one."""
 RecordGender = Annotated[Literal["female", "male", "other"], BeforeValidator(_gender)]
 """Any letter case; "F", "M", "woman" and "man" are understood."""
 
 
+_NO_VALUE = ("nan", "NaN", "NAN", "<NA>")
+"""What tables write into an empty cell. "Nan" is a name."""
+
+
+def is_null(value: object) -> bool:
+    """Whether a value is none: null, or the number that is none."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _absent(value: object) -> bool:
+    return value.strip() in _NO_VALUE if isinstance(value, str) else is_null(value)
+
+
 class RecordModel(Model):
-    """A part of a record; numbers given for text (a laboratory value, say) become text."""
+    """A part of a record; numbers given for text (a laboratory value, say) become text.
+
+    What is absent is left out, of lists too: null, NaN, and the text that tables have for it.
+    A truth value stands for neither number nor text, and numbers are finite.
+    """
 
     model_config = ConfigDict(coerce_numbers_to_str=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _given(cls, value: object, info: ValidationInfo) -> object:
+        if _absent(value):
+            if info.field_name and not cls.model_fields[info.field_name].is_required():
+                raise PydanticUseDefault
+            return None
+        if isinstance(value, list | tuple):
+            value = [item for item in value if not _absent(item)]
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, bool):
+                raise ValueError("true and false are neither a number nor a text")
+            if isinstance(item, float) and math.isinf(item):
+                raise ValueError("the number is infinite")
+        return value
 
 
 class BasicInformation(RecordModel):
     """Who the patient is."""
 
-    name: str
+    name: Line
     """Full name; invented."""
     gender: RecordGender
     """Female, male or other."""
@@ -68,30 +105,30 @@ class Epidemiology(RecordModel):
 class DiseaseInformation(RecordModel):
     """The present illness."""
 
-    disease: str
+    disease: Line
     """Name of the disease."""
     severity: Annotated[Severity | None, BeforeValidator(_lower)] = None
     """Mild, moderate or severe."""
     symptoms: Statements
     """Complaints, one statement each."""
-    duration: str = ""
+    duration: Line = ""
     """How long the complaints have lasted and how they changed."""
 
 
 class Examination(RecordModel):
     """One examination with its result."""
 
-    category: str
+    category: Line
     """Head under which the report files it, for instance "laboratory" or "imaging"."""
-    test: str
+    test: Line
     """Name of the test."""
-    value: str | None = None
+    value: Line | None = None
     """Measured value as printed, without unit; none for a descriptive result."""
-    unit: str | None = None
+    unit: Line | None = None
     """Unit of the value."""
-    reference_range: str | None = None
+    reference_range: Line | None = None
     """Reference interval as printed, for instance "30-110"."""
-    finding: str = ""
+    finding: Line = ""
     """What the result says, in words."""
 
 
@@ -106,7 +143,7 @@ class BasicSections(RecordModel):
 class ExaminationSections(RecordModel):
     """The section written last (paper section 3.1, step 3)."""
 
-    examination_results: tuple[Examination, ...]
+    examination_results: Annotated[tuple[Examination, ...], asked(maxItems=40)]
     """Examinations in the order reported."""
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from bench.core.atomic import writing
 from bench.core.errors import UserError
 from bench.core.schema import faults
-from bench.records.record import PatientRecord
+from bench.records.record import PatientRecord, is_null
 
 M = TypeVar("M", bound=BaseModel)
 ROW_GROUP = 1000
@@ -52,10 +52,16 @@ def checked_as(kind: type[M], rows: Iterable[tuple[str, object]], source: str) -
     """Models with an `id` from parsed rows, each with a word for where it stands in the source.
 
     Raises:
-        UserError: naming the source, the row and field at fault, or an id that stands twice.
+        UserError: naming the source, the row and field at fault, or an id that stands twice. A text
+            with half a character (a lone surrogate) is a fault: no file could hold it.
     """
     seen: dict[str, str] = {}
     for where, data in rows:
+        if half := _half_character(data):
+            raise UserError(
+                f"{source}, {where}: field {half} holds half a character, as of a text that "
+                "was cut amid an emoji; mend the text or remove it"
+            )
         made: Any = _model(kind, data, f"{source}, {where}")
         if made.id in seen:
             raise UserError(f"{source}, {where}: the id {made.id!r} stands in {seen[made.id]} too")
@@ -110,7 +116,6 @@ def _model(kind: type[M], data: object, where: str) -> M:
 
 def _parquet_rows(path: Path) -> Iterator[tuple[str, object]]:
     try:
-        import pyarrow
         from pyarrow import parquet
     except ImportError as error:
         raise UserError(
@@ -123,14 +128,33 @@ def _parquet_rows(path: Path) -> Iterator[tuple[str, object]]:
                 for row in batch.to_pylist():
                     number += 1
                     yield f"row {number}", without_none(row)
-    except (pyarrow.ArrowInvalid, OSError) as error:
+    except (ValueError, OSError) as error:  # Arrow's own are of these; so is a text in no UTF-8
         raise UserError(f"{path} cannot be read as Parquet ({error})") from error
 
 
 def without_none(value: Any) -> Any:
-    """Absent fields are null in a Parquet row, and in JSON by many hands; here they are absent."""
+    """Absent fields are null or NaN in a Parquet row, and in JSON by many hands; here they are
+    absent."""
     if isinstance(value, dict):
-        return {name: without_none(item) for name, item in value.items() if item is not None}
+        return {name: without_none(item) for name, item in value.items() if not is_null(item)}
     if isinstance(value, list):
         return [without_none(item) for item in value]
     return value
+
+
+def _half_character(data: object) -> str:
+    """Where a text or a name holds a lone surrogate, as "rounds.0.answer"; empty if none does."""
+    waiting: list[tuple[str, object]] = [("", data)]
+    for path, value in waiting:  # grows as it goes: no depth is too deep
+        if isinstance(value, str) and not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                return path.encode(errors="backslashreplace").decode() or "the whole"
+        elif isinstance(value, dict):
+            for name, item in value.items():
+                place = f"{path}.{name}" if path else str(name)
+                waiting += ((place, name), (place, item))
+        elif isinstance(value, list):
+            waiting += ((f"{path}.{number}", item) for number, item in enumerate(value))
+    return ""

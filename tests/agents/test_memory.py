@@ -43,6 +43,8 @@ def test_nothing_of_a_record_is_lost_in_its_facts(record: PatientRecord) -> None
         part: Any = data
         for step in fact.field.split("."):
             part = part[int(step) if isinstance(part, list) else step]
+        if isinstance(part, dict) and not part["value"]:
+            del part["unit"]  # of nothing
         assert all(value in fact.text for value in values(part))
     said = [*values({name: data[name] for name in SECTIONS[:3]}), *values(data["profile"])]
     assert len(facts) == len(said) + len(data["examination_results"])

@@ -1,8 +1,14 @@
 """The record's schema: what it takes, what it refuses, what it says."""
 
+from copy import deepcopy
+from typing import Any
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from bench.records.formats import Text
 from bench.records.record import SECTIONS, PatientRecord, Profile
 
 FIGURE_5 = {
@@ -55,6 +61,107 @@ def test_what_the_schema_forbids_is_refused(path, value):
     target[path[-1]] = value
     with pytest.raises(ValidationError):
         PatientRecord.model_validate(data)
+
+
+Path = tuple[str | int, ...]
+EXAMINATION: Path = ("examination_results", 0)
+OPTIONAL: tuple[Path, ...] = (
+    *((*EXAMINATION, name) for name in ("value", "unit", "reference_range", "finding")),
+    *(("profile", name) for name in Profile.model_fields),
+    ("disease_information", "severity"),
+    ("disease_information", "duration"),
+    ("department",),
+    ("profile",),
+    ("origin",),
+)
+REQUIRED: tuple[Path, ...] = (
+    *(("basic_information", name) for name in ("name", "gender", "age")),
+    *((*EXAMINATION, name) for name in ("category", "test")),
+    ("disease_information", "disease"),
+    ("examination_results",),
+    ("id",),
+)
+LISTS: tuple[Path, ...] = (
+    ("epidemiology", "medical_history"),
+    ("epidemiology", "family_history"),
+    ("disease_information", "symptoms"),
+)
+no_value = st.sampled_from([None, float("nan"), "nan", "NaN", "NAN", "<NA>", " nan\n"])
+
+
+def changed(path: Path, value: object) -> dict[str, Any]:
+    """The paper's record with another value in a place."""
+    data: Any = {**deepcopy(FIGURE_5), "profile": {}}
+    target = data
+    for part in path[:-1]:
+        target = target[part]
+    target[path[-1]] = value
+    whole: dict[str, Any] = data
+    return whole
+
+
+@given(path=st.sampled_from(OPTIONAL), value=no_value)
+def test_what_is_no_value_is_absent(path: Path, value: object) -> None:
+    data = changed(path, value)
+    target: Any = data
+    for part in path[:-1]:
+        target = target[part]
+    record = PatientRecord.model_validate(data)
+    del target[path[-1]]
+    assert record == PatientRecord.model_validate(data)
+    assert "nan" not in Text().render(record).lower().split()
+
+
+@given(path=st.sampled_from(REQUIRED), value=no_value)
+def test_what_must_be_there_is_refused_without_a_value(path: Path, value: object) -> None:
+    with pytest.raises(ValidationError) as raised:
+        PatientRecord.model_validate(changed(path, value))
+    assert {fault["loc"] for fault in raised.value.errors()} == {path}
+
+
+@given(path=st.sampled_from(LISTS), values=st.lists(no_value | st.sampled_from(["a", 2])))
+def test_a_list_has_no_statement_that_is_no_value(path: Path, values: list[object]) -> None:
+    record = PatientRecord.model_validate(changed(path, values))
+    held = getattr(getattr(record, str(path[0])), str(path[1]))
+    assert held == tuple(str(value) for value in values if value in ("a", 2))
+
+
+def test_an_examination_that_is_null_is_left_out() -> None:
+    data = changed(("examination_results",), [None, *FIGURE_5["examination_results"]])
+    assert PatientRecord.model_validate(data) == PatientRecord.model_validate(
+        changed(("id",), "10024")
+    )
+
+
+@given(
+    path=st.sampled_from([*OPTIONAL, *REQUIRED, *LISTS, ("schema_version",)]),
+    value=st.sampled_from([True, False, float("inf"), float("-inf")]),
+    listed=st.booleans(),
+)
+def test_truth_values_and_infinity_are_refused_everywhere(
+    path: Path, value: object, listed: bool
+) -> None:
+    with pytest.raises(ValidationError) as raised:
+        PatientRecord.model_validate(changed(path, [value] if listed else value))
+    assert {fault["loc"][: len(path)] for fault in raised.value.errors()} == {path}
+
+
+@pytest.mark.parametrize("age", [45, 45.0, "45"])
+def test_an_age_is_a_whole_number(age: object) -> None:
+    record = PatientRecord.model_validate(changed(("basic_information", "age"), age))
+    assert record.basic_information.age == 45
+
+
+@pytest.mark.parametrize("age", [45.5, "45 years", "forty", "", [45], -1, 1e400])
+def test_an_age_that_is_no_whole_number_is_refused(age: object) -> None:
+    with pytest.raises(ValidationError, match=r"basic_information\.age"):
+        PatientRecord.model_validate(changed(("basic_information", "age"), age))
+
+
+@pytest.mark.parametrize("name", ["Nan", "Nan Smith", "Inf Nan", "None", "NA"])
+def test_names_that_only_look_like_no_value_stay(name: str) -> None:
+    record = PatientRecord.model_validate(changed(("basic_information", "name"), name))
+    assert record.basic_information.name == name
 
 
 def test_sections_leave_out_id_and_origin():

@@ -14,7 +14,10 @@ from bench.records.record import (
 
 # Surrogates cannot be written as UTF-8, and no file could hold them.
 characters = st.characters(exclude_categories=["Cs"])
-words = st.text(characters, min_size=1, max_size=30)
+# What a table has for an empty cell is no value.
+words = st.text(characters, min_size=1, max_size=30).filter(
+    lambda text: text.strip() not in ("nan", "NaN", "NAN", "<NA>")
+)
 statements = st.lists(words, max_size=3).map(tuple)
 maybe = st.none() | words
 
@@ -25,7 +28,7 @@ examinations = st.builds(
     value=maybe,
     unit=maybe,
     reference_range=maybe,
-    finding=st.text(characters, max_size=30),
+    finding=st.just("") | words,
 )
 profiles = st.builds(
     Profile, race=maybe, occupation=maybe, pain=st.none() | st.integers(0, 10), allergies=maybe
