@@ -66,7 +66,7 @@ class Accuracy:
             f"judge:{context.role(ROLE).pinned}",
             f"prompt:{PROMPT.sha256[:12]}",
             f"outlines:{context.outlines.digest[:12]}",
-            f"temperature-asked:{JUDGING.temperature:g}",
+            f"temperature-asked:{context.role(ROLE).temperature(JUDGING):g}",
             "view:text",
             "accurate:all sections",
         )

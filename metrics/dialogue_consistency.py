@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from bench.agents.memory import decompose_record
 from bench.agents.triplets import check_labels, fact_id
@@ -12,10 +12,10 @@ from bench.api.evaluation import Evaluation, Reason
 from bench.api.failure import Failure, guarded
 from bench.api.metric import MetricCard
 from bench.backbones.prompt import JUDGING, Prompt
-from bench.backbones.requests import LabelFacts, StatementLabels
+from bench.backbones.requests import LabelFacts, Reasons, StatementLabels
 from bench.backbones.templates import Template
 from bench.core.concurrency import ordered_map
-from bench.core.schema import Model
+from bench.core.schema import Model, asked
 from bench.records.dialogue import Dialogue, Fact
 
 PROMPT = Template(Path(__file__).with_name("dialogue_consistency.j2"))
@@ -27,9 +27,9 @@ SELF_CHECKED = "by construction: who judged had also checked the replies as they
 class AnswerVerdict(Model):
     """The judge's answer on one reply, reasons first."""
 
-    reasons: str
+    reasons: Reasons
     """What was compared and what was found."""
-    statements: tuple[StatementLabels, ...]
+    statements: Annotated[tuple[StatementLabels, ...], asked(minItems=1, maxItems=1)]
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class DialogueConsistency:
         parts = (
             f"judge:{context.role(ROLE).pinned}",
             f"prompt:{PROMPT.sha256[:12]}",
-            f"temperature-asked:{JUDGING.temperature:g}",
+            f"temperature-asked:{context.role(ROLE).temperature(JUDGING):g}",
             "against:record, answers of earlier rounds",
             "one verdict an answer",
         )

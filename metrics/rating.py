@@ -70,7 +70,7 @@ class RatingMetric:
         parts = (
             f"rater:{context.role(ROLE).pinned}",
             f"prompt:{self.prompt.sha256[:12]}",
-            f"temperature-asked:{JUDGING.temperature:g}",
+            f"temperature-asked:{context.role(ROLE).temperature(JUDGING):g}",
             f"scale:{LOW}-{HIGH}",
             "one rating a dialogue",
         )

@@ -7,28 +7,46 @@ one in flight.
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from typing import Any
+from dataclasses import replace
+from functools import partial
+from hashlib import sha256
+from typing import Any, TypeVar
 
+from pydantic import BaseModel
+
+from bench.backbones.account import Account
+from bench.backbones.drawing import Drawing
 from bench.backbones.prompt import (
     Answer,
     AskError,
     Backbone,
     Completion,
+    Cut,
+    Doubtful,
     Invalid,
+    Misplanned,
+    OffPlan,
     Prompt,
     Refused,
+    Sampling,
     Scores,
     Streams,
     T,
 )
-from bench.backbones.structured import parse, schema_of, with_fault
+from bench.backbones.structured import fields_message, parse, schema_of, with_fault
+from bench.backbones.thinking import LiveText, without_thinking
 from bench.core.errors import UserError
 from bench.journal.journal import Entry, Journal
 
+V = TypeVar("V")
 AT_ONCE = 32
 """Exchanges in flight with a backbone where nobody says otherwise."""
+STORED = (Refused, Invalid, Misplanned)
+"""How an ask may fail for good, until its failure is forgotten."""
 REPAIRS = 2
 """How often an invalid answer is shown to the model and asked again."""
+LONG = 20_000
+"""Characters from which an answer is read in a thread: the others need not wait for it."""
 
 
 def request_of(backbone: Backbone, prompt: Prompt[Any]) -> dict[str, Any]:
@@ -72,14 +90,19 @@ class Respondent:
         limit: Limit | None = None,
         retry_failed: bool = False,
         label: str | None = None,
+        drawing: Drawing | None = None,
+        same_model: bool = False,
     ) -> None:
         """Say who answers; `retry_failed` asks stored failures again.
 
         `limit` is the backbone's, shared by all its roles; one of its own if none is given.
         `label` is what a user calls the backbone to tell it from another of the same name.
+        `drawing` is how the user wants its answers drawn. With `same_model` the answers of another
+        address count as its own.
         """
         self.role = role
         self.backbone = backbone
+        self.account = Account()
         self.asked = 0
         """Exchanges made with the backbone in this process."""
         self.replayed = 0
@@ -88,6 +111,13 @@ class Respondent:
         self._limit = limit or Limit(AT_ONCE)
         self._retry_failed = retry_failed
         self._label = label
+        self.drawing = drawing or Drawing()
+        """How the user wants its answers drawn."""
+        self._same_model = same_model
+        address = str(getattr(backbone, "address", ""))
+        self._address = sha256(address.encode()).hexdigest()[:16] if address else ""
+        self._speaks_at_once: bool | None = None
+        """Whether its texts begin with the answer, not amid thinking; none before the first."""
 
     @property
     def name(self) -> str:
@@ -96,9 +126,10 @@ class Respondent:
 
     @property
     def pinned(self) -> str:
-        """Name with the version, where there is one: what a signature says."""
-        version = self.backbone.version
-        return f"{self.backbone.name}@{version}" if version else self.backbone.name
+        """Name with version and options of the draw, where there are any: what a signature says."""
+        version, drawing = self.backbone.version, str(self.drawing)
+        versioned = f"{self.backbone.name}@{version}" if version else self.backbone.name
+        return f"{versioned}:{drawing}" if drawing else versioned
 
     @property
     def stand_in(self) -> bool:
@@ -110,6 +141,16 @@ class Respondent:
         """What a backbone says must be known of figures of metrics that ask it; mostly nothing."""
         return str(getattr(self.backbone, "remark", ""))
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What must be known of the answers of this run; mostly nothing."""
+        alias = bool(getattr(self.backbone, "alias", False))
+        return self.account.notes(self.role, self._label or self.name, alias=alias)
+
+    def temperature(self, asked: Sampling) -> float:
+        """The temperature that is asked for, where the harness would ask for another."""
+        return asked.temperature if self.drawing.temperature is None else self.drawing.temperature
+
     async def ask(
         self, prompt: Prompt[T], on_text: Callable[[str], None] | None = None
     ) -> Answer[T]:
@@ -119,16 +160,33 @@ class Respondent:
         streams; of answers asked again it hears the first. What is stored does not depend on it.
 
         Raises:
-            Refused, Invalid: stored, and raised again on replay until `retry_failed`.
+            Refused, Invalid, Misplanned: stored, and raised again on replay until `retry_failed`.
             Unreachable: not stored.
             UserError: the run cannot go on.
         """
+        asked = self._worded(prompt)
         try:
-            return await self._ask(prompt, on_text)
-        except (Refused, Invalid) as failure:
-            if not self._retry_failed or not await self._forget(failure.keys):
-                raise
-        return await self._ask(prompt, on_text)
+            try:
+                answer = await self._ask(asked, on_text)
+            except STORED as failure:
+                if not self._retry_failed or not await self._forget(failure.keys):
+                    raise
+                answer = await self._ask(asked, on_text)
+        except STORED as failure:
+            self.account.outcomes[failure.outcome] += 1
+            raise
+        self.account.outcomes["answer"] += 1
+        self.account.repaired += len(answer.keys) > 1 and not answer.doubt
+        self.account.doubted += bool(answer.doubt)
+        return answer
+
+    def _worded(self, prompt: Prompt[T]) -> Prompt[T]:
+        """The prompt with the names of the fields in words, drawn as the user wants."""
+        messages = prompt.messages
+        if issubclass(prompt.answer, BaseModel):
+            messages = (*messages, fields_message(prompt.answer))
+        sampling = self.drawing.of(prompt.request, prompt.sampling)
+        return replace(prompt, messages=messages, sampling=sampling)
 
     async def _forget(self, keys: tuple[str, ...]) -> bool:
         """Remove a failed ask's rows if all are of an earlier run."""
@@ -141,7 +199,7 @@ class Respondent:
     async def _ask(self, prompt: Prompt[T], on_text: Callable[[str], None] | None) -> Answer[T]:
         keys: list[str] = []
         asked = prompt
-        fault = ""
+        fault, told, whole = ValueError(), "", True
         for repair in range(1, 2 + REPAIRS):
             try:
                 completion, key = await self._exchange(asked, on_text if repair == 1 else None)
@@ -149,22 +207,25 @@ class Respondent:
                 raise failure.after(tuple(keys)) from failure
             keys.append(key)
             if completion.outcome == "refusal":
-                raise Refused(completion.text or "the model refused", tuple(keys))
-            whole = completion.outcome != "cut"
+                refusal = without_thinking(completion.text).strip()
+                raise Refused(refusal or "the model refused", tuple(keys))
+            said = await _off_the_loop(completion.text, without_thinking, completion.text)
+            whole = completion.outcome == "answer"
             try:
-                value = parse(completion.text, prompt.answer, whole=whole)
+                value = await _off_the_loop(said, partial(parse, said, prompt.answer, whole=whole))
                 if prompt.check is not None:
                     prompt.check(value)
                 return Answer(value, tuple(keys))
+            except Doubtful as doubt:
+                if repair > REPAIRS:
+                    return Answer(value, tuple(keys), doubt=str(doubt))
+                fault = doubt
             except ValueError as error:
-                fault = str(error)
-            if not whole:
-                # The server's own limit or a full window may end it long before ours.
-                length = completion.output_tokens
-                after = f" after {length} tokens" if length is not None else ""
-                fault = f"the answer was cut off{after}: {fault}"
-            asked = with_fault(prompt, completion.text, fault, repair)
-        raise Invalid(f"no valid answer in {1 + REPAIRS} tries: {fault}", tuple(keys))
+                fault = error
+            told = _told(fault, said, completion, asked.sampling.max_tokens)
+            asked = with_fault(prompt, said, told, repair, cut=not whole)
+        kind = Cut if not whole else Misplanned if isinstance(fault, OffPlan) else Invalid
+        raise kind(f"no valid answer in {1 + REPAIRS} tries: {told}", tuple(keys))
 
     async def _exchange(
         self, prompt: Prompt[Any], on_text: Callable[[str], None] | None
@@ -175,7 +236,7 @@ class Respondent:
             given: Any
             async with self._limit.in_flight:
                 if on_text is not None and prompt.answer is str and isinstance(backbone, Streams):
-                    given = await backbone.stream(prompt, key, on_text)
+                    given = await self._heard(backbone, prompt, key, on_text)
                 else:
                     given = await backbone.complete(prompt, key)
             # A plug-in that imports nothing of ours gives a mapping.
@@ -184,7 +245,26 @@ class Respondent:
             return json.dumps(vars(completion), ensure_ascii=False).encode(errors="replace")
 
         entry = await self._once(request_of(backbone, prompt), compute)
-        return Completion(**json.loads(entry.body)), entry.key
+        completion = Completion(**json.loads(entry.body))
+        self.account.cut += completion.outcome == "cut"
+        if completion.model:
+            self.account.served[completion.model] += 1
+        return completion, entry.key
+
+    async def _heard(
+        self, backbone: Streams, prompt: Prompt[Any], key: str, on_text: Callable[[str], None]
+    ) -> Completion:
+        """A text heard while it is made, without any thinking.
+
+        A model whose prompt begins the thinking for it only shows where that ends, and then it was
+        heard. So of a backbone's first text, and of all from one of that kind, nothing is heard
+        before its end.
+        """
+        live = LiveText(on_text, hold=not self._speaks_at_once)
+        completion = await backbone.stream(prompt, key, live.hear)
+        live.end()
+        self._speaks_at_once = not live.lone
+        return completion
 
     def scoring(self) -> Scores:
         """The backbone, as one that gives log-probabilities.
@@ -232,9 +312,43 @@ class Respondent:
         if self._label is not None:
             request["label"] = self._label
         async with self._limit.unwritten:
-            entry = await self._journal.once(request, compute)
+            entry = await self._journal.once(request, compute, self._address)
         if entry.computed:
             self.asked += 1
-        else:
-            self.replayed += 1
+            return entry
+        if entry.address != self._address and not self._same_model:
+            raise UserError(
+                f"the journal's answers of {self.name} came from another address than the one that "
+                "is set now: give the backbone a name of its own with `as:`, or say with "
+                "--same-model that it is the same model"
+            )
+        self.replayed += 1
         return entry
+
+
+async def _off_the_loop(text: str, read: Callable[..., V], *given: Any) -> V:
+    """What is read of a text; of a long one in a thread."""
+    if len(text) < LONG:
+        return read(*given)
+    return await asyncio.to_thread(read, *given)
+
+
+def _told(fault: ValueError, said: str, completion: Completion, limit: int) -> str:
+    """What is wrong with an answer; of one that was cut off also where, and what gives it room."""
+    told = str(fault)
+    if not said.strip() and (completion.thinking or completion.text.strip()):
+        told = (
+            "the answer is empty: all of its text came as thinking (in reasoning_content or the "
+            "like, or in tags of thinking)"
+        )
+    if completion.outcome != "cut":
+        return told
+    why = completion.finish.lower()
+    if why and not any(word in why for word in ("length", "max", "limit", "token")):
+        return f'the answer came to no end of its own, but to "{why}": {told}'
+    # The server's own limit or a full window may end it long before ours.
+    length, prompt = completion.output_tokens, completion.input_tokens
+    after = f" after {length} of at most {limit} tokens" if length is not None else ""
+    before = f", {prompt} of the prompt before them" if after and prompt is not None else ""
+    room = "max_tokens gives it more room, as far as the model's window goes"
+    return f"the answer was cut off{after}{before} ({room}): {told}"

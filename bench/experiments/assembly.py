@@ -17,7 +17,7 @@ from bench.core.registry import BACKBONES, TABLES, nearest
 from bench.experiments.experiment import Experiment
 from bench.knowledge.library import Library
 from bench.report.results import FIGURES, MINUS, STAGE
-from bench.runs.roles import factor_of, fill, unfilled
+from bench.runs.roles import factor_of, fill, unfilled, without_transport
 
 Judgement = tuple[Any, Cell, dict[str, Choice]]
 """A metric, the cell of its evaluations, and who it asks."""
@@ -111,12 +111,13 @@ class Assembly:
             }
         }
         for role, choices in self.experiment.roles.items():
-            levels[factor_of(role)] = {choice.label: choice for choice in choices}
+            named = {choice.label: without_transport(choice) for choice in choices}
+            levels[factor_of(role)] = named
         for stage in self.stages.values():
-            levels |= {factor: dict(named) for factor, named in stage.levels().items()}
+            levels |= {factor: dict(by_label) for factor, by_label in stage.levels().items()}
         return {
-            factor: {label: choice.model_dump(mode="json") for label, choice in named.items()}
-            for factor, named in levels.items()
+            factor: {label: choice.model_dump(mode="json") for label, choice in by_label.items()}
+            for factor, by_label in levels.items()
         }
 
     def check_roles(self) -> list[str]:

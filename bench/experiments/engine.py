@@ -97,12 +97,7 @@ async def execute(
     idle = assembly.check_roles()
     with folder.locked():
         journal = Journal.open(folder.journal(settings.journal), existing=folder.has_items)
-        team = Team(
-            journal,
-            assembly.outlines,
-            at_once=settings.at_once,
-            retry_failed=settings.retry_failed,
-        )
+        team = Team(journal, assembly.outlines, settings)
         try:
             if settings.journal is not None:
                 folder.share(settings.journal)

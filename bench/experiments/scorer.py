@@ -156,7 +156,7 @@ class Scorer:
                 for metric, own, chosen in self._assembly.judgements(stage, cell):
                     scores = self._scores.get((name, metric.card.name, own), ())
                     marked = self._marked(stage, cell, chosen)
-                    remarks = self._remarks(chosen)
+                    remarks = self._remarks(stage, [cell], chosen)
                     told = (self._with_mark(one, marked, remarks) for one in scores)
                     found += [Result(name, own, one) for one in told]
             for first, second in stage.compared(cells):
@@ -170,7 +170,7 @@ class Scorer:
         sides = (self._assembly.judgements(stage, cell) for cell in (first, second))
         for (metric, ours, chosen), (_, theirs, _) in zip(*sides, strict=True):
             marked = self._marked(stage, first, chosen) or self._marked(stage, second, chosen)
-            remarks = self._remarks(chosen)
+            remarks = self._remarks(stage, (first, second), chosen)
             place = (name, metric.card.name, ours)
             scores = self._differences.get((place, theirs))
             if scores is None:
@@ -205,10 +205,14 @@ class Scorer:
                     makers |= self._all_makers(self._assembly.stages[name], other)
         return makers | self._assembly.makers(stage, cell)
 
-    def _remarks(self, chosen: Mapping[str, Choice]) -> list[str]:
-        """What must be known of those that a metric asks."""
-        said = (one.remark for one in self._context(chosen).roles.values())
-        return list(dict.fromkeys(filter(None, said)))
+    def _remarks(
+        self, stage: Stage, cells: Iterable[Cell], chosen: Mapping[str, Choice]
+    ) -> list[str]:
+        """What must be known of those that a metric asks, and of those that made the items."""
+        asked = self._context(chosen).roles.values()
+        makers = [self._context(self._all_makers(stage, cell)).roles.values() for cell in cells]
+        notes = (note for group in (*makers, asked) for one in group for note in one.notes)
+        return list(dict.fromkeys(filter(None, (*(one.remark for one in asked), *notes))))
 
     @staticmethod
     def _with_mark(score: Score, stand_in: bool, remarks: Iterable[str]) -> Score:

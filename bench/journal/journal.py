@@ -32,6 +32,8 @@ class Entry:
     """Whether it was stored before this journal was opened."""
     computed: bool = False
     """Whether this very call computed it."""
+    address: str = ""
+    """Hash of the address that answered; empty for what was computed here."""
 
 
 _CANONICAL = json.JSONEncoder(
@@ -87,12 +89,17 @@ class Journal:
     def get(self, key: str) -> Entry | None:
         """The row of a key, or none."""
         row = self._store.rows.get(bytes.fromhex(key))
-        return None if row is None else Entry(key, row[0], row[1] < self._opened)
+        return None if row is None else Entry(key, row[0], row[1] < self._opened, address=row[2])
 
     async def once(
-        self, request: Mapping[str, Any], compute: Callable[[str], Awaitable[bytes]]
+        self,
+        request: Mapping[str, Any],
+        compute: Callable[[str], Awaitable[bytes]],
+        address: str = "",
     ) -> Entry:
         """The row of a request, computed by `compute(key)` if there is none.
+
+        `address` is kept with a row that is computed; it is no part of the key.
 
         Raises:
             UserError: if the journal cannot be read or written.
@@ -104,7 +111,7 @@ class Journal:
         async def body(_: Sequence[int]) -> Sequence[bytes]:
             return [await compute(key.hex())]
 
-        (entry,) = await self._rows([key], [text], body)
+        (entry,) = await self._rows([key], [text], body, address)
         return entry
 
     async def many(
@@ -126,6 +133,7 @@ class Journal:
         keys: Sequence[bytes],
         texts: Sequence[bytes],
         compute: Callable[[Sequence[int]], Awaitable[Sequence[bytes]]],
+        address: str = "",
     ) -> list[Entry]:
         """What `many` promises, of canonical requests."""
         stored = self._store.rows
@@ -137,7 +145,8 @@ class Journal:
                 missing[key] = index
         if missing:
             indexes = list(missing.values())
-            await self._fly([(keys[i], texts[i]) for i in indexes], lambda: compute(indexes))
+            asked = [(keys[i], texts[i]) for i in indexes]
+            await self._fly(asked, lambda: compute(indexes), address)
         for flight in flights:
             await asyncio.shield(flight)
         entries = []
@@ -146,13 +155,14 @@ class Journal:
             if row is None:
                 raise damaged(self._store.path, f"row {key.hex()} has vanished")
             earlier = row[1] < self._opened and key not in missing
-            entries.append(Entry(key.hex(), row[0], earlier, computed=key in missing))
+            entries.append(Entry(key.hex(), row[0], earlier, key in missing, row[2]))
         return entries
 
     async def _fly(
         self,
         asked: Sequence[tuple[bytes, bytes]],
         compute: Callable[[], Awaitable[Sequence[bytes]]],
+        address: str,
     ) -> None:
         """Compute and store, the keys marked as in flight meanwhile.
 
@@ -165,7 +175,7 @@ class Journal:
             if not all(isinstance(body, bytes) for body in bodies):
                 raise TypeError("what is computed for the journal must be bytes")
             rows = zip(asked, bodies, strict=True)
-            await self._store.put([(key, text, body) for (key, text), body in rows])
+            await self._store.put([(key, text, body, address) for (key, text), body in rows])
 
         def landed(task: asyncio.Task[None]) -> None:
             for key, _ in asked:

@@ -32,8 +32,8 @@ LEVEL = 3
 """Of zlib."""
 
 
-Row = tuple[bytes, bytes, bytes]
-"""Key, request and body of one thing that was asked or computed."""
+Row = tuple[bytes, bytes, bytes, str]
+"""Key, request, body and address of one thing that was asked or computed."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,9 @@ class Store:
             self._writer.execute("begin immediate")
             for job, rows in zip(batch, packed, strict=True):
                 self._writer.executemany("delete from entries where key = ?", zip(job.forget))
-                self._writer.executemany("insert or ignore into entries values (?, ?, ?, ?)", rows)
+                self._writer.executemany(
+                    "insert or ignore into entries values (?, ?, ?, ?, ?)", rows
+                )
             self._writer.execute("commit")
         except UserError as raised:
             error = raised
@@ -177,9 +179,9 @@ class Store:
         raise lost(self.path, "gone, moved or removed while it was in use")
 
 
-def _packed(row: Row) -> tuple[bytes, bytes, bytes, float]:
-    key, request, body = row
-    return key, zlib.compress(request, LEVEL), zlib.compress(body, LEVEL), time.time()
+def _packed(row: Row) -> tuple[bytes, bytes, bytes, float, str]:
+    key, request, body, address = row
+    return key, zlib.compress(request, LEVEL), zlib.compress(body, LEVEL), time.time(), address
 
 
 def _switch_to_wal(connection: sqlite3.Connection) -> None:

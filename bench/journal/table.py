@@ -12,14 +12,15 @@ from bench.journal.faults import damaged, file_error, lost, other_schema
 
 APPLICATION_ID = 0x505A4A31
 """Marks the file as a journal ("PZJ1")."""
-SCHEMA = 1
+SCHEMA = 2
 """Number of the schema (SQLite's user_version); journals of another are refused."""
 TABLE = """
 create table if not exists entries (
     key blob primary key,
     request blob not null,
     body blob not null,
-    made real not null
+    made real not null,
+    address text not null
 )
 """
 
@@ -58,10 +59,13 @@ class StoredRows:
         if self._path.stat().st_size < pages * size:
             raise damaged(self._path, "its end is cut off")
 
-    def get(self, key: bytes) -> tuple[bytes, float] | None:
-        """Body and time of making (seconds since 1970) of a key; none if unknown. O(log n)."""
-        row = self._row("select body, made from entries where key = ?", key)
-        return (self._unpacked(row[0]), row[1]) if row else None
+    def get(self, key: bytes) -> tuple[bytes, float, str] | None:
+        """Body, time of making (seconds since 1970) and address of a key; none if unknown.
+
+        O(log n).
+        """
+        row = self._row("select body, made, address from entries where key = ?", key)
+        return (self._unpacked(row[0]), row[1], row[2]) if row else None
 
     def request(self, key: bytes) -> bytes | None:
         """What was asked under a key, as canonical JSON."""

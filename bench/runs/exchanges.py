@@ -25,6 +25,8 @@ class JournalExchange:
     """`role` and `content` of each message; a request that is no conversation is one message."""
     answer: str = ""
     """The answer's text as received; of what is no text, what it is."""
+    thinking: str = ""
+    """What the model thought, where that came apart from the answer."""
     outcome: str = ""
     """"answer", "refusal" or "cut"; empty for what is no text."""
     model: str = ""
@@ -69,6 +71,7 @@ def _answered(body: bytes) -> dict[str, str]:
         return {"answer": json.dumps(completion, ensure_ascii=False)}
     return {
         "answer": completion["text"],
+        "thinking": str(completion.get("thinking") or ""),
         "outcome": str(completion.get("outcome", "")),
         "model": str(completion.get("model") or ""),
     }

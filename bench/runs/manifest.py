@@ -52,6 +52,10 @@ def describe_run(
                 "stand_in": respondent.stand_in,
                 "asked": respondent.asked,
                 "replayed": respondent.replayed,
+                **respondent.account.as_data(),
+                "drawing": respondent.drawing.model_dump(exclude_none=True),
+                "shape": dict(getattr(respondent.backbone, "shape", {})),
+                "notes": list(respondent.notes),
             }
             for label, respondent in team.engaged
         ],

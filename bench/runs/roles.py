@@ -3,19 +3,23 @@
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from itertools import product
-from pathlib import Path
-from typing import cast
+from typing import Any, cast
+
+from pydantic import ValidationError
 
 from bench.api.cell import Cell
 from bench.api.choice import Choice
 from bench.api.context import nobody
 from bench.api.failure import guarded
+from bench.backbones.drawing import Drawing
 from bench.backbones.prompt import Backbone
 from bench.backbones.respondent import Limit, Respondent
 from bench.core.errors import UserError
 from bench.core.registry import BACKBONES
+from bench.core.schema import faults
 from bench.journal.journal import Journal
 from bench.knowledge.library import Library
+from bench.runs.settings import Settings
 
 NOBODY = "none"
 """The backbone of what asks no model."""
@@ -35,12 +39,36 @@ def make_backbone(choice: Choice, outlines: Library) -> Backbone:
         UserError: for an unknown kind of backbone, or options it does not have.
     """
     kind, _, model = choice.name.partition("/")
-    backbone: Backbone = BACKBONES.make(kind, choice.options, model)
+    backbone: Backbone = BACKBONES.make(kind, _apart(choice)[0], model)
     missing = [name for name in ("name", "version") if not hasattr(backbone, name)]
     if missing:
         raise UserError(f"the backbone {kind!r} lacks {' and '.join(missing)}")
     knowing = getattr(backbone, "knowing", None)
     return backbone if knowing is None else cast(Backbone, knowing(outlines))
+
+
+def make_drawing(choice: Choice) -> Drawing:
+    """How the answers of a chosen backbone are to be drawn.
+
+    Raises:
+        UserError: for an option without sense, or of a backbone that draws nothing.
+    """
+    own = _apart(choice)[1]
+    kind = choice.name.partition("/")[0]
+    if own and BACKBONES.load(kind).reads == "request":
+        raise UserError(f"{choice.name} draws no answers: it has no option {next(iter(own))!r}")
+    try:
+        return Drawing.model_validate(own)
+    except ValidationError as error:
+        raise UserError(f"{choice.name} refuses its options: {faults(error, most=1)}") from error
+
+
+def _apart(choice: Choice) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The options of a backbone's own, and those of the draw, which all have."""
+    own = dict(choice.options)
+    taken = BACKBONES.options(choice.name.partition("/")[0])
+    drawn = [name for name in Drawing.model_fields if name in own and name not in taken]
+    return own, {name: own.pop(name) for name in drawn}
 
 
 def without_transport(choice: Choice) -> Choice:
@@ -96,14 +124,11 @@ def unfilled(role: str, stand_ins: Mapping[str, str | None]) -> UserError:
 class Team:
     """The respondents of a run; one backbone object, and one limit, for each different choice."""
 
-    def __init__(
-        self, journal: Journal, outlines: Library, *, at_once: int, retry_failed: bool = False
-    ) -> None:
-        """Nobody is engaged yet; `at_once` bounds the exchanges in flight of each backbone."""
+    def __init__(self, journal: Journal, outlines: Library, settings: Settings) -> None:
+        """Nobody is engaged yet."""
         self._outlines = outlines
         self._journal = journal
-        self._at_once = at_once
-        self._retry_failed = retry_failed
+        self._settings = settings
         self._backbones: dict[str, tuple[Backbone, Limit]] = {}
         self._engaged: dict[tuple[str, str], tuple[str, Respondent]] = {}
 
@@ -112,7 +137,7 @@ class Team:
         """Everybody engaged, with the label of the choice."""
         return list(self._engaged.values())
 
-    def engage(self, role: str, choice: Choice) -> Respondent:
+    def engage(self, role: str, choice: Choice, kind: type[Respondent] = Respondent) -> Respondent:
         """Somebody for a role; the same for the same choice.
 
         Raises:
@@ -121,18 +146,21 @@ class Team:
         place = (role, choice.model_dump_json())
         if place in self._engaged:
             return self._engaged[place][1]
-        same = choice.model_dump_json(exclude={"label", "roles"})
-        if same not in self._backbones:
+        same = choice.model_copy(update={"options": _apart(choice)[0]})
+        known = same.model_dump_json(exclude={"label", "roles"})
+        if known not in self._backbones:
             backbone = make_backbone(choice, self._outlines)
-            self._backbones[same] = backbone, Limit(self._at_once)
-        backbone, limit = self._backbones[same]
-        respondent = Respondent(
+            self._backbones[known] = backbone, Limit(self._settings.at_once)
+        backbone, limit = self._backbones[known]
+        respondent = kind(
             role,
             backbone,
             self._journal,
             limit=limit,
-            retry_failed=self._retry_failed,
+            retry_failed=self._settings.retry_failed,
             label=choice.label if choice.label != choice.name else None,
+            drawing=make_drawing(choice),
+            same_model=self._settings.same_model,
         )
         self._engaged[place] = choice.label, respondent
         return respondent
@@ -149,16 +177,14 @@ class Team:
 
 
 @asynccontextmanager
-async def engaged(
-    role: str, choice: Choice, journal: Path, at_once: int = 8, retry_failed: bool = False
-) -> AsyncIterator[Respondent]:
+async def engaged(role: str, choice: Choice, settings: Settings) -> AsyncIterator[Respondent]:
     """Somebody alone in a role, with a journal, until the block ends.
 
     Raises:
         UserError: if the backbone cannot be made, or the journal not be opened.
     """
-    kept = Journal.open(journal)
-    team = Team(kept, Library(), at_once=at_once, retry_failed=retry_failed)
+    kept = Journal.open(settings.journal)
+    team = Team(kept, Library(), settings)
     try:
         yield team.engage(role, choice)
     finally:

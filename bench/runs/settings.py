@@ -14,3 +14,5 @@ class Settings:
     """Exchanges in flight for each backbone."""
     retry_failed: bool = False
     """Ask stored refusals and invalid answers again."""
+    same_model: bool = False
+    """Take answers of another address for the backbone's own."""
