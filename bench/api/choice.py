@@ -1,6 +1,8 @@
 """A plug-in by name, with its options, as files and command lines give it."""
 
 import re
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import Annotated, Any
 
 import yaml
@@ -23,14 +25,16 @@ class Choice(Model):
     """Keyword arguments of the plug-in."""
 
 
-_NAMED = re.compile(r"(?P<name>.*?)(?::(?P<options>\w++=.*+))?", re.DOTALL)
-"""A name, which may hold colons itself, and the options after the one before "option="."""
+_BEGIN = re.compile(r":(?=\w+\s*=)")
+"""The colon before an option."""
+_OPENING, _CLOSING, _BEFORE_VALUE = "{[", "}]", "=,:[{"
 
 
 def parse_choice(text: str) -> Choice:
     """A plug-in with its options in one text, as the command line has it.
 
-    For instance "bleu", "bleu:view=values,as=bleu-values" or "openai/llama3:8b:timeout=9".
+    For instance "bleu", "bleu:view=values,as=bleu-values" or "openai/llama3:8b:timeout=9". Options
+    begin at the last colon that `word=` follows; their values are YAML, in flow style.
 
     Raises:
         UserError: for an option without a value, or several plug-ins.
@@ -42,10 +46,12 @@ def parse_choice(text: str) -> Choice:
 
 
 def _parsed(text: str) -> dict[str, Any]:
-    named = _NAMED.fullmatch(text)
-    assert named is not None  # every text has that form
+    outside = list(_outside(text))
+    begins = {found.start() for found in _BEGIN.finditer(text)}.intersection(outside)
+    start = max(begins, default=len(text))
+    cuts = [start, *(at for at in outside if at > start and text[at] == ","), len(text)]
     options: dict[str, Any] = {}
-    for part in filter(None, (named["options"] or "").split(",")):
+    for part in filter(None, (text[begin + 1 : end] for begin, end in pairwise(cuts))):
         option, sign, value = part.partition("=")
         if not sign:
             raise UserError(f"{text!r}: the option {option!r} needs a value, as in {option}=VALUE")
@@ -54,7 +60,31 @@ def _parsed(text: str) -> dict[str, Any]:
         except yaml.YAMLError as error:
             raise UserError(f"{text!r}: the value of {option!r} is not YAML") from error
     label = {"label": str(options.pop("as"))} if "as" in options else {}
-    return {"name": named["name"], "options": options, **label}
+    return {"name": text[:start], "options": options, **label}
+
+
+def _outside(text: str) -> Iterator[int]:
+    """The places in a text that stand in no brackets and no quotes.
+
+    As in YAML both begin a value, or are characters like others.
+    """
+    depth, quote, before = 0, "", ""
+    for at, character in enumerate(text):
+        if quote:
+            if character == quote and before != "\\":
+                quote = ""
+            # What is escaped escapes nothing.
+            before = "" if before == "\\" or quote == "'" else character
+            continue
+        if character in "\"'" and (before in _BEFORE_VALUE or before == character):
+            quote = character
+        elif character in _OPENING and (depth or before == "="):
+            depth += 1
+        elif character in _CLOSING and depth:
+            depth -= 1
+        elif not depth:
+            yield at
+        before = character if not character.isspace() or before not in _BEFORE_VALUE else before
 
 
 OWN = {"name": "name", "as": "label", "roles": "roles"}

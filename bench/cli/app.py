@@ -32,7 +32,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("reproduce", cls=reproduce.TableCommand)(reproduce.reproduce)
-app.command("run")(run.run)
+app.command("run", cls=run.RunCommand)(run.run)
 app.command("score", cls=score.ScoreCommand)(score.score)
 app.command("show")(show.show)
 app.command("chat")(chat.chat)

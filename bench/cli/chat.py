@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import typer
 
-from bench.cli.options import Drafts, Knowledge, with_options
+from bench.cli.options import Drafts, Knowledge, SameModel, with_options
 
 if TYPE_CHECKING:
     import asyncio
@@ -62,6 +62,7 @@ class ChatOptions:
     journal: Path | None = typer.Option(
         None, "--journal", help="Journal to keep answers in; none is kept if none."
     )
+    same_model: bool = SameModel
     out: Path | None = typer.Option(None, "--out", help="Save the dialogue here at the end.")
 
 
@@ -107,22 +108,25 @@ def _consult(
     from bench.agents.triplets import make_engine
     from bench.api.choice import parse_choice
     from bench.api.context import Context
-    from bench.api.failure import guarded
-    from bench.backbones.respondent import Respondent
     from bench.cli.chat_session import Consultation
     from bench.cli.find_patient import write_patient
+    from bench.cli.screen import warn
     from bench.cli.voice import Aloud
     from bench.journal.journal import Journal
     from bench.knowledge.cases import Case
-    from bench.runs.roles import make_backbone
+    from bench.runs.roles import Team
+    from bench.runs.settings import Settings
 
-    answering = make_backbone(parse_choice(options.backbone), library)
+    choice = parse_choice(options.backbone)
     journal = Journal.open(options.journal)
     # What was refused in an earlier conversation is asked again: a person asks.
-    patient = Aloud("patient", answering, journal, retry_failed=True)
-    roles = {role: Respondent(role, answering, journal, retry_failed=True) for role in OTHERS}
-    context = Context(journal, library, {"patient": patient, **roles})
+    settings = Settings(retry_failed=True, same_model=options.same_model)
+    team = Team(journal, library, settings)
     try:
+        patient = team.engage("patient", choice, Aloud)
+        assert isinstance(patient, Aloud)
+        roles = {role: team.engage(role, choice) for role in OTHERS}
+        context = Context(journal, library, {"patient": patient, **roles})
         # Before a patient is written, which may cost something.
         engine = None if setting.updating == "none" else make_engine(setting.triplets, context)
         record = runner.run(write_patient(who, context)) if isinstance(who, Case) else who
@@ -134,8 +138,9 @@ def _consult(
             if options.out is not None:
                 consultation.save(options.out)
     finally:
+        warn(note for _, one in team.engaged for note in one.notes)
         runner.run(journal.close())
-        runner.run(guarded(answering.close(), answering.name, "close"))
+        runner.run(team.close())
 
 
 def _introduce(record: "PatientRecord", setting: "Setting", patient: "Respondent") -> None:

@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from bench.cli.options import Drafts, JournalPath, Knowledge, RetryFailed
+from bench.cli.options import Drafts, JournalPath, Knowledge, RetryFailed, SameModel
 from bench.core.text import one_line
 
 if TYPE_CHECKING:
     from bench.authoring.draft import DraftSubject
     from bench.authoring.source import SourceText
     from bench.knowledge.outline import Outline
+    from bench.runs.settings import Settings
 
 FAULTY = 3
 """Exit code of `check` when there are faults."""
@@ -113,6 +114,7 @@ def build_draft(
     ),
     journal: Path | None = JournalPath,
     retry_failed: bool = RetryFailed,
+    same_model: bool = SameModel,
 ) -> None:
     """Draft an outline from encyclopedia text (HTML, Markdown or plain text) for you to check."""
     from bench.authoring.draft_file import draft_path, plan_subject, write_draft
@@ -120,6 +122,7 @@ def build_draft(
     from bench.cli.screen import run_until_stopped, say
     from bench.core.atomic import check_writable
     from bench.knowledge.library import Library, holds_outlines
+    from bench.runs.settings import Settings
 
     disease = one_line(disease)
     known = Library(*([kb] if holds_outlines(kb) else []), drafts=True, clashing=True)
@@ -130,8 +133,10 @@ def build_draft(
     size = sum(len(one.text) for one in sources)
     named = ", ".join(one.name for one in sources)
     say(f"drafting {subject.id} {subject.name} from {named} ({size:,} characters)", err=True)
-    work = _draft(subject, sources, backbone, journal or kb / ".journal.sqlite", retry_failed)
-    outline = run_until_stopped(work)
+    settings = Settings(
+        journal or kb / ".journal.sqlite", retry_failed=retry_failed, same_model=same_model
+    )
+    outline = run_until_stopped(_draft(subject, sources, backbone, settings))
     if (kept := write_draft(path, outline)) is not None:
         say(f"the draft that was there is kept as {kept}")
     _tell(outline, path, kb)
@@ -141,20 +146,20 @@ async def _draft(
     subject: "DraftSubject",
     sources: "tuple[SourceText, ...]",
     backbone: str,
-    journal: Path,
-    retry_failed: bool,
+    settings: "Settings",
 ) -> "Outline":
     from bench.api.choice import parse_choice
     from bench.authoring.draft import draft_outline
     from bench.backbones.prompt import AskError
+    from bench.cli.screen import warn
     from bench.core.errors import UserError
     from bench.runs.roles import engaged
 
     try:
-        async with engaged(
-            "generator", parse_choice(backbone), journal, retry_failed=retry_failed
-        ) as respondent:
-            return await draft_outline(subject, sources, respondent)
+        async with engaged("generator", parse_choice(backbone), settings) as respondent:
+            outline = await draft_outline(subject, sources, respondent)
+            warn(respondent.notes)
+            return outline
     except AskError as failure:
         raise UserError(
             f"{backbone} gave no draft of {subject.name}: {failure}; nothing was written, what it "

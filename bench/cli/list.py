@@ -47,6 +47,10 @@ def plugin_lines(registry: "Registry", *, options: bool) -> Iterator[str]:
 
     With its options, as "timeout: float = 600.0", or why it cannot be used.
     """
+    from bench.backbones.drawing import Drawing
+    from bench.cli.schema import setting_lines
+    from bench.core.registry import BACKBONES
+
     for plugin in registry.plugins():
         package = plugin.dist
         known = package is None or package.name == "patient-zero-bench"
@@ -57,6 +61,9 @@ def plugin_lines(registry: "Registry", *, options: bool) -> Iterator[str]:
                 yield from (f"    {option}" for option in registry.options(plugin.name).values())
             except UserError as error:
                 yield f"    {error}"
+    if options and registry is BACKBONES:
+        yield "all of them that draw their answers:"
+        yield from (f"    {line}" for line in setting_lines(Drawing))
 
 
 def summary(plugin: "EntryPoint") -> str:

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from bench.cli.options import AtOnce, JournalPath, RetryFailed
+from bench.cli.options import AtOnce, JournalPath, RetryFailed, SameModel
 
 if TYPE_CHECKING:
     from bench.api.failure import Failure
     from bench.authoring.question_labels import VotedLabel
     from bench.medqa.question import QuestionSet
+    from bench.runs.settings import Settings
 
 Source = typer.Option(
     None,
@@ -75,6 +76,7 @@ def classify_questions(
     journal: Path | None = JournalPath,
     at_once: int = AtOnce,
     retry_failed: bool = RetryFailed,
+    same_model: bool = SameModel,
 ) -> None:
     """Have a language model say to which department each question belongs: three votes each."""
     from bench.api.failure import Failure
@@ -82,13 +84,15 @@ def classify_questions(
     from bench.cli.screen import report_failures, run_until_stopped, show_files
     from bench.core.atomic import check_writable, write_text
     from bench.medqa.labels import read_labels
+    from bench.runs.settings import Settings
 
     if out.exists():
         read_labels(out)  # nothing but labels is written over
     check_writable(out)
     questions = _read(medqa)
     kept = journal or out.with_name(f".{out.name}.journal.sqlite")
-    made = run_until_stopped(_classify(questions, backbone, kept, at_once, retry_failed))
+    settings = Settings(kept, at_once, retry_failed, same_model)
+    made = run_until_stopped(_classify(questions, backbone, settings))
     report_failures(
         [one for one in made if isinstance(one, Failure)],
         f"{out} is not written; run the same command again to ask for them",
@@ -99,7 +103,7 @@ def classify_questions(
     typer.echo(
         f"{len(rows)} questions: {labels['clear']} clear, {labels['borderline']} borderline, "
         f"{labels['undecided']} undecided; votes without an answer: {votes['refusal']} refused, "
-        f"{votes['invalid']} invalid, {votes['error']} failed"
+        f"{votes['invalid']} invalid, {votes['cut']} cut off, {votes['error']} failed"
     )
     typer.echo(agreement(questions, rows))
     write_text(out, "".join(row.model_dump_json() + "\n" for row in rows))
@@ -107,30 +111,28 @@ def classify_questions(
 
 
 def _read(source: str | None) -> "QuestionSet":
-    from bench.cli.screen import say
+    from bench.cli.screen import warn
     from bench.medqa.sources import load_questions
 
     questions = load_questions(source)
-    for warning in questions.warnings:
-        say(f"warning: {questions.source}: {warning}", err=True)
+    warn(f"{questions.source}: {warning}" for warning in questions.warnings)
     return questions
 
 
 async def _classify(
-    questions: "QuestionSet", backbone: str, journal: Path, at_once: int, retry_failed: bool
+    questions: "QuestionSet", backbone: str, settings: "Settings"
 ) -> "list[VotedLabel | Failure]":
     from bench.api.choice import parse_choice
     from bench.api.failure import Failure
     from bench.authoring.question_labels import VotedLabel, classify
-    from bench.cli.screen import Progressing
+    from bench.cli.screen import Progressing, warn
     from bench.runs.roles import engaged
 
     made: list[VotedLabel | Failure] = []
     with Progressing().stage("classify", len(questions.questions)) as done:
-        async with engaged(
-            "classifier", parse_choice(backbone), journal, at_once, retry_failed
-        ) as respondent:
-            async for one in classify(questions.questions, respondent, at_once):
+        async with engaged("classifier", parse_choice(backbone), settings) as respondent:
+            async for one in classify(questions.questions, respondent, settings.at_once):
                 made.append(one)
                 done(failed=isinstance(one, Failure))
+            warn(respondent.notes)
     return made

@@ -30,6 +30,11 @@ RetryFailed = typer.Option(
 )
 
 
+SameModel = typer.Option(
+    False, "--same-model", help="Take the journal's answers of another address for the model's own."
+)
+
+
 @dataclass(frozen=True)
 class RunOptions:
     """What every command has that runs an experiment."""
@@ -40,6 +45,7 @@ class RunOptions:
     journal: Path | None = JournalPath
     at_once: int = AtOnce
     retry_failed: bool = RetryFailed
+    same_model: bool = SameModel
     plan: bool = typer.Option(False, "--plan", help="Say what would be asked, and stop.")
     yes: bool = typer.Option(False, "--yes", "-y", help="Do not ask before many exchanges.")
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from bench.cli.options import RunOptions, with_options
-from bench.cli.run import carry_out
+from bench.cli.run import carry_out, roles_of
 from bench.cli.setting_options import SettingCommand, SettingOption, changed, role_settings
 from bench.core.errors import UserError
 from bench.core.text import one_line
@@ -79,15 +79,13 @@ def settings_of(preset: Mapping[str, Any], metrics: Sequence[str]) -> list[Setti
     Raises:
         UserError: if the preset or a metric cannot be used.
     """
-    from bench.api.adapters import load_stage, make_metric
+    from bench.api.adapters import load_stage
     from bench.api.choice import parse_choice
     from bench.experiments.experiment import Experiment, experiment_from
 
     experiment = experiment_from(preset)
     stages = {name: load_stage(name) for name in experiment.sections}
-    scored = [make_metric(one) for one in (*experiment.metrics, *map(parse_choice, metrics))]
-    cards = [one.card for one in (*stages.values(), *scored)]
-    roles = list(role_settings(role for card in cards for role in card.roles))
+    roles = list(role_settings(roles_of(experiment, map(parse_choice, metrics))))
     taken = {name for setting in roles for name in setting.names}
     listed = [one for one in _fields((), Experiment, {}) if one.path[0] in GENERAL]
     for name, stage in stages.items():

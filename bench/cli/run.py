@@ -1,15 +1,24 @@
 """`pzbench run`: an experiment file, or a run folder to go on with."""
 
 import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from bench.cli.options import RunOptions, with_options
+from bench.cli.setting_options import (
+    TYPED,
+    SettingCommand,
+    SettingOption,
+    changed,
+    role_settings,
+)
 from bench.core.errors import UserError
 
 if TYPE_CHECKING:
+    from bench.api.choice import Choice
     from bench.experiments.experiment import Experiment
 
 FILES = (".csv", ".json", ".jsonl")
@@ -18,27 +27,72 @@ MANY = 1000
 """Exchanges above which a run asks first, on a terminal."""
 
 
+class RunCommand(SettingCommand):
+    """It has an option for every role that the experiment's stages and metrics ask."""
+
+    def settings(self, words: Mapping[str, Any]) -> Sequence[SettingOption]:
+        """The roles of the experiment that is named."""
+        named = words.get("experiment")
+        if not isinstance(named, str):
+            return ()
+        return list(role_settings(roles_of(_read(Path(named)))))
+
+
 @with_options(RunOptions)
 def run(
+    ctx: typer.Context,
     experiment: Path = typer.Argument(
         help="Experiment file (YAML), or a run folder, to go on with its own."
     ),
     *,
     options: RunOptions,
 ) -> None:
-    """Run an experiment, or go on with it: running again asks only what was not answered."""
+    """Run an experiment, or go on with it: running again asks only what was not answered.
+
+    It has an option for every role that the experiment asks (--judge X), in the place of who is
+    named there: add the file before --help to list them.
+    """
+    from bench.experiments.experiment import experiment_from
+
+    given = _read(experiment)
+    if ctx.meta[TYPED][1]:
+        given = experiment_from(changed(ctx, given.as_data()))
+    if not experiment.is_dir():
+        carry_out(options.applied(given), options)
+        return
+    if options.out not in (None, experiment):
+        raise UserError(f"{experiment} is a run folder, and --out names another: leave --out out")
+    carry_out(options.applied(given), options, experiment)
+
+
+def _read(path: Path) -> "Experiment":
+    """The experiment of a file or a run folder.
+
+    Raises:
+        UserError: if there is none.
+    """
     from bench.experiments.experiment import experiment_from, load_experiment
     from bench.runs.folder import RunFolder
 
-    if not experiment.is_dir():
-        carry_out(options.applied(load_experiment(experiment)), options)
-        return
-    data = RunFolder(experiment).experiment()
+    if not path.is_dir():
+        return load_experiment(path)
+    data = RunFolder(path).experiment()
     if data is None:
-        raise UserError(f"{experiment} holds no run; `pzbench list runs` shows those there are")
-    if options.out not in (None, experiment):
-        raise UserError(f"{experiment} is a run folder, and --out names another: leave --out out")
-    carry_out(options.applied(experiment_from(data)), options, experiment)
+        raise UserError(f"{path} holds no run; `pzbench list runs` shows those there are")
+    return experiment_from(data)
+
+
+def roles_of(experiment: "Experiment", more: "Iterable[Choice]" = ()) -> Iterator[str]:
+    """The roles that an experiment's stages and metrics ask, and those that more metrics do.
+
+    Raises:
+        UserError: if a metric cannot be used.
+    """
+    from bench.api.adapters import load_stage, make_metric
+
+    made = [load_stage(name) for name in experiment.sections]
+    made += [make_metric(choice) for choice in (*experiment.metrics, *more)]
+    yield from (role for one in made for role in one.card.roles)
 
 
 def carry_out(
@@ -54,6 +108,7 @@ def carry_out(
         run_until_stopped,
         show_files,
         show_grids,
+        warn,
     )
     from bench.experiments.engine import execute
     from bench.report.writer import grids_of
@@ -65,11 +120,12 @@ def carry_out(
     if not _agreed(experiment, options):
         return
     folder = RunFolder(out or options.out or Path("runs") / safe_name(experiment.name))
-    settings = Settings(options.journal, options.at_once, options.retry_failed)
+    settings = Settings(options.journal, options.at_once, options.retry_failed, options.same_model)
     results = run_until_stopped(execute(experiment, folder, settings, Progressing()))
     for table in experiment.tables[:1]:
         show_grids(grids_of(table, results))
     show_files([folder.results, *sorted(folder.tables.glob("*"))])
+    warn(note for role in results.manifest["roles"] for note in role["notes"])
     if idle := results.manifest.get("idle_roles"):
         typer.echo(f"nobody asks these roles of the experiment: {', '.join(idle)}", err=True)
     typer.echo("\nnext:")

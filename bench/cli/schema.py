@@ -44,12 +44,12 @@ def _reference() -> Iterator[str]:
     from bench.experiments.experiment import Experiment
 
     yield HEAD
-    yield from _settings(Experiment)
+    yield from setting_lines(Experiment)
     askers: dict[str, list[str]] = {}
     for plugin in STAGES.plugins():
         stage = load_stage(plugin.name)
         yield f"\n{plugin.name}:  # {stage.card.summary}"
-        yield from (f"  {line}" for line in _settings(stage.settings))
+        yield from (f"  {line}" for line in setting_lines(stage.settings))
         for role, stand_in in stage.card.roles.items():
             other = f" (or else the {stand_in} answers)" if stand_in else ""
             askers.setdefault(role, []).append(f"{plugin.name}{other}")
@@ -64,7 +64,7 @@ def _reference() -> Iterator[str]:
             yield from plugin_lines(registry, options=True)
 
 
-def _settings(model: "type[BaseModel]") -> Iterator[str]:
+def setting_lines(model: "type[BaseModel]") -> Iterator[str]:
     """Every field of a model: its kind, its default if it has one, and its description."""
     schema = model.model_json_schema()
     for name, field in schema["properties"].items():

@@ -50,6 +50,12 @@ def show_grids(grids: Iterable[Grid]) -> None:
         console.print()
 
 
+def warn(notes: Iterable[str]) -> None:
+    """Say on standard error what must be known, each thing once."""
+    for note in dict.fromkeys(notes):
+        say(f"warning: {note}", "yellow", err=True)
+
+
 def show_files(paths: Iterable[Path]) -> None:
     """Print where files were written."""
     for path in paths:

@@ -244,6 +244,8 @@ def _exchange_lines(exchange: "JournalExchange") -> Iterator[str]:
     for message in exchange.messages:
         yield f"{message['role']}: {message['content']}"
     by = exchange.model or exchange.backbone
+    if exchange.thinking:
+        yield f"thinking of {by}: {exchange.thinking}"
     how = f", {exchange.outcome}" if exchange.outcome not in ("", "answer") else ""
     yield f"answer by {by}{how}: {exchange.answer}"
 

@@ -395,6 +395,30 @@ def test_what_is_streamed_is_not_said_twice(openai_server: OpenAIServer, ask: As
     assert "[withdrawn" not in done.out
 
 
+THOUGHT = "The record says sciatica, which I must not name."
+
+
+@pytest.mark.parametrize(
+    "spoken",
+    [
+        f"<think>\n{THOUGHT}\n</think>\n\n{TRUE}",
+        f"{THOUGHT}\n</think>\n\n{TRUE}",  # the chat template opened it
+        f"{TRUE} <thinking>{THOUGHT}</thinking>",
+        f"<|channel|>analysis<|message|>{THOUGHT}<|end|><|start|>assistant"
+        f"<|channel|>final<|message|>{TRUE}<|return|>",
+    ],
+)
+def test_nothing_of_the_thinking_is_shown_learned_or_said_on(
+    openai_server: OpenAIServer, ask: Ask, tmp_path: Path, spoken: str
+):
+    openai_server.hook = Play(spoken)
+    done = ask("How old are you?", "And now?", "/memory", "/save " + str(tmp_path / "d.jsonl"))
+    assert answers(done) == [TRUE, TRUE]
+    for shown in (done.out, done.err, (tmp_path / "d.jsonl").read_text("utf-8")):
+        assert not any(part in shown for part in ("must not name", "think>", "channel|"))
+    assert not any(THOUGHT in seen.words for seen in openai_server.seen)
+
+
 @pytest.mark.parametrize(
     ("failure", "said"),
     [
@@ -487,9 +511,13 @@ def test_in_a_terminal_a_reply_can_be_stopped(openai_server: OpenAIServer, termi
 
 
 def test_in_a_terminal_a_stopped_stream_is_silent(openai_server: OpenAIServer, terminal: Terminal):
-    openai_server.hook = Play("one two three four five six seven eight nine ten eleven", TRUE)
-    openai_server.pace = 0.2
+    long = "one two three four five six seven eight nine ten eleven"
+    openai_server.hook = Play(TRUE, long, TRUE)
     terminal.expect("Doctor: ")
+    terminal.type("Hello?")
+    terminal.expect(f"Patient: {TRUE}")  # the first reply, which is heard whole
+    terminal.expect("Doctor: ")
+    openai_server.pace = 0.2
     terminal.type("How old are you?")
     terminal.expect("two")
     terminal.interrupt()

@@ -61,7 +61,13 @@ def test_the_reference_of_experiments_names_every_setting() -> None:
     for model in models:
         assert set(model.model_fields) <= names
     assert {*sections, "judge", "scorer", "student", "openai", "bleu", "table4"} <= names
-    assert {"view", "structured", "plausibility", "path"} <= names  # options of plug-ins
+    assert {
+        "view",
+        "extra_body",
+        "temperature",
+        "plausibility",
+        "path",
+    } <= names  # options of plug-ins
     for model in models:
         for field in model.model_fields.values():
             assert " ".join((field.description or "").split()) in out

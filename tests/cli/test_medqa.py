@@ -116,7 +116,7 @@ def test_votes_without_an_answer_are_counted(
     out = tmp_path / "labels.jsonl"
     done = classify(openai_server, questions, out)
     assert done.code == 0, done
-    assert "votes without an answer: 3 refused, 3 invalid, 1 failed" in done.out
+    assert "votes without an answer: 3 refused, 3 invalid, 0 cut off, 1 failed" in done.out
     made = rows(out)
     assert [row["votes"][0] for row in made] == ["refusal", "invalid", "error", "Urology"]
     assert [row["label"] for row in made] == ["undecided", "undecided", "borderline", "clear"]
