@@ -29,9 +29,11 @@ from bench.runs.folder import RunFolder
 pytestmark = [pytest.mark.model, pytest.mark.timeout(1200)]
 
 DEPARTMENTS = ("Orthopedics", "Psychiatry")
-NEARLY_FULL = 5
+NEARLY_FULL = 3
 """Longest list of their outlines with which the first prompt that shows one has room for an answer,
-and a prompt that shows this answer has not."""
+and one that showed two such answers whole would have none."""
+LIMITS = 4
+"""Limits of an answer that are tried, each half the last, before a prompt is called too long."""
 METHODS = 3
 KEPT = 3
 """Answers that are kept when a run is killed."""
@@ -108,7 +110,7 @@ def test_a_prompt_that_is_longer_than_the_window(server: ModelServer, tmp_path: 
     failures = accounted(run, ran(server, *judged), server)
     assert Counter(one.outcome for one in failures) == {"error": len(DEPARTMENTS)}
     assert not exchanges(run, server)
-    assert len(server.asked) == before + len(DEPARTMENTS)  # another try would be as long
+    assert len(server.asked) == before + LIMITS * len(DEPARTMENTS)
 
 
 def test_an_interview_of_two_turns(server: ModelServer, tmp_path: Path) -> None:
@@ -129,43 +131,40 @@ def test_an_interview_of_two_turns(server: ModelServer, tmp_path: Path) -> None:
     assert exchanges(run, server)
 
 
-@pytest.mark.xfail(strict=True, reason="a repair shows the whole bad answer and overflows")
 def test_a_repair_fits_where_the_first_prompt_did(table3: Table3) -> None:
     failures = RunFolder(table3.run).failures()
     assert not [one for one in failures if one.outcome == "error" and one.keys]
 
 
-@pytest.mark.xfail(strict=True, reason="a repair shows the whole bad answer, however long")
 def test_a_repair_shows_the_beginning_of_a_bad_answer(server: ModelServer, table3: Table3) -> None:
     asked = exchanges(table3.run, server).values()
     cut = {one.completion.text for one in asked if one.completion.outcome == "cut"}
     assert not cut & {words for one in asked if one.repair for words in one.words}
 
 
-@pytest.mark.xfail(strict=True, reason="a model that is given a grammar is told no field's name")
 def test_the_names_of_the_fields_are_said_in_words(server: ModelServer, table3: Table3) -> None:
     for one in exchanges(table3.run, server).values():
         assert all(name in " ".join(one.words) for name in one.request["answer"]["properties"])
 
 
-@pytest.mark.xfail(strict=True, reason="bounds are left out of the schema: ages have 16 digits")
 def test_the_bounds_of_a_number_are_sent(server: ModelServer, table3: Table3) -> None:
     sent = [str(body["response_format"]) for body in server.asked[: table3.asked]]
     assert all("maximum" in schema for schema in sent if "'age'" in schema)
 
 
-@pytest.mark.xfail(strict=True, reason="only the temperature is sent: the server's own top_p draws")
 def test_what_changes_the_draw_is_sent(server: ModelServer, table3: Table3) -> None:
     assert all("top_p" in body for body in server.asked[: table3.asked])
 
 
-@pytest.mark.xfail(strict=True, reason="nothing counts the answers that were cut or asked again")
 def test_the_manifest_counts_repairs_and_cuts(server: ModelServer, table3: Table3) -> None:
     roles = RunFolder(table3.run).manifest()["roles"]
     (generator,) = (one for one in roles if one["backbone"] == server.name)
     asked = exchanges(table3.run, server).values()
-    assert generator.get("repaired") == sum(one.repair for one in asked)
-    assert generator.get("cut") == sum(one.completion.outcome == "cut" for one in asked)
+    assert generator["cut"] == sum(one.completion.outcome == "cut" for one in asked)
+    assert generator["served"] == {server.name.partition("/")[2]: len(asked)}
+    failed = Counter(one.outcome for one in RunFolder(table3.run).failures() if one.keys)
+    assert generator["failed"].items() <= failed.items()  # an error is not stored
+    assert generator["repaired"] <= sum(one.repair for one in asked)
 
 
 @pytest.mark.xfail(strict=True, reason="an endpoint that never answered is asked several at once")

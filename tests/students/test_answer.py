@@ -121,12 +121,12 @@ def test_a_bare_option_is_an_answer_without_reasons(said: str, letter: str | Non
     question = test_question(ALPHA, "C")
     choice = choice_of(tuple(question.options.items()))
     if letter is None:
-        with pytest.raises(ValueError, match="no JSON object"):
+        with pytest.raises(ValueError, match=r"no JSON object|is empty"):
             parse(said, choice)
     else:
         assert vars(parse(said, choice)) == {"reasons": "", "letter": letter}
         # Half of it may be missing where the token limit ended it.
-        with pytest.raises(ValueError, match=r"Expecting|no JSON object"):
+        with pytest.raises(ValueError, match=r"no end|no JSON object"):
             parse(said, choice, whole=False)
         # In an answer whose type knows no options it is no answer.
         with pytest.raises(ValueError, match="no JSON object"):

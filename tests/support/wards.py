@@ -139,7 +139,7 @@ class Student(Scripted):
 
         def learned(task: Reflect) -> Any:
             said = reflect(task)
-            return Lesson(reasons="", rule=said) if isinstance(said, str) else said
+            return Lesson(reasons="So.", rule=said) if isinstance(said, str) else said
 
         super().__init__("student", answer=chosen, reflect=learned)
         self.now = self.peak = 0
