@@ -16,8 +16,8 @@ from bench.students.answer import OF_FAILURE, OUTCOMES, PUT, Answered
 
 ANSWERED = "answered"
 WORDS = "words"
-_FAILURES: dict[str, str] = {OF_FAILURE[failure]: failure for failure in reversed(OF_FAILURE)}
-"""The outcome of a failure by what became of the question."""
+_FAILURES = {outcome: failure for failure, outcome in OF_FAILURE.items() if failure != "cut"}
+"""The outcome of a failure by what became of the question, which tells no cut answer apart."""
 
 
 class MedqaAccuracy:

@@ -2,8 +2,11 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
+
+from bench.backbones.prompt import Completion
 
 _SNAPSHOT = re.compile(r"[-@:](?:latest|\d{3,4}|\d{4}-?\d{2}-?\d{2})")
 """What an endpoint adds to a name of which it serves a dated copy."""
@@ -23,6 +26,16 @@ class Account:
     """Exchanges that came to no end of their own."""
     served: Counter[str] = field(default_factory=Counter)
     """Exchanges by the model that the endpoint named."""
+    shapes: Counter[str] = field(default_factory=Counter)
+    """Exchanges by how their requests had to be put."""
+
+    def add(self, outcome: str, exchanges: Iterable[Completion]) -> None:
+        """Count an ask that has its end, with the exchanges it took."""
+        self.outcomes[outcome] += 1
+        for completion in exchanges:
+            self.cut += completion.outcome == "cut"
+            self.served.update(filter(None, [completion.model]))
+            self.shapes.update(filter(None, [completion.shape]))
 
     @property
     def asks(self) -> int:
@@ -38,22 +51,30 @@ class Account:
             "failed": {name: n for name, n in self.outcomes.items() if name != "answer"},
             "cut": self.cut,
             "served": dict(self.served),
+            "shapes": dict(self.shapes),
         }
 
-    def notes(self, role: str, name: str, *, alias: bool) -> tuple[str, ...]:
-        """What a reader of a figure must know of those who had a part in it; mostly nothing.
+    def notes(
+        self, who: str, asked: str, *, alias: bool = False, drawn: Iterable[str] = ()
+    ) -> tuple[str, ...]:
+        """What a reader of a figure must know of `who` had a part in it; mostly nothing.
 
-        An `alias` is no name of a model, so that no model is another than asked.
+        `asked` is the name that was asked for; an `alias` is no name of a model. `drawn` names what
+        decides the draw and may have been refused.
         """
         said = []
         if self.repaired:
             share = f"{self.repaired} of {self.asks} answers ({self.repaired / self.asks:.1%})"
-            said.append(f"{share} of the {role} {name} had to be asked again")
+            said.append(f"{share} of {who} had to be asked again")
         told = ", ".join(f"{model} ({count})" for model, count in sorted(self.served.items()))
         if len(self.served) > 1:
-            said.append(f"several models answered as the {role} {name}: {told}")
-        elif not alias and not all(_same(name, model) for model in self.served):
-            said.append(f"another model than asked answered as the {role} {name}: {told}")
+            said.append(f"several models answered as {who}: {told}")
+        elif not alias and not all(_same(asked, model) for model in self.served):
+            said.append(f"another model than asked answered as {who}: {told}")
+        for name in drawn:
+            count = sum(n for shape, n in self.shapes.items() if f"no {name}" in shape.split(", "))
+            if count:
+                said.append(f"{who} takes no {name}: {count} answers were drawn by its own")
         return tuple(said)
 
 

@@ -4,26 +4,27 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Annotated, Any
 
-from pydantic import Field, PositiveInt, field_validator
+from pydantic import Field, field_validator
 
 from bench.backbones.prompt import Sampling
 from bench.backbones.requests import Request
 from bench.core.registry import nearest
 from bench.core.schema import Model
 
-Limits = dict[str, PositiveInt]
+Tokens = Annotated[int, Field(gt=0, strict=True)]
+Limits = dict[str, Tokens]
 
 
 class Drawing(Model):
     """Options that every backbone has which draws its answers; none of them for as asked."""
 
-    max_tokens: PositiveInt | Limits | None = None
+    max_tokens: Tokens | Limits | None = None
     """Most tokens of an answer, thinking included; one number, or one for each kind of request."""
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    temperature: Annotated[float, Field(ge=0, le=2, strict=True)] | None = None
     """0 for the likeliest answer."""
-    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    top_p: Annotated[float, Field(gt=0, le=1, strict=True)] | None = None
     """Share of the probability that is drawn from."""
-    seed: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**31, strict=True)] | None = None
     """What draws begin with, for endpoints that can repeat them."""
 
     @field_validator("max_tokens")
@@ -48,6 +49,8 @@ class Drawing(Model):
     def __str__(self) -> str:
         """What was set, for a signature: "temperature=0.7,top_p=0.9"; empty for nothing."""
         kept = self.model_dump(exclude_none=True)
+        if isinstance(kept.get("max_tokens"), dict):
+            kept["max_tokens"] = dict(sorted(kept["max_tokens"].items()))
         return ",".join(f"{name}={value}" for name, value in kept.items())
 
 

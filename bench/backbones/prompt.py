@@ -75,6 +75,8 @@ class Completion:
     """Why it ended, in the endpoint's word; empty if it gave none."""
     thinking: str = ""
     """What the model thought, where that came apart from the answer; never an answer itself."""
+    shape: str = ""
+    """How the request had to be put for the endpoint to take it, in words."""
     model: str | None = None
     """Model name the endpoint reported."""
     input_tokens: int | None = None
@@ -87,10 +89,8 @@ class Backbone(Protocol):
     A class attribute `transport`, if there is one, names the options that change no answer
     (address, time-out): a run may change them. An attribute `remark`, if there is one, is said
     beside every figure of a metric that asks it. An attribute `address`, if there is one, is where
-    it is asked: answers of another address are not taken for its own. An attribute `shape`, if
-    there is one, maps what the endpoint made of our requests to words for the manifest. An
-    attribute `alias` that is true says that its name need not be the name of a model. It is made by
-    its entry point as
+    it is asked: answers of another address are not taken for its own. An attribute `alias` that is
+    true says that its name need not be the name of a model. It is made by its entry point as
     `Target(name, **options)`, where `name` is what follows the slash in "openai/gpt-4o", or empty.
     """
 

@@ -7,8 +7,7 @@ one in flight.
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, TypeVar
 
@@ -34,7 +33,7 @@ from bench.backbones.prompt import (
     T,
 )
 from bench.backbones.structured import fields_message, parse, schema_of, with_fault
-from bench.backbones.thinking import LiveText, without_thinking
+from bench.backbones.thinking import LiveText, thinks_unannounced, without_thinking
 from bench.core.errors import UserError
 from bench.journal.journal import Entry, Journal
 
@@ -144,8 +143,10 @@ class Respondent:
     @property
     def notes(self) -> tuple[str, ...]:
         """What must be known of the answers of this run; mostly nothing."""
+        who = f"the {self.role} {self._label or self.name}"
+        drawn = dict.fromkeys(("temperature", *self.drawing.model_dump(exclude_none=True)))
         alias = bool(getattr(self.backbone, "alias", False))
-        return self.account.notes(self.role, self._label or self.name, alias=alias)
+        return self.account.notes(who, self.name, alias=alias, drawn=drawn)
 
     def temperature(self, asked: Sampling) -> float:
         """The temperature that is asked for, where the harness would ask for another."""
@@ -164,18 +165,19 @@ class Respondent:
             Unreachable: not stored.
             UserError: the run cannot go on.
         """
-        asked = self._worded(prompt)
+        asked, tried = self._worded(prompt), _Tried()
         try:
             try:
-                answer = await self._ask(asked, on_text)
+                answer = await self._ask(asked, tried, on_text)
             except STORED as failure:
                 if not self._retry_failed or not await self._forget(failure.keys):
                     raise
-                answer = await self._ask(asked, on_text)
+                tried = _Tried()
+                answer = await self._ask(asked, tried, on_text)
         except STORED as failure:
-            self.account.outcomes[failure.outcome] += 1
+            self.account.add(failure.outcome, tried.completions)
             raise
-        self.account.outcomes["answer"] += 1
+        self.account.add("answer", tried.completions)
         self.account.repaired += len(answer.keys) > 1 and not answer.doubt
         self.account.doubted += bool(answer.doubt)
         return answer
@@ -196,36 +198,30 @@ class Respondent:
         await self._journal.forget(keys)
         return True
 
-    async def _ask(self, prompt: Prompt[T], on_text: Callable[[str], None] | None) -> Answer[T]:
-        keys: list[str] = []
+    async def _ask(
+        self, prompt: Prompt[T], tried: "_Tried", on_text: Callable[[str], None] | None
+    ) -> Answer[T]:
+        doubtful: tuple[T, str] | None = None
         asked = prompt
-        fault, told, whole = ValueError(), "", True
         for repair in range(1, 2 + REPAIRS):
             try:
                 completion, key = await self._exchange(asked, on_text if repair == 1 else None)
             except AskError as failure:
-                raise failure.after(tuple(keys)) from failure
-            keys.append(key)
-            if completion.outcome == "refusal":
-                refusal = without_thinking(completion.text).strip()
-                raise Refused(refusal or "the model refused", tuple(keys))
-            said = await _off_the_loop(completion.text, without_thinking, completion.text)
-            whole = completion.outcome == "answer"
-            try:
-                value = await _off_the_loop(said, partial(parse, said, prompt.answer, whole=whole))
-                if prompt.check is not None:
-                    prompt.check(value)
-                return Answer(value, tuple(keys))
-            except Doubtful as doubt:
-                if repair > REPAIRS:
-                    return Answer(value, tuple(keys), doubt=str(doubt))
-                fault = doubt
-            except ValueError as error:
-                fault = error
-            told = _told(fault, said, completion, asked.sampling.max_tokens)
-            asked = with_fault(prompt, said, told, repair, cut=not whole)
-        kind = Cut if not whole else Misplanned if isinstance(fault, OffPlan) else Invalid
-        raise kind(f"no valid answer in {1 + REPAIRS} tries: {told}", tuple(keys))
+                raise failure.after(tried.keys) from failure
+            tried.add(completion, key)
+            said, value, fault = await _read(completion, prompt)
+            if value is not None and fault is None:
+                return Answer(value, tried.keys)
+            if value is not None and isinstance(fault, Doubtful):
+                if doubtful is not None:
+                    return Answer(value, tried.keys, str(fault))
+                doubtful = value, str(fault)
+            if completion.outcome == "refusal" or repair > REPAIRS:
+                break
+            asked = with_fault(prompt, said, str(fault), repair, cut=completion.outcome == "cut")
+        if doubtful is not None:
+            return Answer(doubtful[0], tried.keys, doubtful[1])
+        raise _failure(completion, said, fault, asked.sampling.max_tokens, tried.keys)
 
     async def _exchange(
         self, prompt: Prompt[Any], on_text: Callable[[str], None] | None
@@ -245,11 +241,7 @@ class Respondent:
             return json.dumps(vars(completion), ensure_ascii=False).encode(errors="replace")
 
         entry = await self._once(request_of(backbone, prompt), compute)
-        completion = Completion(**json.loads(entry.body))
-        self.account.cut += completion.outcome == "cut"
-        if completion.model:
-            self.account.served[completion.model] += 1
-        return completion, entry.key
+        return Completion(**json.loads(entry.body)), entry.key
 
     async def _heard(
         self, backbone: Streams, prompt: Prompt[Any], key: str, on_text: Callable[[str], None]
@@ -263,7 +255,8 @@ class Respondent:
         live = LiveText(on_text, hold=not self._speaks_at_once)
         completion = await backbone.stream(prompt, key, live.hear)
         live.end()
-        self._speaks_at_once = not live.lone
+        # Of a text that came in one no piece was heard.
+        self._speaks_at_once = not thinks_unannounced(completion.text)
         return completion
 
     def scoring(self) -> Scores:
@@ -316,7 +309,7 @@ class Respondent:
         if entry.computed:
             self.asked += 1
             return entry
-        if entry.address != self._address and not self._same_model:
+        if entry.address != self._address and not self._same_model and self._label is None:
             raise UserError(
                 f"the journal's answers of {self.name} came from another address than the one that "
                 "is set now: give the backbone a name of its own with `as:`, or say with "
@@ -326,29 +319,58 @@ class Respondent:
         return entry
 
 
-async def _off_the_loop(text: str, read: Callable[..., V], *given: Any) -> V:
-    """What is read of a text; of a long one in a thread."""
-    if len(text) < LONG:
-        return read(*given)
-    return await asyncio.to_thread(read, *given)
+@dataclass
+class _Tried:
+    """The exchanges of one ask."""
+
+    completions: list[Completion] = field(default_factory=list)
+    keys: tuple[str, ...] = ()
+
+    def add(self, completion: Completion, key: str) -> None:
+        self.completions.append(completion)
+        self.keys += (key,)
 
 
-def _told(fault: ValueError, said: str, completion: Completion, limit: int) -> str:
-    """What is wrong with an answer; of one that was cut off also where, and what gives it room."""
-    told = str(fault)
+Read = tuple[str, T | None, ValueError | None]
+"""What was said without any thinking, its value, and what is wrong with it."""
+
+
+async def _read(completion: Completion, prompt: Prompt[T]) -> Read[T]:
+    """What an answer says; a long one is read in a thread."""
+    if len(completion.text) < LONG:
+        return _reading(completion, prompt)
+    return await asyncio.to_thread(_reading, completion, prompt)
+
+
+def _reading(completion: Completion, prompt: Prompt[T]) -> Read[T]:
+    said = without_thinking(completion.text)
     if not said.strip() and (completion.thinking or completion.text.strip()):
-        told = (
-            "the answer is empty: all of its text came as thinking (in reasoning_content or the "
-            "like, or in tags of thinking)"
-        )
-    if completion.outcome != "cut":
-        return told
+        told = "the answer is empty: all of its text came as thinking (in reasoning_content or the "
+        return said, None, ValueError(told + "like, or in tags of thinking)")
+    value = None
+    try:
+        value = parse(said, prompt.answer, whole=completion.outcome == "answer")
+        if prompt.check is not None:
+            prompt.check(value)
+    except ValueError as fault:
+        return said, value, fault
+    return said, value, None
+
+
+def _failure(
+    completion: Completion, said: str, fault: ValueError | None, limit: int, keys: tuple[str, ...]
+) -> AskError:
+    """Why an ask failed for good, by its last exchange."""
+    if completion.outcome == "refusal":
+        return Refused(said.strip() or "the model refused", keys)
+    tries = f"no valid answer in {len(keys)} tries"
+    if completion.outcome == "answer":
+        return (Misplanned if isinstance(fault, OffPlan) else Invalid)(f"{tries}: {fault}", keys)
     why = completion.finish.lower()
     if why and not any(word in why for word in ("length", "max", "limit", "token")):
-        return f'the answer came to no end of its own, but to "{why}": {told}'
-    # The server's own limit or a full window may end it long before ours.
-    length, prompt = completion.output_tokens, completion.input_tokens
-    after = f" after {length} of at most {limit} tokens" if length is not None else ""
-    before = f", {prompt} of the prompt before them" if after and prompt is not None else ""
-    room = "max_tokens gives it more room, as far as the model's window goes"
-    return f"the answer was cut off{after}{before} ({room}): {told}"
+        return Cut(f'{tries}: it came to no end of its own, but to "{why}": {fault}', keys)
+    length, before = completion.output_tokens, completion.input_tokens
+    after = f" after {length} tokens" if length is not None else ""
+    after += f", {before} of the prompt before them" if after and before is not None else ""
+    room = f"max_tokens, now {limit}, gives more room as far as the endpoint and its window let it"
+    return Cut(f"{tries}: the answer was cut off{after}: {fault}; {room}", keys)

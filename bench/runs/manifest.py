@@ -54,7 +54,6 @@ def describe_run(
                 "replayed": respondent.replayed,
                 **respondent.account.as_data(),
                 "drawing": respondent.drawing.model_dump(exclude_none=True),
-                "shape": dict(getattr(respondent.backbone, "shape", {})),
                 "notes": list(respondent.notes),
             }
             for label, respondent in team.engaged

@@ -101,15 +101,16 @@ def test_answers_of_another_address_are_not_taken_in_silence(
 
     assert judged(openai_server, "first").code == 0
     said = judged(other_server, "second").error
-    assert "--same-model" in said and "as" in said
+    assert "--same-model" in said and "`as:`" in said
     assert not other_server.seen
     assert judged(other_server, "third", "--same-model").code == 0
     assert not other_server.seen
     assert manifest(tmp_path / "third")["openai/m"]["replayed"] == 4
-    labelled = ("--judge", f"openai/m:base_url={other_server.url},as=mine")
-    ended = scored(records, tmp_path / "fourth", *labelled, "--journal", shared)
-    assert ended.code == 0
-    assert len(other_server.seen) == 4
+    # A label is a name of its own, wherever it is asked.
+    for server, out, asked in ((other_server, "fourth", 4), (openai_server, "fifth", 4)):
+        labelled = ("--judge", f"openai/m:base_url={server.url},as=mine")
+        assert scored(records, tmp_path / out, *labelled, "--journal", shared).code == 0
+        assert len(server.seen) == asked
 
 
 def test_another_model_than_asked_is_told_everywhere(
@@ -119,7 +120,10 @@ def test_another_model_than_asked_is_told_everywhere(
     ended = scored(records, run, "--judge", f"openai/m-large:base_url={openai_server.url}")
     served = "m-large-0001"  # a dated copy
     assert manifest(run)["openai/m-large"]["served"] == {served: 4}
-    assert served not in ended.err
+    labelled = ("--judge", f"openai/m-large:base_url={openai_server.url},as=large")
+    for said in (ended.err, scored(records, tmp_path / "labelled", *labelled).err):
+        assert served not in said
+    openai_server.seen.clear()
 
     def other(seen: Seen) -> str:
         return "m-small" if seen.index % 2 else "m-large"
@@ -128,7 +132,7 @@ def test_another_model_than_asked_is_told_everywhere(
     run = tmp_path / "mixed"
     ended = scored(records, run, "--judge", f"openai/m-large:base_url={openai_server.url},as=mixed")
     told = manifest(run)["mixed"]
-    assert told["served"] == Counter(map(other, list(openai_server.seen)[4:]))
+    assert told["served"] == Counter(map(other, list(openai_server.seen)))
     (note,) = told["notes"]
     assert note in " ".join(ended.err.split())
     assert all(note in row["notes"] for row in rows(run))
@@ -152,3 +156,47 @@ def test_answers_that_had_to_be_asked_again_are_counted(
     before = (run / "results.csv").read_bytes()
     assert scored(records, run, *command).code == 0  # replayed, they count alike
     assert (run / "results.csv").read_bytes() == before
+
+
+def test_counts_do_not_depend_on_what_was_forgotten(
+    openai_server: OpenAIServer, records: Path, tmp_path: Path
+) -> None:
+    openai_server.fail("refusal", times=1)
+    openai_server.names = lambda seen: "m-broken" if seen.index == 0 else "m"
+    run = tmp_path / "run"
+    command = ("--judge", f"openai/m:base_url={openai_server.url}")
+    assert scored(records, run, *command).code == 3
+    assert "m-broken" in manifest(run)["openai/m"]["served"]
+    assert scored(records, run, *command, "--retry-failed").code == 0
+    again = (run / "results.csv").read_bytes()
+    assert manifest(run)["openai/m"]["served"] == {"m": 4}
+    assert scored(records, run, *command).code == 0
+    assert (run / "results.csv").read_bytes() == again
+
+
+def test_how_requests_had_to_be_put_is_told_of_replayed_answers_too(
+    openai_server: OpenAIServer, records: Path, tmp_path: Path
+) -> None:
+    openai_server.fail(
+        "status", status=400, message="no temperature", when=lambda seen: "temperature" in seen.body
+    )
+    run = tmp_path / "run"
+    command = ("--judge", f"openai/m:base_url={openai_server.url}")
+    for _ in range(2):
+        ended = scored(records, run, *command)
+        assert ended.code == 0
+        told = manifest(run)["openai/m"]
+        assert told["shapes"] == {"json bounded, no temperature": 4}
+        assert any("temperature" in note for note in told["notes"])
+        assert all("temperature" in row["notes"] for row in rows(run))
+
+
+@pytest.mark.parametrize(
+    "option",
+    [f"api_key_env={KEY}", f"base_url='http://me:{KEY}@x/v1'", f"base_url='http://x?k={KEY}'"],
+)
+def test_a_key_in_the_wrong_place_is_not_kept(records: Path, tmp_path: Path, option: str) -> None:
+    run = tmp_path / "run"
+    said = scored(records, run, "--judge", f"openai/m:{option}").error
+    assert KEY not in said
+    assert not any(KEY.encode() in content for _, content in whole_text(run))
