@@ -174,6 +174,15 @@ def parse(text: str, answer: type[T], *, whole: bool = True) -> T:
     raise ValueError(fault)
 
 
+def has_fields(text: str, answer: type[BaseModel] | None) -> bool:
+    """Whether a text holds a JSON object, with all fields of a type if one is given."""
+    fields = set((schema_of(answer) or {}).get("properties", ())) if answer else set()
+    try:
+        return any(fields <= found.keys() for found in objects(text))
+    except ValueError:
+        return False
+
+
 def _alone(text: str) -> Iterator[dict[str, Any]]:
     """The object that a text is as a whole.
 

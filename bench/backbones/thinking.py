@@ -16,7 +16,10 @@ from collections.abc import Callable
 from typing import Literal
 
 THOUGHT = frozenset(
-    ("think", "thinking", "thought", "thoughts", "reason", "reasoning", "reflection", "analysis")
+    (
+        *("think", "thinking", "thought", "thoughts", "reason", "reasoning", "rationale"),
+        *("reflection", "analysis", "scratchpad", "monologue", "antthinking"),
+    )
 )
 """Names of thinking; a mark's name may hold more words than one of these."""
 RESPONSE = frozenset(("answer", "response", "solution", "output", "final", "box"))
@@ -56,6 +59,13 @@ def without_thinking(text: str) -> str:
     return _Separator().whole(text)
 
 
+def thinks_unannounced(text: str) -> bool:
+    """Whether a text begins with thinking that no mark announces."""
+    reader = _Separator()
+    reader.whole(text)
+    return reader.lone
+
+
 def is_mark(token: str) -> bool:
     """Whether a special token of a model is a mark that tells thinking from answers."""
     return _BRACKETED.fullmatch(token) is not None and _role(token)[0] is not None
@@ -70,9 +80,6 @@ class LiveText:
 
     def __init__(self, on_text: Callable[[str], None], *, hold: bool) -> None:
         """Pass on to `on_text` as soon as may be, or all at the end (`hold`)."""
-        self.lone = False
-        """After the end: whether thinking came that no mark had announced; a text that was not
-        held was heard with it, then."""
         self._on_text = on_text
         self._hold = hold
         self._held: list[str] = []
@@ -99,15 +106,11 @@ class LiveText:
 
     def end(self) -> None:
         """Pass on what was held."""
-        reader = self._reader
-        if reader is None:
-            text = "".join(self._held)
-            reader = _Separator()
-            self._tell(reader.whole(text))
+        if self._reader is None:
+            self._tell(without_thinking("".join(self._held)))
         else:
-            reader.end()
-            self._pass_on(reader)
-        self.lone = reader.lone
+            self._reader.end()
+            self._pass_on(self._reader)
 
     def _pass_on(self, reader: "_Separator") -> None:
         said = "".join(reader.said)
@@ -251,7 +254,7 @@ def _role(mark: str) -> tuple[Role | None, str]:
     own = [word for word in words if word not in BEGIN | END]
     kind = " ".join(own)
     ends = name.startswith("/") or not END.isdisjoint(words)
-    if not THOUGHT.isdisjoint(own) and (mark[0] != "[" or kind == "think"):
+    if not THOUGHT.isdisjoint(own) and (mark[0] != "[" or kind == "think" or mark.isupper()):
         if name.endswith("/") or more.endswith("/"):
             return "drop", kind
         return ("close" if ends else "open"), kind

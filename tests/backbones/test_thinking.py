@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.backbones.thinking import LiveText, without_thinking
+from bench.backbones.thinking import LiveText, thinks_unannounced, without_thinking
 
 ANSWER = '{"reasons": "3 < 5 [see F3], no <b>", "aligned": true}'
 DRAFT = '{"reasons": "a draft", "aligned": false}'
@@ -20,6 +20,9 @@ TAGS = [
     ("<reasoning>", "</reasoning>"),
     ("<seed:think>", "</seed:think>"),
     ("<longcat_think>", "</longcat_think>"),
+    ("<scratchpad>", "</scratchpad>"),
+    ("<antThinking>", "</antThinking>"),
+    ("[REASONING]", "[/REASONING]"),
     ("[THINK]", "[/THINK]"),
     ("◁think▷", "◁/think▷"),
     ("<|begin_of_thought|>", "<|end_of_thought|>"),
@@ -51,7 +54,7 @@ def heard(text: str, cuts: Iterable[int], *, hold: bool) -> tuple[list[str], boo
     for start, end in pairwise(places):
         live.hear(text[start:end])
     live.end()
-    return pieces, live.lone
+    return pieces, thinks_unannounced(text)
 
 
 @given(st.lists(plain), st.lists(thinking), st.data())

@@ -10,9 +10,11 @@ replay needs none.
 import asyncio
 import hashlib
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from pydantic import BaseModel
@@ -28,8 +30,10 @@ from bench.backbones.openai.providers import (
     place_of,
     variable,
 )
-from bench.backbones.openai.said import filtered
+from bench.backbones.openai.said import filtered, struck
 from bench.backbones.openai.shape import (
+    DRAWN,
+    LIMITS,
     Known,
     Ladder,
     Rung,
@@ -37,6 +41,7 @@ from bench.backbones.openai.shape import (
     about_limit,
     about_window,
     formed,
+    ignores,
 )
 from bench.backbones.prompt import AskError, Completion, Message, Prompt, Unreachable
 from bench.backbones.structured import bounded_schema, schema_message, strict_schema
@@ -48,11 +53,13 @@ if TYPE_CHECKING:
     from bench.backbones.openai.wire import Checked, Fault
 
 _ABOUT_ECHO = re.compile(r"echo|logprobs|max_tokens|completions? (end|operation)|chat model", re.I)
-_WITH_USER = frozenset({401, 402, 403, 404, 405, 407, 410})
-_NO_SUCH_PATH = frozenset({404, 405})
+_WITH_USER = frozenset({401, 402, 407})
+_FORBIDDEN = 403
+_NOT_THERE = frozenset({404, 405, 410})
+"""No such path or model; some say so of a parameter that they cannot serve."""
 _ANOTHER_DAY = frozenset({408, 409, 425, 429})
 _OUTAGES = frozenset({502, 503, 504, 529})
-_OURS = ("model", "messages", "stream", "response_format")
+_OURS = ("model", "messages", "stream", "response_format", *LIMITS, *DRAWN)
 
 
 class _Rejected(Exception):
@@ -106,8 +113,8 @@ class OpenAI:
             raise UserError(
                 f'{kind}/ lacks a model: write for instance "{kind}/{self.provider.example}".'
             )
-        if timeout <= 0 or max_retries < 0:
-            raise UserError("timeout must be above 0 and max_retries not below 0.")
+        if not 0 < timeout < math.inf or max_retries < 0:
+            raise UserError("timeout must be a number above 0, and max_retries not below 0.")
         if base_url is not None:
             normalised(base_url)  # now, before an experiment that holds a password is kept
         self.name = f"{kind}/{model}"
@@ -134,11 +141,6 @@ class OpenAI:
     def address(self) -> str:
         """Base URL, normalised; empty where the settings name none yet."""
         return self._find().address
-
-    @property
-    def shape(self) -> dict[str, str]:
-        """What the endpoint made of our requests, in words; empty until it answers."""
-        return self._known.words()
 
     async def complete(self, prompt: Prompt[Any], key: str) -> Completion:
         return await self._exchange(prompt, None)
@@ -173,7 +175,7 @@ class OpenAI:
         except _Rejected as rejected:
             said = rejected.fault.said
             about_echo = _ABOUT_ECHO.search(said) and not about_window(said)
-            if about_echo or rejected.fault.status in _NO_SUCH_PATH:
+            if about_echo or rejected.fault.status in _NOT_THERE:
                 raise self._no_echo(said) from None
             raise AskError(f"{self.name} refused the request: {said}") from None
         try:
@@ -210,19 +212,21 @@ class OpenAI:
                 shape = ladder.shape
                 try:
                     hears = on_text if shape.stream else None
+                    request = self._request(prompt, shape)
                     completion = await self._post(
-                        "/chat/completions", self._request(prompt, shape), hears
+                        "/chat/completions", request, hears, form=formed(prompt.answer)
                     )
                 except _Rejected as rejected:
                     fault = rejected.fault
-                except Unreachable:
-                    if searching:
-                        self._vain.add(prompt.answer)
-                    raise
                 else:
                     known.learn(prompt, ladder)
-                    return cast(Completion, completion)
-                if filtered(fault.all):
+                    made = cast(Completion, completion)
+                    if ignores(made, shape, prompt):
+                        known.step_down(prompt.answer, shape)
+                    # What a server says of itself is as little to be trusted as its errors.
+                    model = made.model and struck(made.model, self._secret, self._place.hidden)
+                    return replace(made, model=model, shape=shape.words(prompt))
+                if filtered(f"{fault.code} {fault.parameter}", fault.told):
                     return Completion(text=fault.said, outcome="refusal", finish=fault.code)
                 if not known.answered and not searching:
                     await turn.enter_async_context(self._turn)
@@ -233,7 +237,7 @@ class OpenAI:
                     await turn.aclose()  # somebody else has found it
                     searching = False
                 elif not self._step(prompt, ladder, fault):
-                    raise self._refusal(fault)
+                    raise self._refusal(prompt, fault)
 
     def _step(self, prompt: Prompt[Any], ladder: Ladder, fault: "Fault") -> bool:
         """Ask less: what the error names, else what it may mean; whether there is any less.
@@ -244,26 +248,30 @@ class OpenAI:
         broke = fault.status is not None and fault.status >= 500
         answered = self._known.answered
         untried: Literal["json", "none"] = "none" if prompt.answer in answered else "json"
-        if broke:
-            return prompt.answer not in self._vain and ladder.next(untried)
+        if broke and prompt.answer in self._vain:
+            return False
         if ladder.named(fault.parameter, fault.all):
             return True
         if about_window(fault.all):
             return False
-        return ladder.next(untried if answered else "all")
+        only = broke or answered or fault.status in _NOT_THERE
+        return ladder.next(untried if only else "all")
 
-    def _refusal(self, fault: "Fault") -> Exception:
+    def _refusal(self, prompt: Prompt[Any], fault: "Fault") -> Exception:
         """What is left where no shape works."""
-        if fault.status is not None and fault.status >= 500:
-            return self._later(fault)
         if about_window(fault.all):
             return AskError(
                 f"the prompt is too long for the window of {self.name}, which holds the answer "
                 f"too: {fault.said}"
             )
+        if fault.status is not None and fault.status >= 500:
+            self._vain.add(prompt.answer)
+            return self._later(fault)
         why = f"{self.name} refused the request: {fault.said}"
         if self._known.answered:
             return AskError(why)
+        if fault.status in _NOT_THERE:
+            return self._advised(fault)
         more = "; max_tokens sets the limit of an answer" if about_limit(fault.all) else ""
         self._hopeless = why + more
         return UserError(self._hopeless)
@@ -292,9 +300,14 @@ class OpenAI:
     # The wire
 
     async def _post(
-        self, path: str, body: dict[str, Any], on_text: Callable[[str], None] | None = None
+        self,
+        path: str,
+        body: dict[str, Any],
+        on_text: Callable[[str], None] | None = None,
+        *,
+        form: bool = False,
     ) -> Any:
-        """One exchange, heard while it comes if somebody listens.
+        """One exchange, heard while it comes if somebody listens; `form` says that JSON is wanted.
 
         Raises:
             _Rejected: the server took it for invalid.
@@ -323,11 +336,9 @@ class OpenAI:
         if fault is None:
             raise AskError(f"{self.name} sent {told}")
         self._there |= not fault.absent
-        if path == "/completions" and fault.status in _NO_SUCH_PATH:
-            raise _Rejected(fault)  # hosted chat models have no such endpoint
-        raise self._meaning(fault, formed="response_format" in body)
+        raise self._meaning(fault, form=form)
 
-    def _meaning(self, fault: "Fault", *, formed: bool) -> Exception:
+    def _meaning(self, fault: "Fault", *, form: bool) -> Exception:
         where = self._place.shown
         if fault.absent and not self._there:
             # A server that restarts looks the same, but it has answered before.
@@ -340,14 +351,20 @@ class OpenAI:
             return Unreachable(f"{self.name} at {where} could not be reached: {fault.said}")
         if fault.status == 429 and "insufficient_quota" in fault.code:
             return UserError(f"The account for {self.name} has no quota left: {fault.said}")
-        if fault.status == 403 and filtered(fault.all):
-            return _Rejected(fault)
-        if fault.status in _WITH_USER or fault.status < 400:
-            return UserError(
-                f"{self.name} at {where} answers {fault.status} ({fault.said}): {self._advice}."
-            )
-        broke = fault.status >= 500 and not (formed and fault.status not in _OUTAGES)
+        # A firewall that dislikes one prompt is no reason to end a run.
+        forbidden = fault.status == _FORBIDDEN and not (
+            self._known.answered or filtered(f"{fault.code} {fault.parameter}", fault.told)
+        )
+        if fault.status in _WITH_USER or fault.status < 400 or forbidden:
+            return self._advised(fault)
+        broke = fault.status >= 500 and not (form and fault.status not in _OUTAGES)
         return self._later(fault) if broke or fault.status in _ANOTHER_DAY else _Rejected(fault)
+
+    def _advised(self, fault: "Fault") -> UserError:
+        where = self._place.shown
+        return UserError(
+            f"{self.name} at {where} answers {fault.status} ({fault.said}): {self._advice}."
+        )
 
     def _later(self, fault: "Fault") -> Unreachable:
         return Unreachable(
@@ -381,7 +398,7 @@ class OpenAI:
         from bench.backbones.openai import wire
 
         self._turn = asyncio.Lock()
-        self._http = wire.Checked(self._timeout)
+        self._http = wire.Checked(self._timeout, encrypted=address.startswith("https:"))
         # What the client would read from the environment is given, and goes no further: the
         # headers that say who asks are put in where requests leave.
         return AsyncOpenAI(

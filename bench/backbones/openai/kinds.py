@@ -1,11 +1,12 @@
 """The providers as kinds of backbones: what each needs beside its line in the table."""
 
 import os
+from datetime import date
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from bench.backbones.openai.backbone import OpenAI
-from bench.backbones.openai.providers import PROVIDERS, key_for, place_of
+from bench.backbones.openai.providers import PROVIDERS, key_for, key_in, place_of
 from bench.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -72,7 +73,9 @@ class Azure(OpenAI):
     provider = PROVIDERS["azure"]
     alias = True
 
-    def __init__(self, deployment: str, *, api_version: str | None = None, **options: Any) -> None:
+    def __init__(
+        self, deployment: str, *, api_version: date | str | None = None, **options: Any
+    ) -> None:
         """Name a deployment.
 
         Args:
@@ -85,7 +88,7 @@ class Azure(OpenAI):
             UserError: an option has no sense.
         """
         super().__init__(deployment, **options)
-        self._api_version = api_version
+        self._api_version = str(api_version or "")  # YAML takes it for a date
 
     @property
     def _advice(self) -> str:
@@ -101,7 +104,7 @@ class Azure(OpenAI):
                 f"{named} if the resource is yours."
             )
         needed = {
-            named: os.environ.get(named),
+            named: key_in(named),
             "AZURE_OPENAI_ENDPOINT": place.address,
             "OPENAI_API_VERSION": version,
         }

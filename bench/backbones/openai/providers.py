@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import urlsplit
 
+from bench.backbones.openai.said import LEAST_SECRET
 from bench.core.errors import UserError
 
 
@@ -132,24 +133,22 @@ def key_for(name: str, provider: Provider, place: Place, named: str | None) -> s
     Raises:
         UserError: a key is needed or named and there is none, or it would go out in the open.
     """
-    option = place.source == "base_url"
-    if named is not None:
-        key = _key(named)
-        if not key:
-            raise UserError(f"{name}: api_key_env names {named}, which is not set or is empty.")
-        if option and not place.address.startswith("https:") and not _at_home(place.address):
-            raise UserError(
-                f"{name}: the key of {named} would go over plain http to another's host: "
-                "base_url must begin with https:// there."
-            )
-        return key
-    if not provider.key or (option and not place.own):
+    if named is None and (not provider.key or (place.source == "base_url" and not place.own)):
         return ""
-    key = _key(provider.key)
-    if not key and (provider.kind == "azure" or (place.own and place.address[:6] == "https:")):
+    variable = named or provider.key
+    key = key_in(variable)
+    if named and not key:
+        raise UserError(f"{name}: api_key_env names {named}, which is not set or is empty.")
+    encrypted = place.address.startswith("https:")
+    if not key and place.own and encrypted:
         raise UserError(
-            f"{name} needs an API key: set the environment variable {provider.key} (or "
+            f"{name} needs an API key: set the environment variable {variable} (or "
             "base_url to a server of your own)."
+        )
+    if len(key) >= LEAST_SECRET and not encrypted and not _at_home(place.address):
+        raise UserError(
+            f"{name}: the key of {variable} would go over plain http to another's host: "
+            f"{place.source} must begin with https:// there."
         )
     return key
 
@@ -168,7 +167,12 @@ def variable(name: str) -> str:
     return name
 
 
-def _key(name: str) -> str:
+def key_in(name: str) -> str:
+    """The key in an environment variable; empty without.
+
+    Raises:
+        UserError: no HTTP header can bear it.
+    """
     key = os.environ.get(name, "").strip()
     if not (key.isascii() and key.isprintable()):
         raise UserError(f"{name} holds characters that no key has: set it again.")
@@ -186,7 +190,9 @@ def normalised(address: str) -> str:
         host, port = (parts.hostname or "").rstrip("."), parts.port
     except ValueError:
         host, port = "", None
-    if not host or parts.scheme not in ("http", "https"):
+    # Of what no host holds some clients make another host.
+    is_host = re.fullmatch(r"[\w.-]+|[\da-f:.]+(%[\w.-]+)?", host)
+    if not is_host or parts.scheme not in ("http", "https"):
         raise UserError("The base URL must begin with http:// or https:// and name a host.")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise UserError(

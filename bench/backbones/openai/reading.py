@@ -52,6 +52,8 @@ class Heard:
         self._finish: str | None = None
         self._model: str | None = None
         self._usage: dict[str, Any] = {}
+        self._half = ""
+        """The first half of a character, if a piece ended with it."""
 
     def take(self, body: Any) -> str:
         """Take one body in; the text that it adds to the answer.
@@ -87,11 +89,21 @@ class Heard:
                 raise Broken("an answer without a message")
             return ""
         text, thinking = _content(message.get("content"))
+        text = self._joined(text)
         aside = (_words(message.get(name)) for name in _ASIDE)
         self._text += text
         self._thinking += thinking + next(filter(None, aside), "")
         self._refusal += _words(message.get("refusal"))
         return text
+
+    def _joined(self, text: str) -> str:
+        """A piece with the halves of characters put together; one at its end waits."""
+        text = self._half + text
+        self._half = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
+        text = text.removesuffix(self._half)
+        if text.isascii() or not any("\ud800" <= one <= "\udfff" for one in text):
+            return text
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
 
     def completion(self, *, ended: bool = True) -> Completion:
         """What was said; `ended` if the end was told apart from the reason.
@@ -106,7 +118,7 @@ class Heard:
         if meaning == "fault":
             raise Broken(f'an answer that ended in "{self._finish}"')
         return Completion(
-            text=self._refusal or self._text,
+            text=self._refusal or self._text + self._half,
             outcome="refusal" if self._refusal else meaning,
             finish=self._finish or "",
             thinking=self._thinking,

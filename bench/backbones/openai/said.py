@@ -12,7 +12,7 @@ _TELLING = (
 _CODES = ("code", "type", "param", "status", "error_type", "innererror", "error")
 _MARK = re.compile(r"<(style|script)\b[^<]*</\1>|<[^<>]*>", re.I)
 _FILTERS = (
-    *("content_filter", "contentfilter", "responsibleai", "content_policy", "moderation"),
+    *("content_filter", "contentfilter", "responsibleai", "content_policy"),
     "content_management_policy",
 )
 _DEEP = 6
@@ -51,8 +51,9 @@ def codes(body: Any, deep: int = _DEEP) -> str:
     if not isinstance(body, dict) or not deep:
         return ""
     values = (body.get(name) for name in _CODES)
-    found = (one if isinstance(one, str) else codes(one, deep - 1) for one in values)
-    return " ".join(one[:_READ] for one in found if one).lower()
+    found = ((one,) if isinstance(one, str) else codes(one, deep - 1).split() for one in values)
+    # Some put the sentence where others have the code.
+    return " ".join(one for part in found for one in part if not one.count(" ")).lower()[:_READ]
 
 
 def parameter(body: Any) -> str:
@@ -64,16 +65,27 @@ def parameter(body: Any) -> str:
     return ""
 
 
+_INNER = re.compile(
+    r"\b(?:10|127|192\.168|172\.(?:1[6-9]|2\d|3[01]))(?:\.\d{1,3}){2,3}(?::\d+)?"
+    r"|\b[\w.-]{1,200}\.(?:internal|local|lan|intranet|corp)\b(?::\d+)?",
+    re.I,
+)
+"""Hosts that only a network of somebody's own knows."""
+
+
 def struck(text: str, secret: str, host: str) -> str:
-    """A text without the key and without the host that must not be told."""
+    """A text without the key, and without hosts that must not be told."""
     if len(secret) >= LEAST_SECRET:
         text = text.replace(secret, "***")
     if host:
         text = re.sub(rf"(?<![\w.-]){re.escape(host)}(?![\w-])(?::\d+)?", "***", text, flags=re.I)
-    return text
+    return _INNER.sub("***", text)
 
 
-def filtered(text: str) -> bool:
-    """Whether an error says that a filter refused the words, not the request."""
-    plain = text.lower().replace(" ", "_").replace("-", "_")
-    return any(name in plain for name in _FILTERS)
+def filtered(code: str, told: str) -> bool:
+    """Whether an error says that a filter refused the words, not the request.
+
+    Of its sentence only whole names of filters tell: "moderation" is a word of medicine, too.
+    """
+    plain = f"{code} {told}".lower().replace(" ", "_").replace("-", "_")
+    return "moderation" in code or any(name in plain for name in _FILTERS)

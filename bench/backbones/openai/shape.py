@@ -12,13 +12,17 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from bench.backbones.prompt import Prompt
+from bench.backbones.prompt import Completion, Prompt
+from bench.backbones.structured import has_fields
+from bench.backbones.thinking import without_thinking
 
 Rung = Literal["bounded", "strict", "object", "words"]
 RUNGS: tuple[Rung, ...] = ("bounded", "strict", "object", "words")
 """Ways of asking for JSON: by a schema with bounds, by one without, as any object, in words."""
 Limit = Literal["max_tokens", "max_completion_tokens"]
 LIMITS: tuple[Limit, ...] = ("max_tokens", "max_completion_tokens")
+DRAWN = ("temperature", "top_p", "seed")
+"""What says how an answer is drawn."""
 FLOOR = 256
 """Tokens below which an answer's limit is not halved."""
 Blind = Literal["all", "json", "none"]
@@ -42,6 +46,19 @@ class Shape:
     """Most tokens that the limit may be; 0 for as many as the prompt says."""
     stream: bool = True
 
+    def words(self, prompt: Prompt[Any]) -> str:
+        """How the request of a prompt differed from the plainest: "json strict, no temperature"."""
+        said = [f"json {self.json}"] if formed(prompt.answer) else []
+        asked = [name for name in DRAWN if getattr(prompt.sampling, name) is not None]
+        said += [f"no {name}" for name in asked if not getattr(self, name)]
+        if not self.system and any(one.role == "system" for one in prompt.messages):
+            said.append("system folded")
+        if self.limit != LIMITS[0]:
+            said.append(self.limit)
+        if self.most:
+            said.append(f"{LIMITS[0]} {self.most}")
+        return ", ".join(said)
+
 
 def _named(*names: str) -> re.Pattern[str]:
     """Finds words that begin with one of some names: "streaming", not "upstream"."""
@@ -49,9 +66,9 @@ def _named(*names: str) -> re.Pattern[str]:
 
 
 _WINDOW = re.compile(
-    r"context[ _-]?(?:length|size|window|limit)|max\w* context|(?<![a-z])window"
-    r"|(?<![a-z_])(?:tokens|token[ _](?:count|limit))"
-    r"|(?:prompt|input|request|messages?) (?:is |are |was )?too (?:long|large)"
+    r"context[ _-]?(?:length|size|window|limit)|(?:maximum|available|model's|full) context"
+    r"|(?<![a-z_])(?:token[ _](?:count|limit)|window)|too long|(?:input|prompt) length"
+    r"|\d (?:input |output |prompt |total )?tokens|tokens \(?\d"
 )
 _JSON = _named("response_format", "json", "schema", "grammar", "structured", "guided")
 _TOP_P, _SEED, _TEMPERATURE = _named("top_p"), _named("seed"), _named("temperature")
@@ -120,7 +137,7 @@ class Ladder:
         shape = self.shape
         if about_window(said):
             yield from self._smaller(shape)
-            return
+            shape = replace(shape, most=self.begun.most)  # that was not it
         if _JSON.search(said):
             yield from _rungs(shape)
         # Some take one of the two: the temperature is the one that matters.
@@ -146,16 +163,16 @@ class Ladder:
         yield from _rungs(base)
         if blind == "json":
             return
-        drawn: dict[str, Any] = {"temperature": False, "top_p": False, "seed": False}
+        drawn: dict[str, Any] = dict.fromkeys(DRAWN, False)
         smaller = next(self._smaller(base), base)
         yield replace(base, system=False)
         yield replace(base, **drawn)
         yield replace(base, limit=_other(base.limit))
         yield smaller
         yield replace(base, stream=False)
-        least = replace(smaller, json="words", system=False, stream=False, **drawn)
-        yield least
-        yield replace(least, limit=_other(base.limit))
+        for last in (base, smaller):
+            least = replace(last, json="words", system=False, stream=False, **drawn)
+            yield from (least, replace(least, limit=_other(base.limit)))
 
     def _smaller(self, shape: Shape) -> Iterator[Shape]:
         """The shape with the limit halved, and halved again."""
@@ -207,25 +224,23 @@ class Known:
         }
         self._shape = replace(self._shape, **changed)
 
-    def words(self) -> dict[str, str]:
-        """What is known, in plain words; empty until an answer came."""
-        rungs = {one.__name__: self._rung(one) for one in self.answered if formed(one)}
-        found: dict[str, str] = {}
-        if rungs:
-            several = len(set(rungs.values())) > 1
-            told = ", ".join(f"{name} {rungs[name]}" for name in sorted(rungs))
-            found["json"] = told if several else next(iter(rungs.values()))
-        left = dict.fromkeys(("temperature", "top_p", "seed"), "left out")
-        left |= {"system": "folded into the user's message", "stream": "answers come whole"}
-        found |= {name: said for name, said in left.items() if not getattr(self._shape, name)}
-        if self._shape.limit != LIMITS[0]:
-            found["limit"] = self._shape.limit
-        if self._caps:
-            found["max_tokens"] = f"at most {min(cap for _, cap in self._caps)}"
-        return found
+    def step_down(self, answer: type, shape: Shape) -> None:
+        """Hold an endpoint that ignored the format to less: to any JSON, then to words."""
+        further: Rung = "object" if shape.json in ("bounded", "strict") else "words"
+        self._rungs[answer] = max(further, self._rung(answer), key=RUNGS.index)
 
     def _rung(self, answer: type) -> Rung:
         return self._rungs.get(answer, RUNGS[0])
+
+
+def ignores(completion: Completion, shape: Shape, prompt: Prompt[Any]) -> bool:
+    """Whether a whole answer shows that nothing held it to the format that was asked for."""
+    said = without_thinking(completion.text).strip()
+    if not said or completion.outcome != "answer" or not formed(prompt.answer):
+        return False
+    if shape.json == "words":
+        return False
+    return not has_fields(said, prompt.answer if shape.json != "object" else None)
 
 
 def formed(answer: type) -> bool:

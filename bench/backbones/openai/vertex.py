@@ -53,8 +53,8 @@ class Vertex(OpenAI):
         return Place(self._address(project, location or "global"), "", own=True)
 
     def _address(self, project: str, location: str) -> str:
-        for name, value in (("project", project), ("location", location)):
-            if not re.fullmatch("[A-Za-z0-9][A-Za-z0-9.:-]*", value):
+        for name, value, extra in (("project", project, ".:"), ("location", location, "")):
+            if not re.fullmatch(f"[A-Za-z0-9][A-Za-z0-9{extra}-]*", value):
                 raise UserError(f"{self.name}: {name} is no name of a {name}.")
         area = "" if location == "global" else f"{location}-"
         return (

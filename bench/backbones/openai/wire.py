@@ -94,14 +94,15 @@ class _Unpacked(httpx2.AsyncByteStream):
 class Checked(openai.DefaultAioHttpClient):
     """The openai client's aiohttp transport, refusing what only looks like success."""
 
-    def __init__(self, seconds: float) -> None:
-        """Wait so many seconds for a server to go on speaking."""
+    def __init__(self, seconds: float, *, encrypted: bool) -> None:
+        """Wait so many seconds for a server to go on speaking; only `encrypted` use a proxy."""
         hooks: dict[str, list[Callable[..., Any]]] = {
             "request": [self._ours_alone],
             "response": [_held],
         }
         limit = httpx2.Timeout(seconds, connect=min(CONNECT, seconds))
-        super().__init__(timeout=limit, event_hooks=hooks)
+        # A proxy would read along what goes over plain HTTP, keys too.
+        super().__init__(timeout=limit, event_hooks=hooks, trust_env=encrypted)
         self.bearing: dict[str, str] = {}
         """Headers that say who asks."""
 
@@ -185,7 +186,8 @@ BROKEN = "broken JSON"
 
 def _parsed(data: str | bytes) -> Any:
     try:
-        return json.loads(data)
+        # One stray byte is no reason to lose an answer.
+        return json.loads(data if isinstance(data, str) else data.decode(errors="replace"))
     except (ValueError, RecursionError):  # a number may be too long, too
         raise Broken(BROKEN) from None
 

@@ -238,3 +238,43 @@ def test_every_provider_is_a_kind() -> None:
         assert made_by("some-model").name == f"{kind}/some-model"
         if provider.address:
             assert normalised(provider.address) == provider.address == made_by("m").address
+
+
+def test_no_key_goes_through_a_proxy_over_plain_http(
+    openai_server: OpenAIServer, other_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{other_server.port}")
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{other_server.port}")
+    monkeypatch.setenv("HERE_KEY", OTHER)
+    ask(OpenAI("m", base_url=openai_server.url, api_key_env="HERE_KEY", max_retries=0))
+    assert OTHER in sent(openai_server)
+    assert not other_server.seen
+
+
+HOSTS = ("evil.com\\.api.openai.com", "evil.com%2f.api.openai.com", "a;b", "a b")
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_host_that_is_none_is_refused(host: str) -> None:
+    with pytest.raises(UserError, match="base URL"):
+        OpenAI("m", base_url=f"https://{host}/v1")
+
+
+def test_no_key_goes_over_plain_http_to_a_stranger_whoever_names_him(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    openai = PROVIDERS["openai"]
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://192.0.2.7.example.com/v1")
+    with pytest.raises(UserError, match="plain http"):
+        key_for("openai/m", openai, place_of(openai, None), None)
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    assert key_for("openai/m", openai, place_of(openai, None), None) == "none"
+
+
+def test_what_a_server_calls_itself_holds_no_key_and_no_host(
+    openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HERE_KEY", OTHER)
+    openai_server.names = lambda seen: f"{OTHER} at 10.9.8.7:80"
+    told = ask(OpenAI("m", base_url=openai_server.url, api_key_env="HERE_KEY")).model
+    assert told is not None and OTHER not in told and "10.9.8.7" not in told

@@ -201,3 +201,13 @@ def test_an_error_within_a_success_is_none():
 def test_a_number_of_tokens_that_is_none_is_unknown(told: Any):
     found = completion(body() | {"usage": {"completion_tokens": told}})
     assert (found.text, found.output_tokens) == ("Yes.", None)
+
+
+def test_a_character_in_two_pieces_is_put_together() -> None:
+    heard = Heard("delta")
+    pieces = [
+        heard.take({"choices": [{"delta": {"content": text}}]})
+        for text in ("It hurts \ud83d", "\ude00 here", " \ud83d", "x")
+    ]
+    assert pieces == ["It hurts ", "\U0001f600 here", " ", "\ud83dx"]
+    assert heard.completion().text == "It hurts \U0001f600 here \ud83dx"

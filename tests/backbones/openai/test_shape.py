@@ -55,18 +55,23 @@ TAKES: dict[str, Takes] = {
 }
 
 
+def parts(completion: Completion) -> set[str]:
+    """What is told of how the request was put."""
+    return set(completion.shape.split(", "))
+
+
 @pytest.mark.parametrize("name", TAKES)
 def test_a_server_that_says_nothing_is_found_out(openai_server: OpenAIServer, name: str) -> None:
     picky(openai_server, TAKES[name])
     backbone = made(openai_server)
-    assert backbone.shape == {}
     for _ in range(2):
         parse(ask(backbone).text, Report)
         known = len(openai_server.seen)
     assert known <= 12
-    parse(ask(backbone).text, Report)
+    completion = ask(backbone)
+    parse(completion.text, Report)
     assert len(openai_server.seen) == known + 1  # it is kept
-    assert backbone.shape
+    assert completion.shape != "json bounded"
     assert backbone.version == ""
 
 
@@ -74,17 +79,13 @@ def test_a_server_that_takes_almost_nothing_is_found_out(openai_server: OpenAISe
     alone = ("words", "no system", "no temperature", "no top_p", "small limit")
     picky(openai_server, lambda body: all(TAKES[name](body) for name in alone))
     backbone = made(openai_server)
-    parse(ask(backbone).text, Report)
-    assert backbone.shape == {
-        "json": "words",
-        "system": "folded into the user's message",
-        "temperature": "left out",
-        "top_p": "left out",
-        "max_tokens": "at most 512",
-    }
+    completion = ask(backbone)
+    parse(completion.text, Report)
+    told = {"json words", "no temperature", "no top_p", "system folded", "max_tokens 512"}
+    assert parts(completion) == told
 
 
-NAMED: tuple[tuple[Takes, int, Any, dict[str, str]], ...] = (
+NAMED: tuple[tuple[Takes, int, Any, set[str]], ...] = (
     (
         TAKES["no bounds"],
         400,
@@ -95,71 +96,86 @@ NAMED: tuple[tuple[Takes, int, Any, dict[str, str]], ...] = (
                 "param": "response_format",
             }
         },
-        {"json": "strict"},
+        {"json strict"},
     ),
     (
         TAKES["no bounds"],
         400,
         {"message": "Invalid schema: In context=(), 'minLength' is not permitted."},
-        {"json": "strict"},
+        {"json strict"},
     ),
-    (TAKES["no bounds"], 400, {"error": "Schema keyword minItems is unknown"}, {"json": "strict"}),
-    (TAKES["words"], 500, {"error": {"message": "Failed to parse grammar"}}, {"json": "words"}),
-    (TAKES["words"], 400, {"code": 20024, "message": "Json mode is off"}, {"json": "words"}),
+    (TAKES["no bounds"], 400, {"error": "Schema keyword minItems is unknown"}, {"json strict"}),
+    (TAKES["words"], 500, {"error": {"message": "Failed to parse grammar"}}, {"json words"}),
+    (TAKES["words"], 400, {"code": 20024, "message": "Json mode is off"}, {"json words"}),
     (
         TAKES["words"],
         422,
         {"detail": [{"loc": ["body", "response_format"], "msg": "Extra inputs", "type": "extra"}]},
-        {"json": "words"},
+        {"json words"},
     ),
     (
         TAKES["no system"],
         400,
         "<html><body><h1>Only user and assistant roles!</h1></body></html>",
-        {"json": "bounded", "system": "folded into the user's message"},
+        {"json bounded", "system folded"},
     ),
     (
         TAKES["no temperature"],
         400,
         [{"error": {"message": "`temperature` is deprecated", "code": 400}}],
-        {"json": "bounded", "temperature": "left out"},
+        {"json bounded", "no temperature"},
     ),
     (
         lambda body: not ("temperature" in body and "top_p" in body),
         400,
         {"error": {"message": "`temperature` and `top_p` cannot both be specified"}},
-        {"json": "bounded", "top_p": "left out"},
+        {"json bounded", "no top_p"},
     ),
     (
         TAKES["other limit"],
         400,
         {"error": {"message": "Unsupported parameter", "param": "max_tokens"}},
-        {"json": "bounded", "limit": "max_completion_tokens"},
+        {"json bounded", "max_completion_tokens"},
     ),
     (
         lambda body: body.get("max_tokens", 9999) <= 700,
         422,
         {"message": "max_tokens must be at most 700"},
-        {"json": "bounded", "max_tokens": "at most 512"},
+        {"json bounded", "max_tokens 512"},
     ),
     (
         lambda body: body.get("max_tokens", 9999) <= 300,
         400,
         {"error": {"message": "This model's maximum context length is 4096 tokens."}},
-        {"json": "bounded", "max_tokens": "at most 256"},
+        {"json bounded", "max_tokens 256"},
     ),
+    (
+        TAKES["words"],
+        400,
+        {"error": "Failed to parse grammar: unexpected tokens before the end"},
+        {"json words"},
+    ),
+    (
+        TAKES["words"],
+        404,
+        {"error": {"message": "No endpoints found that can handle the requested parameters"}},
+        {"json words"},
+    ),
+    (TAKES["no system"], 500, "TemplateError: System role", {"json bounded", "system folded"}),
+    (TAKES["no temperature"], 501, "no temperature here", {"json bounded", "no temperature"}),
 )
 
 
 @pytest.mark.parametrize(("takes", "status", "error", "shape"), NAMED)
 def test_what_an_error_names_is_changed_first(
-    openai_server: OpenAIServer, takes: Takes, status: int, error: Any, shape: dict[str, str]
+    openai_server: OpenAIServer, takes: Takes, status: int, error: Any, shape: set[str]
 ) -> None:
     picky(openai_server, takes, error, status)
     backbone = made(openai_server, max_retries=0)
-    parse(ask(backbone).text, Report)
-    assert len(openai_server.seen) <= 4
-    assert backbone.shape == shape
+    completion = ask(backbone)
+    parse(completion.text, Report)
+    assert len(openai_server.seen) <= 6
+    assert parts(completion) == shape
 
 
 @pytest.mark.parametrize(
@@ -206,8 +222,9 @@ def test_once_answered_only_what_is_named_is_tried(openai_server: OpenAIServer) 
     parse(ask(backbone).text, Report)
     # A type of answers that never came may need a format of its own.
     picky(openai_server, TAKES["words"])
-    parse(ask(backbone, prompt(Rating)).text, Rating)
-    assert backbone.shape["json"] == "Rating words, Report bounded"
+    rated = ask(backbone, prompt(Rating))
+    parse(rated.text, Rating)
+    assert parts(rated) == {"json words", "no top_p"}
 
 
 def test_a_prompt_that_is_too_long_is_told_with_the_servers_counts(
@@ -224,8 +241,7 @@ def test_a_prompt_that_is_too_long_is_told_with_the_servers_counts(
     for _ in range(2):  # of an endpoint that has not answered yet, too: another prompt may fit
         with pytest.raises(AskError, match=r"too long.*2048.*2531"):
             ask(backbone, prompt(words="long"))
-        ask(backbone)
-    assert backbone.shape == {"json": "bounded"}
+        assert parts(ask(backbone)) == {"json bounded"}
 
 
 def test_a_smaller_limit_is_for_prompts_as_long(openai_server: OpenAIServer) -> None:
@@ -267,7 +283,6 @@ def test_a_server_that_cannot_stream(openai_server: OpenAIServer) -> None:
     pieces: list[str] = []
     backbone = made(openai_server)
     assert heard(backbone, pieces).text and pieces == []
-    assert backbone.shape["stream"] == "answers come whole"
 
 
 def test_roles_take_turns(openai_server: OpenAIServer) -> None:
@@ -295,11 +310,11 @@ def test_two_draws_of_the_same_words_begin_with_two_seeds(openai_server: OpenAIS
 
 
 def test_further_fields_are_sent_and_are_in_the_version(openai_server: OpenAIServer) -> None:
-    backbone = made(openai_server, extra_body={"top_k": 5, "max_tokens": 9})
+    backbone = made(openai_server, extra_body={"top_k": 5, "min_p": 0})
     ask(backbone)
     assert openai_server.seen[0].body["top_k"] == 5
-    assert openai_server.seen[0].body["max_tokens"] == 9
-    assert backbone.version == made(openai_server, extra_body={"max_tokens": 9, "top_k": 5}).version
+    assert openai_server.seen[0].body["min_p"] == 0
+    assert backbone.version == made(openai_server, extra_body={"min_p": 0, "top_k": 5}).version
     assert backbone.version != made(openai_server, extra_body={"top_k": 6}).version != ""
 
 
@@ -313,23 +328,33 @@ FAMILIES: tuple[tuple[str, Any, int, tuple[str, ...]], ...] = (
             "top_p": "Unsupported parameter: 'top_p' is not supported with this model.",
         },
         400,
-        ("limit", "temperature", "top_p"),
+        ("max_completion_tokens", "no temperature", "no top_p"),
     ),
-    ("gemini", {"seed": 'Unknown name "seed": Cannot find field.'}, 400, ("seed",)),
+    ("gemini", {"seed": 'Unknown name "seed": Cannot find field.'}, 400, ("no seed",)),
     (
         "deepseek",
         {"json_schema": "This response_format type is unavailable now"},
         400,
-        ("json",),
+        ("json object",),
     ),
-    ("llama.cpp", {"response_format": "Failed to initialize samplers: grammar"}, 500, ("json",)),
+    (
+        "llama.cpp",
+        {"response_format": "Failed to initialize samplers: grammar"},
+        500,
+        ("json words",),
+    ),
     (
         "vllm",
         {"response_format": "xgrammar cannot compile this schema", "top_p": "extra: top_p"},
         400,
-        ("json", "top_p"),
+        ("json words", "no top_p"),
     ),
-    ("mute", {"response_format": "", "temperature": "", "seed": ""}, 422, ("json", "temperature")),
+    (
+        "mute",
+        {"response_format": "", "temperature": "", "seed": ""},
+        422,
+        ("json words", "no temperature"),
+    ),
 )
 
 
@@ -348,8 +373,9 @@ def test_families_of_servers(
 
     openai_server.reply = reply
     backbone = made(openai_server, max_retries=0)
-    parse(ask(backbone, prompt(seed=3)).text, Report)
-    assert set(changed) <= backbone.shape.keys(), name
+    completion = ask(backbone, prompt(seed=3))
+    parse(completion.text, Report)
+    assert set(changed) <= parts(completion), name
     asked = len(openai_server.seen)
     assert asked <= 15
     parse(ask(backbone, prompt(seed=4)).text, Report)
@@ -383,3 +409,55 @@ def test_many_at_once_learn_together(openai_server: OpenAIServer) -> None:
 
     assert len([parse(one.text, Report) for one in ran(backbone, many())]) == 20
     assert len(openai_server.seen) <= 20 + 15 + 20
+
+
+def test_a_passing_outage_hides_no_format(openai_server: OpenAIServer) -> None:
+    picky(openai_server, lambda body: seen_format(body) == "json_object", OPAQUE, 500)
+    openai_server.fail("status", status=503, times=1)
+    backbone = made(openai_server, max_retries=0)
+    failures = 0
+    for _ in range(3):
+        try:
+            parse(ask(backbone).text, Report)
+        except Unreachable:
+            failures += 1
+    assert failures <= 1
+
+
+def test_a_word_of_medicine_is_no_filter(openai_server: OpenAIServer) -> None:
+    said = "top_p is unknown, in: He drinks alcohol in moderation"
+    picky(openai_server, TAKES["no top_p"], {"error": said})
+    assert ask(made(openai_server)).outcome == "answer"
+
+
+def seen_format(body: dict[str, Any]) -> str:
+    return str((body.get("response_format") or {}).get("type", ""))
+
+
+@pytest.mark.parametrize("prose", ["All is well.", '{"opinion": "fine", "ok": true}'])
+def test_a_format_that_is_ignored_is_asked_for_in_other_ways(
+    openai_server: OpenAIServer, prose: str
+) -> None:
+    told = "JSON schema"
+    openai_server.hook = lambda seen: None if told in seen.words else prose
+    backbone = made(openai_server)
+    shapes = []
+    for _ in range(3):
+        completion = ask(backbone)
+        shapes.append(completion.shape)
+    assert completion.text != prose
+    assert shapes == ["json bounded", "json object", "json object"]
+    parse(completion.text, Report)
+
+
+def test_an_answer_that_is_only_wrong_is_no_ignored_format(openai_server: OpenAIServer) -> None:
+    wrong = '{"verdict": "odd", "reasons": [], "findings": [], "score": 1}'
+    openai_server.hook = lambda seen: wrong
+    backbone = made(openai_server)
+    assert [ask(backbone).shape for _ in range(3)] == ["json bounded"] * 3
+
+
+def test_a_plan_without_tokens_is_no_full_window(openai_server: OpenAIServer) -> None:
+    picky(openai_server, lambda body: False, {"error": "Your plan has no tokens left."})
+    with pytest.raises(UserError, match="no tokens left"):
+        ask(made(openai_server))
