@@ -53,8 +53,10 @@ def _parsed(text: str) -> dict[str, Any]:
     options: dict[str, Any] = {}
     for part in filter(None, (text[begin + 1 : end] for begin, end in pairwise(cuts))):
         option, sign, value = part.partition("=")
-        if not sign:
+        if not (sign and value.strip()):
             raise UserError(f"{text!r}: the option {option!r} needs a value, as in {option}=VALUE")
+        if option.strip() in options:
+            raise UserError(f"{text!r} gives the option {option.strip()!r} twice")
         try:
             options[option.strip()] = yaml.safe_load(value)
         except yaml.YAMLError as error:

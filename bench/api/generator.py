@@ -90,29 +90,27 @@ def plan_check(case: Case, outlines: Library) -> Callable[[BasicSections], None]
     knows as another one; `Doubtful` for a disease whose name the knowledge does not know.
     """
 
-    def meant(disease: str) -> str:
-        listing = outlines.listing(disease)
-        return listing.id if listing else folded(disease)
+    planned = outlines.listing(case.disease)
 
     def check(sections: BasicSections) -> None:
-        who, stated = sections.basic_information, sections.disease_information.disease
-        faults, certain = [], False
-        if (who.gender, who.age) != (case.gender, case.age):
-            certain = True
+        who = sections.basic_information
+        stated = sections.disease_information.disease.strip(" .")
+        listing = outlines.listing(stated)
+        faults = []
+        if other_patient := (who.gender, who.age) != (case.gender, case.age):
             faults.append(
                 f"the patient is to have gender {case.gender} and age {case.age}, and the answer "
                 f"has gender {who.gender} and age {who.age}"
             )
-        if meant(stated) != meant(case.disease):
-            known = outlines.listing(stated) is not None
-            certain = certain or known
+        same = listing and planned and listing.id == planned.id
+        if not same and folded(stated) != folded(case.disease):
             faults.append(
                 f"the disease is to be {case.disease!r}, named exactly so, and the answer names "
                 f"{shorten(stated, NAMED)!r}, "
-                + ("which is another" if known else "which is not known to be the same")
+                + ("which is another" if listing else "which is not known to be the same")
             )
         if faults:
-            raise (OffPlan if certain else Doubtful)("; ".join(faults))
+            raise (OffPlan if other_patient or listing else Doubtful)("; ".join(faults))
 
     return check
 

@@ -138,9 +138,9 @@ def _consult(
             if options.out is not None:
                 consultation.save(options.out)
     finally:
-        warn(note for _, one in team.engaged for note in one.notes)
         runner.run(journal.close())
         runner.run(team.close())
+        warn(note for _, one in team.engaged for note in one.notes)
 
 
 def _introduce(record: "PatientRecord", setting: "Setting", patient: "Respondent") -> None:

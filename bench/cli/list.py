@@ -1,18 +1,22 @@
 """`pzbench list`: the plug-ins, styles and departments that there are, and the runs."""
 
 import ast
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from bench.core.errors import UserError
+from bench.core.text import one_line
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
+
+    from pydantic import BaseModel
 
     from bench.core.registry import Registry
 
@@ -48,7 +52,6 @@ def plugin_lines(registry: "Registry", *, options: bool) -> Iterator[str]:
     With its options, as "timeout: float = 600.0", or why it cannot be used.
     """
     from bench.backbones.drawing import Drawing
-    from bench.cli.schema import setting_lines
     from bench.core.registry import BACKBONES
 
     for plugin in registry.plugins():
@@ -120,3 +123,27 @@ def _runs() -> Iterator[str]:
             yield "  ".join((str(file.parent), reader.experiment.name, backbones, state))
         except UserError as error:
             yield f"{file.parent}  {error}"
+
+
+def setting_lines(model: "type[BaseModel]") -> Iterator[str]:
+    """Every field of a model: its kind, its default if it has one, and its description."""
+    schema = model.model_json_schema()
+    for name, field in schema["properties"].items():
+        default = f" = {json.dumps(field['default'])}" if "default" in field else ""
+        yield f"{name}: {_kind(field, schema.get('$defs', {}))}{default}"
+        yield f"    {one_line(field.get('description', ''))}"
+
+
+def _kind(field: Mapping[str, Any], models: Mapping[str, Any]) -> str:
+    """The values that a field takes, in words."""
+    if "$ref" in field:
+        name = field["$ref"].rpartition("/")[2]
+        return "plug-in" if name == "Choice" else f"{{{', '.join(models[name]['properties'])}}}"
+    if "anyOf" in field:
+        return " or ".join(_kind(one, models) for one in field["anyOf"])
+    if "enum" in field:
+        return " or ".join(map(str, field["enum"]))
+    for kind, inner in (("list of", "items"), ("mapping to", "additionalProperties")):
+        if inner in field:
+            return f"{kind} {_kind(field[inner], models)}"
+    return str(field.get("type", "anything"))

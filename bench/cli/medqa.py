@@ -20,6 +20,8 @@ Source = typer.Option(
     help="File or folder of questions, hub:OWNER/NAME@REVISION, or `sample`; the variable "
     "PZBENCH_MEDQA if not given.",
 )
+FAILED = frozenset(("refusal", "invalid", "cut", "error"))
+"""Votes that are none: how an ask may fail."""
 app = typer.Typer(
     help="MedQA questions by department.", no_args_is_help=True, rich_markup_mode=None
 )
@@ -81,7 +83,7 @@ def classify_questions(
     """Have a language model say to which department each question belongs: three votes each."""
     from bench.api.failure import Failure
     from bench.authoring.question_labels import VotedLabel, agreement
-    from bench.cli.screen import report_failures, run_until_stopped, show_files
+    from bench.cli.screen import FAILED_ITEMS, report_failures, run_until_stopped, say, show_files
     from bench.core.atomic import check_writable, write_text
     from bench.medqa.labels import read_labels
     from bench.runs.settings import Settings
@@ -108,6 +110,9 @@ def classify_questions(
     typer.echo(agreement(questions, rows))
     write_text(out, "".join(row.model_dump_json() + "\n" for row in rows))
     show_files([out])
+    if lost := sum(FAILED.issuperset(row.votes) for row in rows):
+        say(f"{lost} questions have no vote; --retry-failed asks for them again", err=True)
+        raise typer.Exit(FAILED_ITEMS)
 
 
 def _read(source: str | None) -> "QuestionSet":

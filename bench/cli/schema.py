@@ -1,15 +1,13 @@
 """`pzbench schema`: what records, dialogues and experiment files hold."""
 
 import json
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import typer
 
-from bench.core.text import one_line
-
 if TYPE_CHECKING:
-    from pydantic import BaseModel
+    pass
 
 HEAD = """\
 # What an experiment file (YAML) may say: `setting: kind = default`, and what it means.
@@ -38,7 +36,7 @@ def schema(
 def _reference() -> Iterator[str]:
     """All settings, a section for each installed stage, the roles, and the plug-ins to name."""
     from bench.api.adapters import load_stage
-    from bench.cli.list import plugin_lines
+    from bench.cli.list import plugin_lines, setting_lines
     from bench.cli.score import metric_cards
     from bench.core.registry import REGISTRIES, STAGES
     from bench.experiments.experiment import Experiment
@@ -62,27 +60,3 @@ def _reference() -> Iterator[str]:
         if registry is not STAGES:
             yield f"\n# {name.capitalize()}, with their options"
             yield from plugin_lines(registry, options=True)
-
-
-def setting_lines(model: "type[BaseModel]") -> Iterator[str]:
-    """Every field of a model: its kind, its default if it has one, and its description."""
-    schema = model.model_json_schema()
-    for name, field in schema["properties"].items():
-        default = f" = {json.dumps(field['default'])}" if "default" in field else ""
-        yield f"{name}: {_kind(field, schema.get('$defs', {}))}{default}"
-        yield f"    {one_line(field.get('description', ''))}"
-
-
-def _kind(field: Mapping[str, Any], models: Mapping[str, Any]) -> str:
-    """The values that a field takes, in words."""
-    if "$ref" in field:
-        name = field["$ref"].rpartition("/")[2]
-        return "plug-in" if name == "Choice" else f"{{{', '.join(models[name]['properties'])}}}"
-    if "anyOf" in field:
-        return " or ".join(_kind(one, models) for one in field["anyOf"])
-    if "enum" in field:
-        return " or ".join(map(str, field["enum"]))
-    for kind, inner in (("list of", "items"), ("mapping to", "additionalProperties")):
-        if inner in field:
-            return f"{kind} {_kind(field[inner], models)}"
-    return str(field.get("type", "anything"))

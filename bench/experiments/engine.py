@@ -102,6 +102,7 @@ async def execute(
             if settings.journal is not None:
                 folder.share(settings.journal)
             run = Run(assembly, folder, team, journal, settings, watch)
+            _engage(run)
             _check_changes(run)
             results = await _raising(_execute(run))
             manifest = {**results.manifest, "idle_roles": idle} if idle else results.manifest
@@ -139,14 +140,22 @@ def _first(error: BaseException) -> BaseException:
     return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
 
 
+def _engage(run: Run) -> None:
+    """Make every backbone, before anything is asked and before options at fault are kept.
+
+    Raises:
+        UserError: if one cannot be made, or a stage cannot do with it.
+    """
+    for name, stage in run.assembly.stages.items():
+        for cell in run.assembly.cells[name]:
+            stage.ready(run.context(run.assembly.makers(stage, cell)))
+        for _, _, chosen in run.assembly.judgements(stage, Cell()):
+            run.context(chosen)
+
+
 async def _execute(run: Run) -> Results:
     assembly = run.assembly
     scorer = Scorer(assembly, run.folder, run.context, run.watch)
-    for name, stage in assembly.stages.items():  # every backbone, before anything is asked
-        for cell in assembly.cells[name]:
-            stage.ready(run.context(assembly.makers(stage, cell)))
-        for _, _, chosen in assembly.judgements(stage, Cell()):
-            run.context(chosen)
     async with asyncio.TaskGroup() as scoring:
         for name, stage in assembly.stages.items():
             given = {

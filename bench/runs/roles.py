@@ -15,8 +15,7 @@ from bench.backbones.drawing import Drawing
 from bench.backbones.prompt import Backbone
 from bench.backbones.respondent import Limit, Respondent
 from bench.core.errors import UserError
-from bench.core.registry import BACKBONES
-from bench.core.schema import faults
+from bench.core.registry import BACKBONES, nearest
 from bench.journal.journal import Journal
 from bench.knowledge.library import Library
 from bench.runs.settings import Settings
@@ -39,7 +38,11 @@ def make_backbone(choice: Choice, outlines: Library) -> Backbone:
         UserError: for an unknown kind of backbone, or options it does not have.
     """
     kind, _, model = choice.name.partition("/")
-    backbone: Backbone = BACKBONES.make(kind, _apart(choice)[0], model)
+    known = [*BACKBONES.options(kind), *Drawing.model_fields]
+    for option in choice.options:
+        if option not in known:
+            raise UserError(f"{choice.name} has no option {option!r}{nearest(option, known)}")
+    backbone: Backbone = BACKBONES.make(kind, _split(choice)[0].options, model)
     missing = [name for name in ("name", "version") if not hasattr(backbone, name)]
     if missing:
         raise UserError(f"the backbone {kind!r} lacks {' and '.join(missing)}")
@@ -53,22 +56,26 @@ def make_drawing(choice: Choice) -> Drawing:
     Raises:
         UserError: for an option without sense, or of a backbone that draws nothing.
     """
-    own = _apart(choice)[1]
+    own = _split(choice)[1]
     kind = choice.name.partition("/")[0]
     if own and BACKBONES.load(kind).reads == "request":
         raise UserError(f"{choice.name} draws no answers: it has no option {next(iter(own))!r}")
     try:
         return Drawing.model_validate(own)
     except ValidationError as error:
-        raise UserError(f"{choice.name} refuses its options: {faults(error, most=1)}") from error
+        fault = error.errors(include_url=False)[0]
+        option = str(fault["loc"][0])
+        why = fault["msg"].removeprefix("Value error, ")
+        raise UserError(f"{choice.name}: {option} is {own[option]!r}: {why}") from error
 
 
-def _apart(choice: Choice) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The options of a backbone's own, and those of the draw, which all have."""
+def _split(choice: Choice) -> tuple[Choice, dict[str, Any]]:
+    """A backbone with its own options alone, and those of the draw, which all have."""
     own = dict(choice.options)
     taken = BACKBONES.options(choice.name.partition("/")[0])
     drawn = [name for name in Drawing.model_fields if name in own and name not in taken]
-    return own, {name: own.pop(name) for name in drawn}
+    drawing = {name: own.pop(name) for name in drawn}
+    return choice.model_copy(update={"options": own}), drawing
 
 
 def without_transport(choice: Choice) -> Choice:
@@ -146,8 +153,7 @@ class Team:
         place = (role, choice.model_dump_json())
         if place in self._engaged:
             return self._engaged[place][1]
-        same = choice.model_copy(update={"options": _apart(choice)[0]})
-        known = same.model_dump_json(exclude={"label", "roles"})
+        known = _split(choice)[0].model_dump_json(exclude={"label", "roles"})
         if known not in self._backbones:
             backbone = make_backbone(choice, self._outlines)
             self._backbones[known] = backbone, Limit(self._settings.at_once)

@@ -141,7 +141,8 @@ class Generate(Stage):
         if card.paired and card.needs:
             self.written[name] += 1
             disease = record.disease_information.disease
-            self.unknown_disease[name] += self.scope.outlines.listing(disease) is None
+            if self.scope.outlines.listing(disease) is None:
+                self.unknown_disease[name] += 1
 
     def compared(self, cells: Sequence[Cell]) -> Iterable[tuple[Cell, Cell]]:
         """Every method after the earlier ones of its backbone, and those that ask nobody."""
@@ -171,7 +172,7 @@ class Generate(Stage):
     def details(self) -> Mapping[str, Any]:
         """By cell, how many records a plausibility check had written anew, and in how many the
         disease has a name that the knowledge does not know."""
-        return {"rewritten": dict(self.rewritten), "unknown_disease": dict(+self.unknown_disease)}
+        return {"rewritten": dict(self.rewritten), "unknown_disease": dict(self.unknown_disease)}
 
     def notes(self, cell: Cell) -> Sequence[str]:
         """On which unapproved drafts the cases rest; how many diseases have an unknown name."""

@@ -115,7 +115,8 @@ def test_votes_without_an_answer_are_counted(
     openai_server.fail("status", status=400, when=lambda seen: asked(seen)[0] == 2, times=1)
     out = tmp_path / "labels.jsonl"
     done = classify(openai_server, questions, out)
-    assert done.code == 0, done
+    assert done.code == 3, done
+    assert "2 questions have no vote" in done.err
     assert "votes without an answer: 3 refused, 3 invalid, 0 cut off, 1 failed" in done.out
     made = rows(out)
     assert [row["votes"][0] for row in made] == ["refusal", "invalid", "error", "Urology"]
