@@ -130,4 +130,4 @@ def assert_true(
     if last.outcome == "cut":
         assert last.output_tokens is not None
         assert last.output_tokens <= server.limit
-        assert f"after {last.output_tokens} of at most" in failed.reason
+        assert f"after {last.output_tokens} tokens" in failed.reason
