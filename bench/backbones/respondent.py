@@ -344,6 +344,8 @@ async def _read(completion: Completion, prompt: Prompt[T]) -> Read[T]:
 
 def _reading(completion: Completion, prompt: Prompt[T]) -> Read[T]:
     said = without_thinking(completion.text)
+    if completion.outcome == "refusal":
+        return said, None, ValueError("the model refused")
     if not said.strip() and (completion.thinking or completion.text.strip()):
         told = "the answer is empty: all of its text came as thinking (in reasoning_content or the "
         return said, None, ValueError(told + "like, or in tags of thinking)")
@@ -362,7 +364,7 @@ def _failure(
 ) -> AskError:
     """Why an ask failed for good, by its last exchange."""
     if completion.outcome == "refusal":
-        return Refused(said.strip() or "the model refused", keys)
+        return Refused(said.strip() or str(fault), keys)
     tries = f"no valid answer in {len(keys)} tries"
     if completion.outcome == "answer":
         return (Misplanned if isinstance(fault, OffPlan) else Invalid)(f"{tries}: {fault}", keys)

@@ -114,6 +114,7 @@ class Heard:
         if self._finish is None and not ended:
             raise Broken("only the beginning of an answer")
         word = (self._finish or "stop").lower().replace("-", "_").replace(" ", "_")
+        word = word.removeprefix("finish_reason_")
         meaning = MEANINGS.get(word, "cut")
         if meaning == "fault":
             raise Broken(f'an answer that ended in "{self._finish}"')
