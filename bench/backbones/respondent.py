@@ -35,6 +35,7 @@ from bench.backbones.prompt import (
 from bench.backbones.structured import fields_message, parse, schema_of, with_fault
 from bench.backbones.thinking import LiveText, thinks_unannounced, without_thinking
 from bench.core.errors import UserError
+from bench.core.text import one_line
 from bench.journal.journal import Entry, Journal
 
 V = TypeVar("V")
@@ -44,6 +45,8 @@ STORED = (Refused, Invalid, Misplanned)
 """How an ask may fail for good, until its failure is forgotten."""
 REPAIRS = 2
 """How often an invalid answer is shown to the model and asked again."""
+SAID = 300
+"""Characters of a refusal that its failure repeats."""
 LONG = 20_000
 """Characters from which an answer is read in a thread: the others need not wait for it."""
 
@@ -364,7 +367,7 @@ def _failure(
 ) -> AskError:
     """Why an ask failed for good, by its last exchange."""
     if completion.outcome == "refusal":
-        return Refused(said.strip() or str(fault), keys)
+        return Refused(one_line(said)[:SAID] or str(fault), keys)
     tries = f"no valid answer in {len(keys)} tries"
     if completion.outcome == "answer":
         return (Misplanned if isinstance(fault, OffPlan) else Invalid)(f"{tries}: {fault}", keys)

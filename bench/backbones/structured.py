@@ -174,9 +174,9 @@ def parse(text: str, answer: type[T], *, whole: bool = True) -> T:
     raise ValueError(fault)
 
 
-def has_fields(text: str, answer: type[BaseModel] | None) -> bool:
-    """Whether a text holds a JSON object, with all fields of a type if one is given."""
-    fields = set((schema_of(answer) or {}).get("properties", ())) if answer else set()
+def has_fields(text: str, answer: type[BaseModel]) -> bool:
+    """Whether a text holds a JSON object with all fields of a type."""
+    fields = set((schema_of(answer) or {}).get("properties", ()))
     try:
         return any(fields <= found.keys() for found in objects(text))
     except ValueError:

@@ -18,7 +18,7 @@ from typing import Literal
 THOUGHT = frozenset(
     (
         *("think", "thinking", "thought", "thoughts", "reason", "reasoning", "rationale"),
-        *("reflection", "analysis", "scratchpad", "monologue", "antthinking"),
+        *("reflection", "analysis", "scratchpad", "scratch", "monologue", "antthinking"),
     )
 )
 """Names of thinking; a mark's name may hold more words than one of these."""

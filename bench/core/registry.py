@@ -119,6 +119,8 @@ def _typed(target: Any, options: Mapping[str, Any]) -> dict[str, Any]:
     typed = dict(options)
     for option, value in options.items():
         if option in hints:
+            if isinstance(value, bool) and hints[option] in (int, float):
+                raise ValueError(f"{option} is {value!r}, which is no number")
             try:
                 typed[option] = TypeAdapter(hints[option]).validate_python(value)
             except ValidationError as error:

@@ -106,6 +106,8 @@ class OpenAIServer:
     def __init__(self, latency: float = 0.0) -> None:
         self.port = 0
         self.latency = latency
+        self.pauses: Callable[[Seen], float] | None = None
+        """Seconds before an answer, in the place of the latency."""
         self.pace = 0.0
         """Seconds before each piece of a stream."""
         self.vary = False
@@ -217,7 +219,7 @@ class OpenAIServer:
         self._in_flight += 1
         self._peak = max(self._peak, self._in_flight)
         try:
-            await self._pause(self.latency)
+            await self._pause(self.pauses(seen) if self.pauses else self.latency)
             return await self._answer(request, seen)
         finally:
             self._in_flight -= 1

@@ -55,10 +55,14 @@ if TYPE_CHECKING:
 _ABOUT_ECHO = re.compile(r"echo|logprobs|max_tokens|completions? (end|operation)|chat model", re.I)
 _WITH_USER = frozenset({401, 402, 407})
 _FORBIDDEN = 403
+"""A wrong key, or a firewall that dislikes one prompt."""
 _NOT_THERE = frozenset({404, 405, 410})
 """No such path or model; some say so of a parameter that they cannot serve."""
 _ANOTHER_DAY = frozenset({408, 409, 425, 429})
 _OUTAGES = frozenset({502, 503, 504, 529})
+GLANCE = 0.05
+"""Seconds between two looks at what is under way."""
+_KEYS = frozenset(("api_key", "apikey", "key", "authorization", "token", "access_token", "secret"))
 _OURS = ("model", "messages", "stream", "response_format", *LIMITS, *DRAWN)
 
 
@@ -131,6 +135,8 @@ class OpenAI:
         self._http: Checked | None = None
         self._there = False
         """Whether a server was met."""
+        self._posting = 0
+        """Requests under way."""
         self._known = Known()
         self._hopeless = ""
         """Why no shape works, if none does."""
@@ -224,8 +230,11 @@ class OpenAI:
                     if ignores(made, shape, prompt):
                         known.step_down(prompt.answer, shape)
                     # What a server says of itself is as little to be trusted as its errors.
-                    model = made.model and struck(made.model, self._secret, self._place.hidden)
-                    return replace(made, model=model, shape=shape.words(prompt))
+                    model, text = made.model, made.text
+                    model = model and struck(model, self._secret, self._place.hidden)
+                    if made.outcome == "refusal":
+                        text = struck(text, self._secret, self._place.hidden)
+                    return replace(made, text=text, model=model, shape=shape.words(prompt))
                 if filtered(f"{fault.code} {fault.parameter}", fault.told):
                     return Completion(text=fault.said, outcome="refusal", finish=fault.code)
                 if not known.answered and not searching:
@@ -237,6 +246,8 @@ class OpenAI:
                     await turn.aclose()  # somebody else has found it
                     searching = False
                 elif not self._step(prompt, ladder, fault):
+                    while self._posting and not known.answered:
+                        await asyncio.sleep(GLANCE)  # what is under way may be answered
                     raise self._refusal(prompt, fault)
 
     def _step(self, prompt: Prompt[Any], ladder: Ladder, fault: "Fault") -> bool:
@@ -248,14 +259,13 @@ class OpenAI:
         broke = fault.status is not None and fault.status >= 500
         answered = self._known.answered
         untried: Literal["json", "none"] = "none" if prompt.answer in answered else "json"
-        if broke and prompt.answer in self._vain:
+        if fault.status == _FORBIDDEN or (broke and prompt.answer in self._vain):
             return False
         if ladder.named(fault.parameter, fault.all):
             return True
         if about_window(fault.all):
             return False
-        only = broke or answered or fault.status in _NOT_THERE
-        return ladder.next(untried if only else "all")
+        return ladder.next(untried if broke or answered else "all")
 
     def _refusal(self, prompt: Prompt[Any], fault: "Fault") -> Exception:
         """What is left where no shape works."""
@@ -270,7 +280,7 @@ class OpenAI:
         why = f"{self.name} refused the request: {fault.said}"
         if self._known.answered:
             return AskError(why)
-        if fault.status in _NOT_THERE:
+        if fault.status == _FORBIDDEN or fault.status in _NOT_THERE:
             return self._advised(fault)
         more = "; max_tokens sets the limit of an answer" if about_limit(fault.all) else ""
         self._hopeless = why + more
@@ -321,6 +331,7 @@ class OpenAI:
             self._client = self._connect()
         if self._http is not None:
             self._http.bearing = await self._bearing()
+        self._posting += 1
         try:
             if on_text is None:
                 found = await wire.post(self._client, path, body)
@@ -333,6 +344,8 @@ class OpenAI:
             fault = None
         except openai.APIError as error:
             fault = wire.fault(error, self._secret, self._place.hidden)
+        finally:
+            self._posting -= 1
         if fault is None:
             raise AskError(f"{self.name} sent {told}")
         self._there |= not fault.absent
@@ -351,11 +364,7 @@ class OpenAI:
             return Unreachable(f"{self.name} at {where} could not be reached: {fault.said}")
         if fault.status == 429 and "insufficient_quota" in fault.code:
             return UserError(f"The account for {self.name} has no quota left: {fault.said}")
-        # A firewall that dislikes one prompt is no reason to end a run.
-        forbidden = fault.status == _FORBIDDEN and not (
-            self._known.answered or filtered(f"{fault.code} {fault.parameter}", fault.told)
-        )
-        if fault.status in _WITH_USER or fault.status < 400 or forbidden:
+        if fault.status in _WITH_USER or fault.status < 400:
             return self._advised(fault)
         broke = fault.status >= 500 and not (form and fault.status not in _OUTAGES)
         return self._later(fault) if broke or fault.status in _ANOTHER_DAY else _Rejected(fault)
@@ -434,6 +443,8 @@ def _version(extra: Mapping[str, Any]) -> str:
         return ""
     if taken := [name for name in _OURS if name in extra]:
         raise UserError(f"extra_body may not hold {', '.join(taken)}.")
+    if any(name.lower() in _KEYS for name in extra):
+        raise UserError("extra_body may hold no key: name its variable by api_key_env.")
     try:
         told = json.dumps(extra, sort_keys=True, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:

@@ -67,7 +67,8 @@ def parameter(body: Any) -> str:
 
 _INNER = re.compile(
     r"\b(?:10|127|192\.168|172\.(?:1[6-9]|2\d|3[01]))(?:\.\d{1,3}){2,3}(?::\d+)?"
-    r"|\b[\w.-]{1,200}\.(?:internal|local|lan|intranet|corp)\b(?::\d+)?",
+    r"|\b[\w.-]{1,200}\.(?:internal|local|lan|intranet|corp)\b(?::\d+)?"
+    r"|\[?\bf[cd][\da-f]{2}:[\da-f:]{1,40}\]?(?::\d+)?|(?<=//)[^/\s@]{1,200}@",
     re.I,
 )
 """Hosts that only a network of somebody's own knows."""

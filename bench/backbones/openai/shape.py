@@ -235,12 +235,12 @@ class Known:
 
 def ignores(completion: Completion, shape: Shape, prompt: Prompt[Any]) -> bool:
     """Whether a whole answer shows that nothing held it to the format that was asked for."""
+    if completion.outcome != "answer" or not formed(prompt.answer) or shape.json == "words":
+        return False
     said = without_thinking(completion.text).strip()
-    if not said or completion.outcome != "answer" or not formed(prompt.answer):
-        return False
-    if shape.json == "words":
-        return False
-    return not has_fields(said, prompt.answer if shape.json != "object" else None)
+    if not said:
+        return not (completion.thinking or completion.text.strip())
+    return not has_fields(said, prompt.answer)
 
 
 def formed(answer: type) -> bool:

@@ -434,7 +434,7 @@ def seen_format(body: dict[str, Any]) -> str:
     return str((body.get("response_format") or {}).get("type", ""))
 
 
-@pytest.mark.parametrize("prose", ["All is well.", '{"opinion": "fine", "ok": true}'])
+@pytest.mark.parametrize("prose", ["All is well.", '{"opinion": "fine", "ok": true}', ""])
 def test_a_format_that_is_ignored_is_asked_for_in_other_ways(
     openai_server: OpenAIServer, prose: str
 ) -> None:
