@@ -8,6 +8,7 @@ mended. The time is linear; the limits are stated below.
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from json_repair import loads as mended
@@ -35,10 +36,15 @@ def objects(text: str) -> Iterator[dict[str, Any]]:
     Raises:
         ValueError: one has no end, or goes too deep.
     """
+    if text.count("{") + text.count("[") <= DEEPEST:
+        with suppress(ValueError):  # mostly the text is one object
+            if isinstance(value := json.loads(text, strict=False), dict):
+                yield value
+                return
     room = MOST_MENDED
     for start, end in reversed(list(_groups(text))):
         group = text[start:end]
-        value: Any = None
+        value = None
         try:
             value = json.loads(group, strict=False)
         except ValueError:

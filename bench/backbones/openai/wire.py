@@ -107,9 +107,8 @@ class Checked(openai.DefaultAioHttpClient):
         """Headers that say who asks."""
 
     async def _ours_alone(self, request: httpx2.Request) -> None:
-        for name in [name for name in request.headers if name.lower() not in _SENT]:
-            del request.headers[name]
-        request.headers.update({"accept-encoding": "gzip", **self.bearing})
+        kept = {name: value for name, value in request.headers.items() if name in _SENT}
+        request.headers = httpx2.Headers({**kept, "accept-encoding": "gzip", **self.bearing})
 
     async def send(
         self, request: httpx2.Request, *, stream: bool = False, **options: Any
@@ -144,14 +143,16 @@ class Checked(openai.DefaultAioHttpClient):
 
 async def _held(response: httpx2.Response) -> None:
     """Hold a response back from unpacking without end, and from sending us elsewhere."""
-    packed = httpx2.Response(
-        response.status_code,
-        headers=response.headers,
-        stream=response.stream,
-        request=response.request,
-    )
-    response.stream = _Unpacked(packed)
-    response.headers.pop("content-encoding", None)
+    size = response.headers.get("content-length", "")
+    if "content-encoding" in response.headers or not size.isdigit() or int(size) > MOST_BYTES:
+        packed = httpx2.Response(
+            response.status_code,
+            headers=response.headers,
+            stream=response.stream,
+            request=response.request,
+        )
+        response.stream = _Unpacked(packed)
+        response.headers.pop("content-encoding", None)
     if response.has_redirect_location:
         asked = response.request.url
         try:
