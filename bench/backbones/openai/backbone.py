@@ -254,7 +254,7 @@ class OpenAI:
         """Ask less: what the error names, else what it may mean; whether there is any less.
 
         An endpoint that has answered takes the shape: only what is named is changed then. Where it
-        breaks over a request instead of refusing it, only the format can be why.
+        breaks over a request instead of refusing it, only the format is changed unnamed.
         """
         broke = fault.status is not None and fault.status >= 500
         answered = self._known.answered
